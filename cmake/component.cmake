@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+# One folder, one static library. A library sees the headers of those it links to and no others: the
+# include folder of <folder> is <build>/include/<folder>, holding the link harness/<folder> → the source.
+# So one spelling, <harness/stack/message.hpp>, works in the tree and installed, and an include against
+# the direction of dependence does not compile.
+
+# harness_link_includes(<folder>): makes that link. The include folder is returned in harness_include_dir.
+macro(harness_link_includes folder)
+  set(harness_include_dir ${PROJECT_BINARY_DIR}/include/${folder})
+  file(MAKE_DIRECTORY ${harness_include_dir}/harness)
+  file(CREATE_LINK ${PROJECT_SOURCE_DIR}/${folder} ${harness_include_dir}/harness/${folder} SYMBOLIC)
+endmacro()
+
+# harness_component(<folder> [SUBFOLDERS …] [DEPENDS harness folders …] [PRIVATE libraries …] [NO_INSTALL])
+# makes harness::<folder> from every .cpp below the folder (or only below SUBFOLDERS); PRIVATE libraries
+# are seen by the .cpp files alone. Without any .cpp it is an interface library.
+function(harness_component folder)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "NO_INSTALL" "" "SUBFOLDERS;DEPENDS;PRIVATE")
+  set(roots ${folder})
+  if(arg_SUBFOLDERS)
+    list(TRANSFORM arg_SUBFOLDERS PREPEND ${folder}/ OUTPUT_VARIABLE roots)
+  endif()
+  foreach(root IN LISTS roots)
+    file(GLOB_RECURSE found CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/${root}/*.cpp)
+    list(APPEND sources ${found})
+    file(GLOB_RECURSE found CONFIGURE_DEPENDS RELATIVE ${PROJECT_SOURCE_DIR}
+      ${PROJECT_SOURCE_DIR}/${root}/*.hpp ${PROJECT_SOURCE_DIR}/${root}/*.h)
+    list(APPEND headers ${found})
+  endforeach()
+
+  harness_link_includes(${folder})
+  list(TRANSFORM headers PREPEND ${harness_include_dir}/harness/)
+  list(TRANSFORM arg_DEPENDS PREPEND harness_)
+  set(kind STATIC)
+  set(scope PUBLIC)
+  if(NOT sources)
+    set(kind INTERFACE)
+    set(scope INTERFACE)
+    set(arg_PRIVATE "")
+  endif()
+
+  add_library(harness_${folder} ${kind} ${sources})
+  add_library(harness::${folder} ALIAS harness_${folder})
+  target_sources(harness_${folder} ${scope} FILE_SET HEADERS BASE_DIRS ${harness_include_dir} FILES ${headers})
+  target_compile_features(harness_${folder} ${scope} cxx_std_20)
+  target_link_libraries(harness_${folder} ${scope} ${arg_DEPENDS})
+  if(arg_PRIVATE)
+    target_link_libraries(harness_${folder} PRIVATE ${arg_PRIVATE})
+  endif()
+  set_target_properties(harness_${folder} PROPERTIES EXPORT_NAME ${folder})
+  if(NOT arg_NO_INSTALL)
+    set_property(GLOBAL APPEND PROPERTY HARNESS_COMPONENTS ${folder})
+  endif()
+endfunction()
+
+# harness_config_header(<component>): the generated <harness/config.hpp>, carried by the lowest component.
+function(harness_config_header folder)
+  set(HARNESS_ASSERTS_FULL false)
+  if(HARNESS_ASSERTS STREQUAL "full")
+    set(HARNESS_ASSERTS_FULL true)
+  endif()
+  set(dir ${PROJECT_BINARY_DIR}/include/config)
+  configure_file(${PROJECT_SOURCE_DIR}/cmake/config.hpp.in ${dir}/harness/config.hpp @ONLY)
+  get_target_property(kind harness_${folder} TYPE)
+  set(scope PUBLIC)
+  if(kind STREQUAL "INTERFACE_LIBRARY")
+    set(scope INTERFACE)
+  endif()
+  target_sources(harness_${folder} ${scope}
+    FILE_SET HEADERS BASE_DIRS ${dir} FILES ${dir}/harness/config.hpp)
+endfunction()
+
+# harness_executable(<target> <output folder> [SOURCES …|GLOB …] [DEPENDS libraries …]): the common part of
+# programs, examples, bench and tests. Sets harness_made to the target, or to "" when there is no source yet.
+function(harness_executable target output)
+  cmake_parse_arguments(PARSE_ARGV 2 arg "" "" "SOURCES;GLOB;DEPENDS")
+  if(arg_GLOB)
+    file(GLOB_RECURSE found CONFIGURE_DEPENDS ${arg_GLOB})
+    list(APPEND arg_SOURCES ${found})
+  endif()
+  set(harness_made "" PARENT_SCOPE)
+  if(NOT arg_SOURCES)
+    return()
+  endif()
+  add_executable(${target} ${arg_SOURCES})
+  target_link_libraries(${target} PRIVATE ${arg_DEPENDS})
+  set_target_properties(${target} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/${output})
+  set(harness_made ${target} PARENT_SCOPE)
+endfunction()
+
+# harness_program(<name>): <build>/bin/<name> from every .cpp in the folder of that name, once it has a main.cpp.
+function(harness_program name)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "DEPENDS")
+  file(GLOB main CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${name}/main.cpp)
+  if(main)
+    harness_executable(${name} bin GLOB ${CMAKE_CURRENT_SOURCE_DIR}/${name}/*.cpp DEPENDS ${arg_DEPENDS})
+    install(TARGETS ${name} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT runtime)
+  endif()
+endfunction()
+
+# harness_examples(libraries …): <build>/examples/<stem> for every .cpp of this folder.
+function(harness_examples)
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
+  foreach(source IN LISTS sources)
+    cmake_path(GET source STEM stem)
+    harness_executable(example_${stem} examples SOURCES ${source} DEPENDS ${ARGN})
+    set_target_properties(example_${stem} PROPERTIES OUTPUT_NAME ${stem})
+  endforeach()
+endfunction()
+
+# harness_bench(<subfolder> libraries …): <build>/bench/<subfolder> from the .cpp files below it.
+function(harness_bench name)
+  harness_executable(bench_${name} bench GLOB ${CMAKE_CURRENT_SOURCE_DIR}/${name}/*.cpp DEPENDS ${ARGN})
+  if(harness_made)
+    set_target_properties(bench_${name} PROPERTIES OUTPUT_NAME ${name})
+  endif()
+endfunction()

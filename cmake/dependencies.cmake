@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+# What we stand on. Each missing piece is named with the Debian package that has it (packages.txt).
+find_package(Threads REQUIRED)
+find_package(PkgConfig REQUIRED)
+
+function(harness_need_header header package)
+  string(MAKE_C_IDENTIFIER "HARNESS_FOUND_${header}" found)
+  find_path(${found} ${header})
+  mark_as_advanced(${found})
+  if(NOT ${found})
+    message(FATAL_ERROR "error: the header <${header}> is missing\n"
+      "because: it was looked for in the system include folders\n"
+      "try: apt-get install ${package}, or ./run, which installs what is missing")
+  endif()
+endfunction()
+
+harness_need_header(tl/expected.hpp libexpected-dev)
+harness_need_header(boost/intrusive/list.hpp libboost-dev)
+harness_need_header(nlohmann/json.hpp nlohmann-json3-dev)
+harness_need_header(CLI/CLI.hpp libcli11-dev)
+harness_need_header(toml++/toml.h libtomlplusplus-dev)
+pkg_check_modules(lz4 REQUIRED IMPORTED_TARGET liblz4)
+pkg_check_modules(zstd REQUIRED IMPORTED_TARGET libzstd)
+find_package(fmt REQUIRED)
+
+# AUTO is settled here: a user who only builds the programs needs neither test nor bench packages.
+find_package(GTest QUIET)
+find_package(benchmark QUIET)
+function(harness_settle part package debian)
+  if(HARNESS_${part} STREQUAL "ON" AND NOT ${package}_FOUND)
+    message(FATAL_ERROR "error: HARNESS_${part} is ON but ${package} is missing\n"
+      "because: no CMake package of that name is installed\n"
+      "try: apt-get install ${debian}, or ./test, which installs what is missing")
+  endif()
+  if(HARNESS_${part} STREQUAL "AUTO")
+    set(settled OFF)
+    if(HARNESS_DEVELOPER AND ${package}_FOUND)
+      set(settled ON)
+    endif()
+    set(HARNESS_${part} ${settled} PARENT_SCOPE)
+    message(STATUS "HARNESS_${part}: ${settled} (AUTO)")
+  endif()
+endfunction()
+harness_settle(TESTS GTest libgmock-dev)
+harness_settle(BENCH benchmark libbenchmark-dev)

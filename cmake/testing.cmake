@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+# Tests: every case is one ctest entry `<name>/<Suite>.<Case>`, so that a filter, a label or a time limit
+# reaches it. A folder without sources makes no test.
+include(GoogleTest)
+
+# harness_test(<name> [GLOB …] [SOURCES …] [DEPENDS libraries …] [LABELS …] [TIMEOUT_S s] [WHOLE])
+# WHOLE: one entry for the program, where listing its cases is slow or a process a case too dear.
+function(harness_test name)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "WHOLE" "TIMEOUT_S" "GLOB;SOURCES;DEPENDS;LABELS")
+  string(REPLACE "/" "_" target test_${name})
+  harness_executable(${target} tests GLOB ${arg_GLOB} SOURCES ${arg_SOURCES}
+    DEPENDS ${arg_DEPENDS} harness_test_support GTest::gmock_main)
+  if(NOT harness_made)
+    return()
+  endif()
+  if(NOT arg_TIMEOUT_S)
+    set(arg_TIMEOUT_S 60)
+  endif()
+  if(arg_WHOLE)
+    add_test(NAME ${name} COMMAND ${target})
+    set_tests_properties(${name} PROPERTIES LABELS "${arg_LABELS}" TIMEOUT ${arg_TIMEOUT_S})
+  else()
+    gtest_discover_tests(${target} TEST_PREFIX ${name}/ DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60
+      PROPERTIES LABELS "${arg_LABELS}" TIMEOUT ${arg_TIMEOUT_S})
+  endif()
+endfunction()
+
+# harness_script_test(<name> COMMAND … [LABELS …] [TIMEOUT_S s]): a check that is a script. Exit 77 is a skip.
+function(harness_script_test name)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "TIMEOUT_S" "COMMAND;LABELS")
+  if(NOT arg_TIMEOUT_S)
+    set(arg_TIMEOUT_S 300)
+  endif()
+  add_test(NAME ${name} COMMAND ${arg_COMMAND})
+  set_tests_properties(${name} PROPERTIES LABELS "${arg_LABELS}" TIMEOUT ${arg_TIMEOUT_S} SKIP_RETURN_CODE 77)
+endfunction()
+
+# harness_fuzz(libraries …): every .cpp of this folder defines LLVMFuzzerTestOneInput. With HARNESS_FUZZ it is
+# a libFuzzer program; otherwise the same source is linked to a main that replays the corpus and a fixed
+# number of mutations of it, so that every ordinary test run covers it too.
+function(harness_fuzz)
+  add_custom_target(fuzz_targets)
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
+  foreach(source IN LISTS sources)
+    cmake_path(GET source STEM stem)
+    if(HARNESS_FUZZ)
+      harness_executable(fuzz_${stem} fuzz SOURCES ${source} DEPENDS ${ARGN})
+      target_link_options(fuzz_${stem} PRIVATE -fsanitize=fuzzer)
+    else()
+      harness_executable(fuzz_${stem} fuzz SOURCES ${source} support/replay_main.cpp
+        DEPENDS ${ARGN} harness_test_support)
+    endif()
+    add_dependencies(fuzz_targets fuzz_${stem})
+    harness_script_test(fuzz/${stem} LABELS fuzz TIMEOUT_S 600
+      COMMAND ${PROJECT_SOURCE_DIR}/tests/fuzz/support/run_target.sh
+        $<TARGET_FILE:fuzz_${stem}> ${CMAKE_CURRENT_SOURCE_DIR}/corpus/${stem} ${CMAKE_CURRENT_BINARY_DIR}/${stem})
+  endforeach()
+endfunction()
