@@ -88,12 +88,15 @@ function(harness_executable target output)
   set(harness_made ${target} PARENT_SCOPE)
 endfunction()
 
+add_custom_target(programs)  # what ./run builds
+
 # harness_program(<name>): <build>/bin/<name> from every .cpp in the folder of that name, once it has a main.cpp.
 function(harness_program name)
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "DEPENDS")
   file(GLOB main CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${name}/main.cpp)
   if(main)
     harness_executable(${name} bin GLOB ${CMAKE_CURRENT_SOURCE_DIR}/${name}/*.cpp DEPENDS ${arg_DEPENDS})
+    add_dependencies(programs ${name})
     install(TARGETS ${name} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT runtime)
   endif()
 endfunction()
@@ -104,6 +107,7 @@ function(harness_examples)
   foreach(source IN LISTS sources)
     cmake_path(GET source STEM stem)
     harness_executable(example_${stem} examples SOURCES ${source} DEPENDS ${ARGN})
+    add_dependencies(programs example_${stem})
     set_target_properties(example_${stem} PROPERTIES OUTPUT_NAME ${stem})
   endforeach()
 endfunction()

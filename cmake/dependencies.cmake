@@ -22,6 +22,7 @@ harness_need_header(toml++/toml.h libtomlplusplus-dev)
 pkg_check_modules(lz4 REQUIRED IMPORTED_TARGET liblz4)
 pkg_check_modules(zstd REQUIRED IMPORTED_TARGET libzstd)
 find_package(fmt REQUIRED)
+find_package(OpenSSL REQUIRED COMPONENTS Crypto)
 
 # AUTO is settled here: a user who only builds the programs needs neither test nor bench packages.
 find_package(GTest QUIET)
