@@ -6,6 +6,8 @@
 #   tests/bare/prove.sh                      bare root in a temporary folder, then ./test and ./run
 #   tests/bare/prove.sh -d DIR -- ./run      keep the bare root in DIR for the next time, run this alone
 #
+# shellcheck disable=SC2016  # apt and the inner bash expand these
+#
 # The archive, and the settings apt needs to reach it, are taken from this machine at run time.
 # Method: the pristine root is made once and kept as a tar file in DIR; each proof unpacks a fresh one, so
 # nothing that an earlier proof installed can hide a package that packages.txt forgot.
