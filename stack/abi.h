@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The frozen C layout of the message path: an entry of the linked stack and the first 64 bytes of a message.
+ *
+ * A layer built today, also one that comes in a plug-in, is called through these two structures and nothing else on the
+ * path of a message. They never change; what is added goes behind byte 64. stack/message.hpp and stack/layer.hpp assert
+ * the layout. Little endian, 64-bit pointers.
+ */
+#ifndef HARNESS_STACK_ABI_H
+#define HARNESS_STACK_ABI_H
+
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define HARNESS_ABI_VERSION 1u
+
+struct harness_slab;  /* reference-counted memory, opaque */
+struct harness_piece; /* further body pieces, opaque */
+
+/* Who and how; travels beside the bytes, never on the wire by itself. */
+typedef struct harness_annotation {
+  uint32_t to;      /* rank of the receiver; 0 on a link */
+  uint32_t from;    /* rank of the sender; 0 on a link */
+  uint16_t channel; /* mux channel, 0 when the stack has none */
+  uint8_t priority; /* 0 is the most urgent */
+  uint8_t flags;    /* HARNESS_FLAG_* */
+  uint32_t tag;     /* free for the application; local, not sent */
+} harness_annotation;
+
+#define HARNESS_FLAG_CONTROL 1u /* made by a layer: uses the reserved slots, never waits for data credit */
+
+typedef struct harness_message {
+  unsigned char* head;         /*  0: first header byte; headers grow downwards */
+  uint32_t head_bytes;         /*  8: header bytes pushed so far */
+  uint32_t head_room;          /* 12: bytes free below head */
+  struct harness_slab* slab;   /* 16: owner of the first piece; null: empty message */
+  unsigned char* data;         /* 24: first piece of the body */
+  uint32_t data_bytes;         /* 32: bytes of the first piece */
+  uint32_t body_bytes;         /* 36: bytes of all pieces */
+  struct harness_piece* more;  /* 40: further pieces */
+  harness_annotation note;     /* 48 */
+} harness_message;
+
+/* One hook of one layer: call `fn(self, next, message)`; the hook hands on by `next->fn(next->self, next->next, m)`. */
+typedef struct harness_entry harness_entry;
+typedef void (*harness_hook)(void* self, const harness_entry* next, harness_message* message);
+struct harness_entry {
+  harness_hook fn;
+  void* self;
+  const harness_entry* next;
+};
+
+#ifdef __cplusplus
+}
+#endif
+#endif

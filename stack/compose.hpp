@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+// check: does this stack give what is needed?  compose: the cheapest stack that does.  explain: why each layer is there.
+//
+// State of a partial stack = (property word, largest message). A layer may stand on a state that covers what it requires
+// and shares nothing with what it forbids; it clears, then adds. compose is Dijkstra over these states from the
+// transport's facts; cost is lexicographic over the constants of descriptors, so both ends and every host derive the
+// same stack. Greedy is wrong because of `clears`. Sources: design §3; research on Horus' property tables.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <harness/stack/spec.hpp>
+
+namespace harness {
+
+/// What a link must guarantee: the application's wishes and the floor for this pair of domains.
+struct Needs {
+  Properties word;
+  std::uint32_t max_message = 0;  // 0: whatever the stack gives
+};
+
+/// What a stack gives to the application on top, and what it costs.
+struct Given {
+  Properties word;
+  std::uint32_t max_message = 0;
+  Cost cost;
+};
+
+/// A finding about one layer of a written stack that is legal but superfluous.
+struct Note {
+  std::size_t layer;  // index, top first
+  std::string text;
+};
+
+struct Checked {
+  Given given;
+  std::vector<Given> below;  // below[i]: what layer i (top first) stands on
+  std::vector<Note> notes;   // "order is redundant here: tcp already keeps fifo order"
+};
+
+/// Proves a stack over `facts` against `needs`. Refusals (denied) name the two layers, the missing property and the fix.
+Result<Checked> check(const StackSpec& stack, const Facts& facts, const Needs& needs, const Catalogue& catalogue);
+
+/// The cheapest stack over one transport; layers with default options. Error unsupported: names the minimal set of needs
+/// that no stack meets and what would. [any-thread]
+Result<StackSpec> compose(const Needs& needs, const TransportType& transport, const OptionValues& transport_options,
+                          const Facts& facts, const Catalogue& catalogue);
+
+/// Why one layer is there.
+struct Reason {
+  std::string layer;
+  std::string why;  // the need, or the layer above, that forced it
+  std::uint32_t header_bytes;
+  std::uint32_t nominal_ns;
+};
+struct Explanation {
+  std::string stack;                  // canonical text
+  std::vector<Reason> reasons;        // top first, the transport last
+  std::vector<std::string> rejected;  // "over tcp without frag: largest message 262144 < 1048576 needed"
+  std::vector<std::string> notes;
+  Given given;
+};
+/// Explains a stack that check accepts. Errors: those of check.
+Result<Explanation> explain(const StackSpec& stack, const Facts& facts, const Needs& needs, const Catalogue& catalogue);
+
+}  // namespace harness

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+// What travels through a stack without a message.
+//
+// Upward events start at the transport or in a layer and climb to the application; downward ones start at the link.
+// A layer without `on` is skipped; a layer that has one hands on, changes or swallows the event.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include <harness/stack/result.hpp>
+
+namespace harness {
+
+enum class EventKind : std::uint8_t {
+  // up
+  up,         // the stack is up: traffic may flow
+  writable,   // a held link takes messages again; passes a pump only when the pump is empty
+  peer_lost,  // the peer is gone without closing; nothing more will be received
+  corrupt,    // bytes below were damaged on a transport that promised not to: the link closes
+  closed,     // both sides closed in order
+  violated,   // a checker saw a promise broken (detail says which); tests fail on it
+  // down
+  close,   // the application closes: flush what is held, then let the transport go
+  pause,   // the application takes no more messages
+  resume,  // … and takes them again
+};
+
+struct Event {
+  EventKind kind;
+  Errc code = Errc::ok;
+  std::string_view detail = {};  // static text or alive during the call
+  std::uint64_t value = 0;
+  [[nodiscard]] constexpr bool goes_up() const noexcept { return kind < EventKind::close; }
+};
+
+std::string_view to_string(EventKind kind) noexcept;
+
+}  // namespace harness

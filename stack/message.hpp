@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: Apache-2.0
+// Message: move-only bytes with an annotation. Headers grow downwards before the body; the body is a chain of slabs.
+//
+//   sending    [room | headers] [body piece] -> [body piece] …     layers `push` headers, the transport gathers all
+//   receiving             [header bytes … body] -> [body piece] …  layers `pull` headers off the front
+//
+// A body is immutable once two messages refer to it (`share`, `slice`); every transmission has its own header block with
+// at least `headroom_bytes` free. A header that does not fit moves the headers to a larger block and is counted.
+// A message made with `make` keeps its headers in front of its body in one slab, so that a small message is one
+// contiguous run of bytes from the application to the wire.
+// The first 64 bytes are frozen (stack/abi.h). Thread: a message belongs to its pool's engine thread, except a detached
+// one (heap slabs, no pool, unshared), which whoever holds it may move to another thread.
+// Next in reading order: stack/stack.hpp (send).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <span>
+#include <string_view>
+#include <utility>
+
+#include <harness/stack/abi.h>
+#include <harness/stack/bytes.hpp>
+#include <harness/stack/pool.hpp>
+
+namespace harness {
+
+using Annotation = harness_annotation;
+static_assert(sizeof(Annotation) == 16);
+
+inline constexpr std::uint8_t flag_control = HARNESS_FLAG_CONTROL;
+
+class Message {
+ public:
+  /// Free bytes before the headers of a new transmission; a swap to a taller stack fits in it.
+  static constexpr std::uint32_t headroom_bytes = 128;
+
+  Message() noexcept { c_.slab = nullptr; }
+  Message(Message&& other) noexcept : c_(other.c_), head_slab_(other.head_slab_), last_(other.last_) { other.forget(); }
+  Message& operator=(Message&& other) noexcept {
+    if (this != &other) {
+      reset();
+      c_ = other.c_;
+      head_slab_ = other.head_slab_;
+      last_ = other.last_;
+      other.forget();
+    }
+    return *this;
+  }
+  Message(const Message&) = delete;
+  Message& operator=(const Message&) = delete;
+  ~Message() { reset(); }
+
+  // ---- making; each returns an empty message when the pool's limit is reached ----
+
+  /// A message of `bytes` writable body bytes, not initialised, with headroom before them. [stack-thread]
+  static Message make(Pool& pool, std::uint32_t bytes, Quota* quota = nullptr) noexcept {
+    Slab* slab = bytes <= message_limit ? pool.allocate(headroom_bytes + bytes, quota) : nullptr;
+    return slab != nullptr ? Message(slab, headroom_bytes, bytes) : Message();
+  }
+  /// The same from the heap: may be made on any thread and handed to an engine by post. [any-thread]
+  static Message make_detached(std::uint32_t bytes) noexcept;
+  /// A message whose body is a copy of `bytes`. [stack-thread]
+  static Message copy_of(Pool& pool, Bytes bytes) noexcept;
+  static Message copy_of(Pool& pool, std::string_view text) noexcept { return copy_of(pool, as_bytes(text)); }
+  /// A received frame: `bytes` of `slab` from `offset`; takes over the caller's reference to the slab. [stack-thread]
+  static Message received(Slab* slab, std::uint32_t offset, std::uint32_t bytes) noexcept {
+    Message message(slab, offset, bytes);
+    message.c_.head_room = 0;  // nothing may be pushed before received bytes that others share
+    return message;
+  }
+
+  /// False for an empty (default, moved-from, failed) message.
+  explicit operator bool() const noexcept { return c_.slab != nullptr; }
+  void reset() noexcept {
+    if (c_.slab != nullptr) release();
+  }
+
+  // ---- shape ----
+
+  [[nodiscard]] std::uint32_t size() const noexcept { return c_.head_bytes + c_.body_bytes; }  // on the wire
+  [[nodiscard]] std::uint32_t body_size() const noexcept { return c_.body_bytes; }
+  [[nodiscard]] std::uint32_t header_size() const noexcept { return c_.head_bytes; }
+  [[nodiscard]] std::uint32_t head_room() const noexcept { return c_.head_room; }
+  [[nodiscard]] Annotation& note() noexcept { return c_.note; }
+  [[nodiscard]] const Annotation& note() const noexcept { return c_.note; }
+  [[nodiscard]] bool is_control() const noexcept { return (c_.note.flags & flag_control) != 0; }
+  /// True when headers and body are one run of bytes.
+  [[nodiscard]] bool contiguous() const noexcept {
+    return c_.more == nullptr && (c_.head_bytes == 0 || c_.head + c_.head_bytes == c_.data);
+  }
+
+  // ---- headers, sending ----
+
+  /// Room for `bytes` more header bytes before all others; nullptr only when the pool's limit is reached.
+  std::byte* push(std::uint32_t bytes) noexcept {
+    if (bytes > c_.head_room) [[unlikely]]
+      if (!grow_head(bytes)) return nullptr;
+    c_.head -= bytes;
+    c_.head_room -= bytes;
+    c_.head_bytes += bytes;
+    return reinterpret_cast<std::byte*>(c_.head);
+  }
+
+  // ---- headers, receiving ----
+
+  /// The first `bytes` body bytes, taken off the front; nullptr when there are fewer. Copies only when they are scattered.
+  const std::byte* pull(std::uint32_t bytes) noexcept {
+    if (bytes > c_.data_bytes) [[unlikely]]
+      if (!pull_up(bytes)) return nullptr;
+    auto* front = reinterpret_cast<const std::byte*>(c_.data);
+    c_.data += bytes;
+    c_.data_bytes -= bytes;
+    c_.body_bytes -= bytes;
+    return front;
+  }
+  /// The same bytes without taking them off.
+  const std::byte* peek(std::uint32_t bytes) noexcept {
+    if (bytes > c_.data_bytes) [[unlikely]]
+      if (!pull_up(bytes)) return nullptr;
+    return reinterpret_cast<const std::byte*>(c_.data);
+  }
+
+  // ---- body ----
+
+  /// The first piece of the body; the whole body of a small message. Valid while the message lives.
+  [[nodiscard]] Bytes front() const noexcept { return {reinterpret_cast<const std::byte*>(c_.data), c_.data_bytes}; }
+  /// The first piece for writing. Requires: made by make, copy_of or make_detached, and never shared.
+  [[nodiscard]] MutableBytes writable() noexcept { return {reinterpret_cast<std::byte*>(c_.data), c_.data_bytes}; }
+  /// The whole body as one run: gathers a scattered body into one slab first (a counted copy). Empty when that fails.
+  Bytes gathered(Pool& pool) noexcept;
+  /// The body as text, for examples and tests. Requires: a body of one piece, as small messages have.
+  [[nodiscard]] std::string_view text() const noexcept { return as_text(front()); }
+
+  /// Calls `visit(Bytes)` for the header bytes (if any) and then each body piece, adjacent ones merged; visit returns false
+  /// to stop.
+  template <class Visit>
+  void each_run(Visit&& visit) const {
+    Bytes run{reinterpret_cast<const std::byte*>(c_.head), c_.head_bytes};
+    if (c_.head_bytes != 0 && c_.head + c_.head_bytes == c_.data) {
+      run = {run.data(), run.size() + c_.data_bytes};
+    } else {
+      if (!run.empty() && !visit(run)) return;
+      run = front();
+    }
+    if (!run.empty() && !visit(run)) return;
+    for (const Piece* piece = more(); piece != nullptr; piece = piece->next)
+      if (piece->bytes != 0 && !visit(Bytes{piece->data, piece->bytes})) return;
+  }
+  /// Copies headers and body to `to`, which has room for size() bytes.
+  void copy_to(std::byte* to) const noexcept {
+    if (contiguous()) [[likely]] {
+      std::memcpy(to, c_.head_bytes != 0 ? c_.head : c_.data, size());
+      return;
+    }
+    copy_runs(to);
+  }
+
+  /// Another message with the same body and a copy of the headers in its own block; empty when the pool's limit is reached.
+  [[nodiscard]] Message share(Pool& pool) const noexcept { return view(pool, 0, c_.body_bytes, true); }
+  /// A new transmission of body bytes [offset, offset + bytes): own empty header block, shared bytes, same annotation.
+  [[nodiscard]] Message slice(Pool& pool, std::uint32_t offset, std::uint32_t bytes) const noexcept {
+    return view(pool, offset, bytes, false);
+  }
+  /// Appends the body of `tail` (its headers are dropped); false, with both unchanged, when the pool's limit is reached.
+  bool append(Pool& pool, Message&& tail) noexcept;
+  /// Cuts the body to its first `bytes`. Requires: bytes ≤ body_size().
+  void truncate(std::uint32_t bytes) noexcept;
+  /// Turns pushed headers into the front of the body, as the receiving side sees it (loop, simulations). Never copies.
+  bool as_received(Pool& pool) noexcept;
+  /// A deep copy that may cross threads; empty when memory is short. [stack-thread]
+  [[nodiscard]] Message detached() const noexcept;
+
+  /// The frozen C view (stack/abi.h).
+  [[nodiscard]] harness_message* c() noexcept { return &c_; }
+  static Message& from_c(harness_message* message) noexcept { return *reinterpret_cast<Message*>(message); }
+
+  static constexpr std::uint32_t message_limit = (1u << 28) - 1;
+
+ private:
+  Message(Slab* slab, std::uint32_t offset, std::uint32_t bytes) noexcept
+      : c_{reinterpret_cast<unsigned char*>(slab->bytes()) + offset, 0, offset, slab,
+           reinterpret_cast<unsigned char*>(slab->bytes()) + offset, bytes, bytes, nullptr, {}} {}
+
+  [[nodiscard]] Slab* slab() const noexcept { return static_cast<Slab*>(c_.slab); }
+  [[nodiscard]] Piece* more() const noexcept { return static_cast<Piece*>(c_.more); }
+  void forget() noexcept {
+    c_.slab = nullptr;
+    c_.more = nullptr;
+    c_.head_bytes = c_.head_room = c_.data_bytes = c_.body_bytes = 0;
+    head_slab_ = nullptr;
+  }
+  void release() noexcept {
+    if (c_.more != nullptr) release_more();
+    if (head_slab_ != nullptr) Pool::release(head_slab_);
+    Pool::release(slab());
+    forget();
+  }
+  void release_more() noexcept;
+  bool grow_head(std::uint32_t bytes) noexcept;
+  bool pull_up(std::uint32_t bytes) noexcept;
+  void copy_runs(std::byte* to) const noexcept;
+  Message view(Pool& pool, std::uint32_t offset, std::uint32_t bytes, bool with_headers) const noexcept;
+  void prepend(Piece* piece) noexcept {
+    if (c_.more == nullptr) last_ = piece;
+    c_.more = piece;
+  }
+  bool append_piece(Pool& pool, Slab* slab, std::byte* data, std::uint32_t bytes) noexcept;
+
+  harness_message c_{};
+  Slab* head_slab_ = nullptr;  // owner of a header block of its own; null: headers lie in the first piece's slab
+  Piece* last_ = nullptr;      // last further piece; meaningful only while there is one
+};
+static_assert(offsetof(harness_message, slab) == 16 && offsetof(harness_message, more) == 40 &&
+              offsetof(harness_message, note) == 48 && sizeof(harness_message) == 64);
+static_assert(sizeof(Message) == 80 && std::is_standard_layout_v<Message>);
+
+}  // namespace harness

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+// Options of layers and transports: typed, bounded and documented in one constexpr table.
+//
+// Every option is a 64-bit integer inside: a count, a size in bytes, a time in microseconds, a rate in parts per
+// million, yes/no, or the index of a word. The table gives name, kind, bounds, default and one sentence; the spec parser,
+// `--help`, the docs table and the layer's constructor all read the same table.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <vector>
+
+namespace harness {
+
+enum class OptionKind : std::uint8_t {
+  count,     // 42
+  size,      // 64KiB, 1500 (bytes)
+  duration,  // 200us, 5ms, 1s (stored in microseconds)
+  rate,      // 2%, 0.1% (stored in parts per million)
+  flag,      // yes / no
+  word,      // one of `words`, stored as its index
+};
+
+struct OptionSpec {
+  std::string_view name;
+  OptionKind kind;
+  std::int64_t low;
+  std::int64_t high;
+  std::int64_t standard;  // the default
+  std::string_view doc;   // one sentence
+  std::span<const std::string_view> words = {};
+};
+
+/// Values of one layer's or transport's options, in the order of its table; made by `resolve` (stack/spec.hpp).
+class OptionValues {
+ public:
+  OptionValues() = default;
+  explicit OptionValues(std::span<const OptionSpec> table) {
+    values_.reserve(table.size());
+    for (const OptionSpec& option : table) values_.push_back(option.standard);
+  }
+  /// Requires: index < the table's size.
+  [[nodiscard]] std::int64_t operator[](std::size_t index) const noexcept { return values_[index]; }
+  void set(std::size_t index, std::int64_t value) noexcept { values_[index] = value; }
+  [[nodiscard]] std::size_t size() const noexcept { return values_.size(); }
+  friend bool operator==(const OptionValues&, const OptionValues&) = default;
+
+ private:
+  std::vector<std::int64_t> values_;
+};
+
+}  // namespace harness

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+// The slow side of the pools: growth in chunks, large slabs, pieces.
+#include <harness/stack/pool.hpp>
+
+#include <cstdlib>
+#include <new>
+
+namespace harness {
+
+namespace {
+constexpr std::uint64_t chunk_bytes_min = 16 * 1024;  // small, so that an idle link costs little
+constexpr std::size_t pieces_per_chunk = 64;
+void* heap(std::size_t bytes) noexcept { return std::aligned_alloc(64, (bytes + 63) / 64 * 64); }
+}  // namespace
+
+Pool::~Pool() {
+  while (chunks_ != nullptr) {
+    Chunk* next = chunks_->next;
+    std::free(chunks_);
+    chunks_ = next;
+  }
+}
+
+void* Pool::take_chunk(std::uint64_t bytes) noexcept {
+  const std::uint64_t total = bytes + 64;  // the chunk header keeps the slabs aligned
+  if (held_bytes_ + total > limit_bytes_) return nullptr;
+  void* raw = heap(total);
+  if (raw == nullptr) return nullptr;
+  chunks_ = new (raw) Chunk{chunks_, total};
+  held_bytes_ += total;
+  ++grown_count_;
+  return static_cast<std::byte*>(raw) + 64;
+}
+
+bool Pool::grow(std::uint32_t size_class) noexcept {
+  const std::uint64_t each = class_bytes[size_class];
+  // Half of what there is already, so that growth is rare under load and an idle pool stays small.
+  std::uint64_t count = made_[size_class] / 2;
+  if (count * each < chunk_bytes_min) count = (chunk_bytes_min + each - 1) / each;
+  if (count * each > (std::uint64_t{4} << 20)) count = (std::uint64_t{4} << 20) / each;
+  auto* raw = static_cast<std::byte*>(take_chunk(count * each));
+  if (raw == nullptr && count > 1) raw = static_cast<std::byte*>(take_chunk((count = 1) * each));
+  if (raw == nullptr) return false;
+  for (std::uint64_t i = 0; i < count; ++i) {
+    Slab* slab = new (raw + i * each) Slab;
+    slab->pool = this;
+    slab->capacity = capacity_of(size_class);
+    slab->size_class = size_class;
+    free_[size_class].push_front(*slab);
+  }
+  made_[size_class] += count;
+  return true;
+}
+
+Slab* Pool::allocate_slow(std::uint32_t size_class, std::uint32_t capacity, Quota* quota) noexcept {
+  if (size_class != large) return grow(size_class) ? allocate(capacity, quota) : nullptr;
+  const std::uint64_t total = sizeof(Slab) + std::uint64_t{capacity};
+  if (held_bytes_ + total > limit_bytes_) return nullptr;
+  Slab* slab = allocate_detached(capacity);
+  if (slab == nullptr) return nullptr;
+  slab->pool = this;
+  slab->quota = quota;
+  if (quota != nullptr) quota->charge(slab->total_bytes());
+  held_bytes_ += total;
+  ++grown_count_;
+  ++large_alive_;
+  return slab;
+}
+
+Slab* Pool::allocate_detached(std::uint32_t capacity) noexcept {
+  void* raw = heap(sizeof(Slab) + std::size_t{capacity});
+  if (raw == nullptr) return nullptr;
+  Slab* slab = new (raw) Slab;
+  slab->capacity = capacity;
+  slab->size_class = large;
+  return slab;
+}
+
+void Pool::recycle(Slab* slab) noexcept {
+  Quota* quota = slab->quota;
+  const std::uint64_t total = slab->total_bytes();
+  Pool* pool = slab->pool;
+  slab->quota = nullptr;
+  if (slab->size_class != large) {
+    pool->free_[slab->size_class].push_front(*slab);
+  } else {
+    if (pool != nullptr) {
+      pool->held_bytes_ -= total;
+      --pool->large_alive_;
+    }
+    std::free(slab);
+  }
+  if (quota != nullptr) quota->release(total);  // last: it may resume a transport, which allocates
+}
+
+Piece* Pool::allocate_piece(Slab* slab, std::byte* data, std::uint32_t bytes, Piece* next) noexcept {
+  if (free_pieces_ == nullptr) {
+    auto* raw = static_cast<std::byte*>(take_chunk(pieces_per_chunk * sizeof(Piece)));
+    if (raw == nullptr) return nullptr;
+    for (std::size_t i = 0; i < pieces_per_chunk; ++i)
+      release_piece(new (raw + i * sizeof(Piece)) Piece{{}, this, nullptr, nullptr, 0, nullptr});
+  }
+  Piece* piece = free_pieces_;
+  free_pieces_ = piece->next;
+  piece->slab = slab;
+  piece->data = data;
+  piece->bytes = bytes;
+  piece->next = next;
+  return piece;
+}
+
+void Pool::release_piece(Piece* piece) noexcept {
+  piece->next = piece->pool->free_pieces_;
+  piece->pool->free_pieces_ = piece;
+}
+
+std::uint64_t Pool::alive_count() const noexcept {
+  std::uint64_t alive = large_alive_;
+  for (std::size_t i = 0; i < free_.size(); ++i) alive += made_[i] - free_[i].size();
+  return alive;
+}
+
+}  // namespace harness

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+// Reference-counted slabs from per-engine pools, and the quota that counts what a link has alive.
+//
+// A pool keeps free lists of eight sizes (256 B … 256 KiB with the 64-byte slab header); larger slabs come from the
+// heap and go back to it. It grows in chunks up to a stated limit and never shrinks; after warm-up it allocates nothing.
+// Counts are not atomic: a pool, its slabs and every message made of them belong to one engine's thread. What crosses
+// threads is copied into heap slabs (Message::detached), which have no pool.
+// Rejected: atomic counts (5 ns each on the 64-byte path), std::pmr (no shared ownership, no quota).
+// Bounds: `limit_bytes` for all chunks and large slabs together; an allocation beyond it gives nullptr.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+#include <boost/intrusive/slist.hpp>
+
+struct harness_slab {};   // the opaque C names of stack/abi.h
+struct harness_piece {};
+
+namespace harness {
+
+class Pool;
+
+/// Counts the pool bytes that a link's layers and its application keep alive; tells once when they fall below the limit.
+class Quota {
+ public:
+  using Notify = void (*)(void* self) noexcept;
+
+  struct Abandon {
+    void operator()(Quota* quota) const noexcept { quota->abandon(); }
+  };
+  /// Its owner may go before the messages it counts: the last slab released then frees it.
+  using Owner = std::unique_ptr<Quota, Abandon>;
+  static Owner make(std::uint64_t limit_bytes) { return Owner(new Quota(limit_bytes)); }
+
+  Quota(const Quota&) = delete;
+  Quota& operator=(const Quota&) = delete;
+
+  void charge(std::uint64_t bytes) noexcept {
+    used_bytes_ += bytes;
+    if (used_bytes_ > peak_bytes_) peak_bytes_ = used_bytes_;
+  }
+  void release(std::uint64_t bytes) noexcept {
+    used_bytes_ -= bytes;
+    if (abandoned_) [[unlikely]] {
+      if (used_bytes_ == 0) delete this;
+      return;
+    }
+    if (waiting_ && used_bytes_ < limit_bytes_) {
+      waiting_ = false;
+      notify_(notify_self_);
+    }
+  }
+  [[nodiscard]] bool exhausted() const noexcept { return used_bytes_ >= limit_bytes_; }
+  [[nodiscard]] std::uint64_t used_bytes() const noexcept { return used_bytes_; }
+  [[nodiscard]] std::uint64_t peak_bytes() const noexcept { return peak_bytes_; }
+  [[nodiscard]] std::uint64_t limit_bytes() const noexcept { return limit_bytes_; }
+
+  /// Calls `notify(self)` once, from inside the release that brings the use below the limit. [stack-thread]
+  void when_below(Notify notify, void* self) noexcept {
+    notify_ = notify;
+    notify_self_ = self;
+    waiting_ = notify != nullptr;
+  }
+
+ private:
+  explicit Quota(std::uint64_t limit_bytes) noexcept : limit_bytes_(limit_bytes) {}
+  void abandon() noexcept {
+    abandoned_ = true;
+    waiting_ = false;
+    if (used_bytes_ == 0) delete this;
+  }
+
+  std::uint64_t limit_bytes_;
+  std::uint64_t used_bytes_ = 0;
+  std::uint64_t peak_bytes_ = 0;
+  Notify notify_ = nullptr;
+  void* notify_self_ = nullptr;
+  bool waiting_ = false;
+  bool abandoned_ = false;
+};
+
+/// A block of shared memory; its bytes follow this header. Immutable once a second message refers to it.
+struct alignas(64) Slab : harness_slab, boost::intrusive::slist_base_hook<boost::intrusive::link_mode<boost::intrusive::normal_link>> {
+  Pool* pool = nullptr;    // null: a heap slab without a pool, may cross threads while unshared
+  Quota* quota = nullptr;  // charged for total_bytes while alive
+  std::uint32_t references = 1;
+  std::uint32_t capacity = 0;    // bytes behind the header
+  std::uint32_t size_class = 0;  // index, or Pool::large
+  [[nodiscard]] std::byte* bytes() noexcept { return reinterpret_cast<std::byte*>(this + 1); }
+  [[nodiscard]] std::uint64_t total_bytes() const noexcept { return sizeof(Slab) + std::uint64_t{capacity}; }
+};
+static_assert(sizeof(Slab) == 64);
+
+/// One further piece of a body, in a singly linked chain.
+struct Piece : harness_piece {
+  Pool* pool;  // where this node goes back to; its slab may have none
+  Slab* slab;
+  std::byte* data;
+  std::uint32_t bytes;
+  Piece* next;
+};
+
+class Pool {
+ public:
+  static constexpr std::array<std::uint32_t, 8> class_bytes = {256, 512, 1024, 2048, 4096, 16384, 65536, 262144};
+  static constexpr std::uint32_t large = class_bytes.size();
+  static constexpr std::uint32_t slab_header_bytes = sizeof(Slab);
+  static constexpr std::uint32_t capacity_of(std::uint32_t size_class) { return class_bytes[size_class] - slab_header_bytes; }
+
+  explicit Pool(std::uint64_t limit_bytes = std::uint64_t{1} << 30) noexcept : limit_bytes_(limit_bytes) {}
+  /// Requires: every slab was given back, or the process ends (messages outlive their pool only by a bug).
+  ~Pool();
+  Pool(const Pool&) = delete;
+  Pool& operator=(const Pool&) = delete;
+
+  /// A slab of at least `capacity` bytes with one reference, or nullptr beyond the limit. `quota` may be null. [stack-thread]
+  Slab* allocate(std::uint32_t capacity, Quota* quota = nullptr) noexcept {
+    const std::uint32_t size_class = class_for(capacity);
+    if (size_class == large || free_[size_class].empty()) return allocate_slow(size_class, capacity, quota);
+    Slab& slab = free_[size_class].front();
+    free_[size_class].pop_front();
+    slab.references = 1;
+    slab.quota = quota;
+    if (quota != nullptr) quota->charge(slab.total_bytes());
+    return &slab;
+  }
+
+  /// A slab from the heap that belongs to no pool: whoever holds its only reference may be on any thread. [any-thread]
+  static Slab* allocate_detached(std::uint32_t capacity) noexcept;
+
+  static void retain(Slab* slab) noexcept { ++slab->references; }
+  static void release(Slab* slab) noexcept {
+    if (--slab->references == 0) recycle(slab);
+  }
+
+  /// A node for a body piece, or nullptr beyond the limit; goes back by release_piece. [stack-thread]
+  Piece* allocate_piece(Slab* slab, std::byte* data, std::uint32_t bytes, Piece* next) noexcept;
+  static void release_piece(Piece* piece) noexcept;
+
+  [[nodiscard]] std::uint64_t held_bytes() const noexcept { return held_bytes_; }    // chunks and large slabs
+  [[nodiscard]] std::uint64_t grown_count() const noexcept { return grown_count_; }  // times it asked the heap
+  [[nodiscard]] std::uint64_t alive_count() const noexcept;                          // slabs not given back
+
+ private:
+  using FreeList = boost::intrusive::slist<Slab, boost::intrusive::constant_time_size<false>, boost::intrusive::cache_last<false>>;
+  struct Chunk {
+    Chunk* next;
+    std::uint64_t bytes;
+  };
+
+  static constexpr std::uint32_t class_for(std::uint32_t capacity) noexcept {
+    std::uint32_t size_class = 0;
+    while (size_class < large && capacity > capacity_of(size_class)) ++size_class;
+    return size_class;
+  }
+  static void recycle(Slab* slab) noexcept;
+  Slab* allocate_slow(std::uint32_t size_class, std::uint32_t capacity, Quota* quota) noexcept;
+  bool grow(std::uint32_t size_class) noexcept;
+  void* take_chunk(std::uint64_t bytes) noexcept;
+
+  std::array<FreeList, class_bytes.size()> free_;
+  Piece* free_pieces_ = nullptr;
+  Chunk* chunks_ = nullptr;
+  std::uint64_t limit_bytes_;
+  std::uint64_t held_bytes_ = 0;
+  std::uint64_t grown_count_ = 0;
+  std::uint64_t large_alive_ = 0;
+  std::array<std::uint64_t, class_bytes.size()> made_{};
+};
+
+}  // namespace harness

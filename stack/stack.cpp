@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: Apache-2.0
+// Building, linking and tapping a stack; the paths that are not a message's.
+#include <harness/stack/stack.hpp>
+
+#include <algorithm>
+#include <new>
+
+namespace harness {
+
+struct Stack::Slot {
+  const LayerType* type;
+  LayerContext context;
+  Entry down{};
+  Entry up{};
+  void* state = nullptr;
+};
+
+namespace {
+
+constexpr std::size_t round_up(std::size_t value, std::size_t alignment) {
+  return (value + alignment - 1) / alignment * alignment;
+}
+
+// What a layer passes on: its contract applied to what it stands on.
+Properties after(const Contract& contract, Properties below) { return below.without(contract.clears) | contract.adds; }
+
+std::uint32_t largest_above(const Descriptor& layer, std::uint32_t below) {
+  if (layer.contract.unlimited_message) return message_bytes_max;
+  return below > layer.header_bytes_max ? below - layer.header_bytes_max : 0;
+}
+
+}  // namespace
+
+Stack::Stack(const StackSpec& spec, const Foundation& foundation, Deliver deliver, Notify notify, void* self)
+    : gate_(foundation.gate), deliver_(deliver), notify_(notify), self_(self), bottom_(foundation.bottom),
+      top_{&deliver_thunk, this, nullptr}, spec_(spec) {}
+
+Result<std::unique_ptr<Stack>> Stack::build(const StackSpec& spec, const Foundation& foundation, Deliver deliver,
+                                            Notify notify, void* self) {
+  std::unique_ptr<Stack> stack(new Stack(spec, foundation, deliver, notify, self));
+  if (auto built = stack->construct(foundation); !built) return tl::unexpected<Error>(built.error());
+  stack->link();
+  return stack;
+}
+
+Result<> Stack::construct(const Foundation& foundation) {
+  const std::size_t count = spec_.layers.size();
+  for (const BoundLayer& layer : spec_.layers) {
+    block_bytes_ = round_up(block_bytes_, alignof(Slot)) + sizeof(Slot);
+    block_bytes_ = round_up(block_bytes_, layer.type->alignment) + layer.type->size;
+  }
+  block_ = std::make_unique<std::byte[]>(block_bytes_ + 64);
+  auto* at = block_.get() + (64 - reinterpret_cast<std::uintptr_t>(block_.get()) % 64) % 64;
+  std::byte* const start = at;
+  auto take = [&](std::size_t size, std::size_t alignment) {
+    const std::size_t offset = round_up(static_cast<std::size_t>(at - start), alignment);
+    at = start + offset + size;
+    return start + offset;
+  };
+
+  // Sizes and properties are known from below; the slots are stored top first.
+  slots_.resize(count);
+  Properties given = foundation.facts.word;
+  std::uint32_t largest = foundation.facts.max_message;
+  header_bytes_ = 0;
+  std::uint32_t top_mask = 1u << Gate::link_bit | 1u << Gate::transport_bit;
+  for (std::size_t i = count; i-- > 0;) {
+    const BoundLayer& layer = spec_.layers[i];
+    const Descriptor& descriptor = *layer.type->descriptor;
+    const auto bit = static_cast<unsigned>(Gate::first_layer_bit + (count - 1 - i));
+    auto* slot = new (take(sizeof(Slot), alignof(Slot)))
+        Slot{layer.type,
+             LayerContext{foundation.engine, foundation.engine.pool(), gate_, foundation.quota, {}, {}, {}, given,
+                          largest > descriptor.header_bytes_max ? largest - descriptor.header_bytes_max : 0, 0,
+                          foundation.peer_quota_bytes, bit, foundation.role}};
+    slot->state = take(layer.type->size, layer.type->alignment);
+    slots_[i] = slot;
+    if (slot->context.max_below == 0)
+      return fail(Errc::unsupported, std::string(descriptor.name) + " does not fit here",
+                  "its header needs " + std::to_string(descriptor.header_bytes_max) + " bytes and below it only " +
+                      std::to_string(largest) + " fit",
+                  "put frag below it, or use a transport with larger frames");
+    given = after(descriptor.contract, given);
+    largest = largest_above(descriptor, largest);
+    header_bytes_ += descriptor.contract.cost.header_bytes;
+    top_mask = descriptor.pump ? (1u << Gate::link_bit | 1u << bit) : (top_mask | 1u << bit);
+  }
+  gate_.set_top_mask(top_mask);
+  max_message_ = foundation.max_message == 0 ? largest : std::min(largest, foundation.max_message);
+  for (std::size_t i = count; i-- > 0;) {
+    Slot& slot = *slots_[i];
+    slot.context.max_message = max_message_;
+    slot.type->construct(slot.state, spec_.layers[i].options, slot.context);
+  }
+  return {};
+}
+
+Stack::~Stack() {
+  for (Slot* slot : slots_) {
+    if (slot == nullptr) continue;
+    if (slot->context.below.entry != nullptr) slot->type->destroy(slot->state);  // linked means constructed
+    slot->~Slot();
+  }
+}
+
+// Chains the hooks that exist, and the taps between them; called again whenever a tap comes or goes.
+void Stack::link() noexcept {
+  auto tap_at = [&](std::size_t boundary, auto&& use) {
+    for (auto& [where, tap] : taps_)
+      if (where == boundary) use(*tap);
+  };
+  const std::size_t count = slots_.size();
+  const Entry* next = &bottom_;
+  for (std::size_t i = count + 1; i-- > 0;) {  // down: built from the bottom
+    tap_at(i, [&](Tap& tap) {
+      tap.down_entry_.next = next;
+      next = &tap.down_entry_;
+    });
+    if (i == 0) break;
+    Slot& slot = *slots_[i - 1];
+    slot.context.below = Port{next};
+    if (slot.type->down == nullptr) continue;
+    slot.down = {slot.type->down, slot.state, next};
+    next = &slot.down;
+  }
+  down_first_ = next;
+  next = &top_;
+  for (std::size_t i = 0; i <= count; ++i) {  // up: built from the top
+    tap_at(i, [&](Tap& tap) {
+      tap.up_entry_.next = next;
+      next = &tap.up_entry_;
+    });
+    if (i == count) break;
+    Slot& slot = *slots_[i];
+    slot.context.above = Port{next};
+    slot.context.events = Onward{[](void* self, unsigned position, const Event& event) {
+                                   static_cast<Stack*>(self)->run_event(position, event);
+                                 },
+                                 this, static_cast<unsigned>(i)};
+    if (slot.type->up == nullptr) continue;
+    slot.up = {slot.type->up, slot.state, next};
+    next = &slot.up;
+  }
+  up_first_ = next;
+}
+
+void Stack::deliver_thunk(void* self, const Entry*, harness_message* message) noexcept {
+  auto* stack = static_cast<Stack*>(self);
+  ++stack->delivered_messages_;
+  stack->delivered_bytes_ += Message::from_c(message).body_size();
+  stack->deliver_(stack->self_, Message::from_c(message));
+}
+
+Errc Stack::refuse(const Message& message) noexcept {
+  return message && message.note().channel < Gate::channels_max ? Errc::too_large : Errc::invalid;
+}
+
+void Stack::event(const Event& event) {
+  // An event enters beyond the last position of its direction: run_event looks at the next one.
+  run_event(event.goes_up() ? static_cast<unsigned>(slots_.size()) : ~0u, event);
+}
+
+// Runs the next `on` after `position` in the event's direction; position counts slots top first.
+void Stack::run_event(unsigned position, const Event& event) {
+  const auto count = static_cast<unsigned>(slots_.size());
+  unsigned at = position;
+  for (;;) {
+    if (event.goes_up()) {
+      if (at == 0) return arrived(event);
+      --at;
+    } else {
+      ++at;  // ~0u + 1 = 0: the top
+      if (at >= count) return;
+    }
+    Slot& slot = *slots_[at];
+    if (slot.type->on == nullptr) continue;
+    slot.type->on(slot.state, event, Onward{slot.context.events.fn, this, at});
+    return;
+  }
+}
+
+void Stack::arrived(const Event& event) {
+  if (event.kind == EventKind::writable) {
+    if ((gate_.word() & gate_.top_mask()) != 0 || !gate_.take_refusal()) return;
+  }
+  notify_(self_, event);
+}
+
+unsigned Stack::active_hooks_down() const noexcept {
+  return static_cast<unsigned>(std::count_if(slots_.begin(), slots_.end(), [](Slot* slot) { return slot->type->down != nullptr; }));
+}
+unsigned Stack::active_hooks_up() const noexcept {
+  return static_cast<unsigned>(std::count_if(slots_.begin(), slots_.end(), [](Slot* slot) { return slot->type->up != nullptr; }));
+}
+
+void Stack::describe(
+    const std::function<void(std::string_view, const std::function<void(Describer&)>&)>& visit) const {
+  for (const Slot* slot : slots_)
+    visit(slot->type->descriptor->name, [slot](Describer& describer) {
+      if (slot->type->describe != nullptr) slot->type->describe(slot->state, describer);
+    });
+}
+
+Result<> Stack::add_tap(std::size_t boundary, Tap& tap) {
+  if (boundary > slots_.size())
+    return fail(Errc::not_found, "no boundary " + std::to_string(boundary),
+                "the stack has " + std::to_string(slots_.size()) + " layers", "name one of its layers");
+  taps_.emplace_back(boundary, &tap);
+  link();
+  return {};
+}
+
+void Stack::remove_tap(Tap& tap) noexcept {
+  std::erase_if(taps_, [&](const auto& at) { return at.second == &tap; });
+  link();
+}
+
+}  // namespace harness

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+// A running stack: layers linked by entries, in one block of memory, between an application and an endpoint.
+//
+//   send ──▶ gate ──▶ order.down ──▶ frag.down ──▶ endpoint         absent hooks are not in the chain
+//   deliver ◀── order.up ◀── frag.up ◀── endpoint poll
+//
+// Built from a StackSpec: contexts, entries and layer states lie in one allocation, state beside the entries that call
+// it. `send` tests the gate's word, then runs the chain; nothing below the gate can refuse. Taps are entries linked in
+// while they are wanted and cost nothing otherwise. Belongs to one engine's thread.
+// Next in reading order: the layers (layers/order.hpp, layers/frag.hpp), then transports/.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <harness/stack/spec.hpp>
+#include <harness/stack/tap.hpp>
+
+namespace harness {
+
+/// Where a stack stands: the engine's services, and the endpoint and its facts below it.
+struct Foundation {
+  Engine& engine;
+  Entry bottom;        // Endpoint::down()
+  Facts facts;
+  Gate& gate;          // shared with the endpoint
+  Quota* quota = nullptr;
+  Role role = Role::initiator;
+  std::uint32_t max_message = 0;       // 0: all that the stack gives
+  std::uint64_t peer_quota_bytes = 0;  // 0: as our own limit
+};
+
+class Stack {
+ public:
+  using Deliver = void (*)(void* self, Message& message);
+  using Notify = void (*)(void* self, const Event& event);
+
+  /// Builds every layer of `spec`, links them and runs nothing. `deliver` and `notify` are called on the stack thread; a
+  /// delivered message may be moved out, else the stack destroys it. Errors: unsupported (a header does not fit below).
+  static Result<std::unique_ptr<Stack>> build(const StackSpec& spec, const Foundation& foundation, Deliver deliver,
+                                              Notify notify, void* self);
+  ~Stack();
+  Stack(const Stack&) = delete;
+  Stack& operator=(const Stack&) = delete;
+
+  /// Sends one message. ok: consumed. would_block: still the caller's, one `writable` event follows. too_large (more than
+  /// max_message()) and invalid (no body, channel out of range): still the caller's. [stack-thread]
+  Errc send(Message&& message) noexcept {
+    if (gate_.refuses(message.note().channel)) [[unlikely]] {
+      gate_.note_refusal();
+      return Errc::would_block;
+    }
+    if (message.body_size() > max_message_ || !message || message.note().channel >= Gate::channels_max) [[unlikely]]
+      return refuse(message);
+    ++sent_messages_;
+    sent_bytes_ += message.body_size();
+    const Entry* first = down_first_;
+    first->fn(first->self, first->next, message.c());
+    message.reset();
+    return Errc::ok;
+  }
+
+  /// Where the endpoint hands received data frames.
+  [[nodiscard]] Entry up() const noexcept { return *up_first_; }
+  /// Takes an event of the endpoint up the stack, or of the application down it. [stack-thread]
+  void event(const Event& event);
+
+  [[nodiscard]] const StackSpec& spec() const noexcept { return spec_; }
+  [[nodiscard]] std::uint32_t max_message() const noexcept { return max_message_; }
+  [[nodiscard]] std::uint32_t header_bytes() const noexcept { return header_bytes_; }  // of a small message
+  [[nodiscard]] std::uint64_t sent_messages() const noexcept { return sent_messages_; }
+  [[nodiscard]] std::uint64_t sent_bytes() const noexcept { return sent_bytes_; }
+  [[nodiscard]] std::uint64_t delivered_messages() const noexcept { return delivered_messages_; }
+  [[nodiscard]] std::uint64_t delivered_bytes() const noexcept { return delivered_bytes_; }
+  /// Bytes of the one allocation that holds this stack's layers.
+  [[nodiscard]] std::size_t block_bytes() const noexcept { return block_bytes_; }
+  /// Hooks on the way down and up: what a message really runs through.
+  [[nodiscard]] unsigned active_hooks_down() const noexcept;
+  [[nodiscard]] unsigned active_hooks_up() const noexcept;
+
+  /// Hands each layer's values to `visit(name, describe)`, top first.
+  void describe(const std::function<void(std::string_view layer, const std::function<void(Describer&)>&)>& visit) const;
+
+  /// Watches what passes the boundary above layer `below_index` (top first; layers count = above the transport). The tap
+  /// outlives its stay; remove it before it dies. Errors: not_found. [stack-thread, not inside a hook]
+  Result<> add_tap(std::size_t boundary, Tap& tap);
+  void remove_tap(Tap& tap) noexcept;
+
+ private:
+  struct Slot;  // one layer: type, context, state, its two entries
+  Stack(const StackSpec& spec, const Foundation& foundation, Deliver deliver, Notify notify, void* self);
+  Result<> construct(const Foundation& foundation);
+  void link() noexcept;
+  void run_event(unsigned position, const Event& event);
+  void arrived(const Event& event);
+  Errc refuse(const Message& message) noexcept;
+  static void deliver_thunk(void* self, const Entry* next, harness_message* message) noexcept;
+
+  // The message path first.
+  Gate& gate_;
+  const Entry* down_first_ = nullptr;
+  std::uint32_t max_message_ = 0;
+  std::uint32_t header_bytes_ = 0;
+  std::uint64_t sent_messages_ = 0;
+  std::uint64_t sent_bytes_ = 0;
+  std::uint64_t delivered_messages_ = 0;
+  std::uint64_t delivered_bytes_ = 0;
+  Deliver deliver_;
+  Notify notify_;
+  void* self_;
+  const Entry* up_first_ = nullptr;
+  Entry bottom_;
+  Entry top_;
+
+  StackSpec spec_;
+  std::vector<Slot*> slots_;  // top first, inside block_
+  std::vector<std::pair<std::size_t, Tap*>> taps_;
+  std::unique_ptr<std::byte[]> block_;
+  std::size_t block_bytes_ = 0;
+};
+
+}  // namespace harness

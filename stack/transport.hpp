@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a transport gives the stack: endpoints that carry whole frames to one peer.
+//
+// A Transport belongs to one engine; it listens, dials and is polled. An Endpoint is one peer. Frames have a kind: `data`
+// frames belong to the stack and arrive at `Receiver::up`; `setup` frames belong to link set-up and arrive at
+// `Receiver::setup`. A transport frames, checks lengths before it allocates, and never aborts, blocks in poll, installs
+// signal handlers or drops without counting.
+//
+// | call            | blocks | errors                    | who owns the message afterwards                                  |
+// |-----------------|--------|---------------------------|------------------------------------------------------------------|
+// | Endpoint::down  | never  | none: not called when held| the transport (moved out or copied); the caller destroys the rest |
+// | reserve/commit  | never  | empty span when held      | –                                                                |
+// | send_setup      | never  | exhausted (reserve used)  | the transport on ok, else the caller                             |
+// | Transport::dial | never  | a text in three parts     | –                                                                |
+//
+// Back-pressure: the endpoint sets its gate bit while it can still take one largest frame and `control_reserve` control
+// frames; it clears the bit and reports `writable` when there is room again.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include <harness/stack/engine.hpp>
+#include <harness/stack/layer.hpp>
+
+namespace harness {
+
+enum class FrameKind : std::uint8_t { data = 1, setup = 2 };
+
+/// Where an endpoint hands what arrives; set by the link before the first poll. All calls on the stack thread.
+struct Receiver {
+  Entry up{};                                             // data frames: headers and body as one received message
+  void* self = nullptr;
+  void (*setup)(void* self, Message& frame) = nullptr;    // setup frames
+  void (*event)(void* self, const Event& event) = nullptr;  // writable, peer_lost, corrupt, closed
+  Gate* gate = nullptr;                                   // the endpoint owns Gate::transport_bit
+  Quota* quota = nullptr;                                 // charged for received frames; exhausted: stop receiving
+};
+
+class Endpoint {
+ public:
+  static constexpr unsigned control_reserve = 4;
+
+  virtual ~Endpoint() = default;
+  Endpoint(const Endpoint&) = delete;
+  Endpoint& operator=(const Endpoint&) = delete;
+
+  /// The bottom of the stack: sends one data frame of at most facts().max_message bytes. Requires: not held, or a
+  /// control message within the reserve. [stack-thread]
+  [[nodiscard]] Entry down() const noexcept { return down_; }
+  /// Room for one data frame of `bytes`, written in place and sent by commit; empty when held. [stack-thread]
+  virtual MutableBytes reserve(std::uint32_t bytes) noexcept = 0;
+  virtual void commit() noexcept = 0;
+  /// Sends one setup frame, also while the gate is held. ok: consumed; exhausted or closed: still the caller's.
+  virtual Errc send_setup(Message&& frame) noexcept = 0;
+
+  /// Attaches the receiver; may be called again to replace it (a listener hands over to a link).
+  void attach(const Receiver& receiver) noexcept { receiver_ = receiver; }
+  /// Stops or resumes handing up received data frames; setup frames still pass where the medium keeps them apart.
+  virtual void pause_receive(bool paused) noexcept = 0;
+  /// Lets go: everything accepted before is sent for up to `linger_ns`, then the endpoint is dead and silent.
+  virtual void close(std::uint64_t linger_ns) noexcept = 0;
+  /// True when nothing accepted is still waiting to leave this process.
+  [[nodiscard]] virtual bool drained() const noexcept = 0;
+
+  [[nodiscard]] virtual const Facts& facts() const noexcept = 0;
+  /// "tcp:10.0.0.2:7001" as a person would dial it. [stack-thread]
+  [[nodiscard]] virtual std::string peer_address() const = 0;
+  virtual void describe(Describer& describer) const = 0;
+
+ protected:
+  Endpoint() = default;
+  Entry down_{};
+  Receiver receiver_{};
+};
+
+/// Takes endpoints of peers that dialled us. [stack-thread]
+class Acceptor {
+ public:
+  virtual ~Acceptor() = default;
+  virtual void accepted(std::unique_ptr<Endpoint> endpoint) = 0;
+};
+
+class Transport : public Poller {
+ public:
+  [[nodiscard]] virtual std::string_view name() const noexcept = 0;
+  /// Listens on `address` (without "name:"); returns the address others can dial, ports filled in. The acceptor outlives
+  /// the transport. Errors: invalid (address), exists (in use), io. [stack-thread]
+  virtual Result<std::string> listen(std::string_view address, Acceptor& acceptor) = 0;
+  /// Starts to reach `address`; a later `peer_lost` event (code unreachable, timed_out) tells failure. [stack-thread]
+  virtual Result<std::unique_ptr<Endpoint>> dial(std::string_view address) = 0;
+};
+
+/// A transport type: its options, what it gives at a distance, and how to make one for an engine.
+struct TransportType {
+  std::string_view name;
+  std::string_view summary;
+  std::span<const OptionSpec> options;
+  std::span<const HeaderInfo> headers;
+  /// Facts for a peer as near as `trust` says (Axis::trust levels in the word), with these options. Pure.
+  Facts (*facts)(const OptionValues& options, Properties trust) = nullptr;
+  /// Null for transports that only a test or a simulation makes.
+  std::unique_ptr<Transport> (*make)(Engine& engine, const OptionValues& options) = nullptr;
+};
+
+}  // namespace harness
