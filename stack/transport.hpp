@@ -56,6 +56,16 @@ class Endpoint {
   /// Sends one setup frame, also while the gate is held. ok: consumed; exhausted or closed: still the caller's.
   virtual Errc send_setup(Message&& frame) noexcept = 0;
 
+  /// Applies the chosen stack's transport options to this endpoint; facts() follows. Called once, before the first data
+  /// frame. unsupported: an option that only the other kind of endpoint has.
+  virtual Errc configure(const OptionValues& options) noexcept {
+    (void)options;
+    return Errc::ok;
+  }
+  /// Data frames sent and received so far: an orderly close over an unordered medium waits for the peer's number.
+  [[nodiscard]] virtual std::uint64_t frames_sent() const noexcept = 0;
+  [[nodiscard]] virtual std::uint64_t frames_received() const noexcept = 0;
+
   /// Attaches the receiver; may be called again to replace it (a listener hands over to a link).
   void attach(const Receiver& receiver) noexcept { receiver_ = receiver; }
   /// Stops or resumes handing up received data frames; setup frames still pass where the medium keeps them apart.
