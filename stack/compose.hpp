@@ -20,6 +20,7 @@ namespace harness {
 struct Needs {
   Properties word;
   std::uint32_t max_message = 0;  // 0: whatever the stack gives
+  bool allow_clear = false;       // waives R1 and confidentiality between domains; shown as CLEAR
 };
 
 /// What a stack gives to the application on top, and what it costs.

@@ -30,13 +30,18 @@ namespace harness {
 enum class FrameKind : std::uint8_t { data = 1, setup = 2 };
 
 /// Where an endpoint hands what arrives; set by the link before the first poll. All calls on the stack thread.
+/// A default one ignores everything, so that an endpoint never tests for null; only gate and quota may be.
 struct Receiver {
-  Entry up{};                                             // data frames: headers and body as one received message
+  Entry up{&ignore_data, nullptr, nullptr};  // data frames: headers and body as one received message
   void* self = nullptr;
-  void (*setup)(void* self, Message& frame) = nullptr;    // setup frames
-  void (*event)(void* self, const Event& event) = nullptr;  // writable, peer_lost, corrupt, closed
-  Gate* gate = nullptr;                                   // the endpoint owns Gate::transport_bit
-  Quota* quota = nullptr;                                 // charged for received frames; exhausted: stop receiving
+  void (*setup)(void* self, Message& frame) = &ignore_setup;      // setup frames
+  void (*event)(void* self, const Event& event) = &ignore_event;  // writable, peer_lost, corrupt
+  Gate* gate = nullptr;    // the endpoint owns Gate::transport_bit
+  Quota* quota = nullptr;  // charged for received frames; exhausted: stop receiving
+
+  static void ignore_data(void*, const Entry*, harness_message*) {}
+  static void ignore_setup(void*, Message&) {}
+  static void ignore_event(void*, const Event&) {}
 };
 
 class Endpoint {

@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: Apache-2.0
+// A link: one peer, one agreed stack, opened by HELLO / ACCEPT and closed by FIN in both directions.
+//
+//   dialing ──ACCEPT──▶ up ──close / FIN──▶ closing ──both FINs──▶ closed
+//   accepted ──READY or data──▶ up              │
+//   any ──peer gone, refused, timed out──▶ lost ◀┘
+//
+// The same table serves every transport: on lossy media HELLO, ACCEPT and FIN are repeated by timer, on the others they
+// are sent once. Nothing that `send` took is lost in between: until the stack is up send returns would_block.
+// A link is owned by its node and by whoever keeps the shared_ptr; it belongs to the engine's thread.
+// Next in reading order: stack/node.hpp.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <harness/stack/compose.hpp>
+#include <harness/stack/setup.hpp>
+#include <harness/stack/stack.hpp>
+
+namespace harness {
+
+class Node;
+
+/// One stack that the initiator offers, and where to dial for it.
+struct Offer {
+  StackSpec stack;
+  std::string address;  // without the transport's name: "10.0.0.2:7001"
+};
+
+struct LinkOptions {
+  std::string name = "main";           // equal at both ends; one link of a name per pair of nodes
+  std::vector<Offer> offers;           // most preferred first; falls through only to what stands here
+  Needs needs;                         // what check demands of the agreed stack at this end
+  std::uint32_t max_message = 0;       // 0: half the quota
+  std::uint64_t quota_bytes = 16u << 20;     // bytes that received messages may keep alive at this end
+  std::uint64_t timeout_ns = 10'000'000'000;  // to open, retries included
+  std::uint64_t linger_ns = 5'000'000'000;    // to close in order
+};
+
+class Link : public std::enable_shared_from_this<Link> {
+ public:
+  enum class State : std::uint8_t { dialing, accepted, up, closing, closed, lost };
+  using OnMessage = std::function<void(Message&&)>;
+  using OnEvent = std::function<void(const Event&)>;
+
+  ~Link();
+  Link(const Link&) = delete;
+  Link& operator=(const Link&) = delete;
+
+  // ---- traffic [stack-thread] ----
+
+  /// Sends one message. ok: consumed. would_block: still the caller's, one `writable` event follows. closed, too_large,
+  /// invalid: still the caller's.
+  Errc send(Message&& message) noexcept {
+    if (stack_ == nullptr) [[unlikely]] return blocked();
+    const Errc code = stack_->send(std::move(message));
+    return code == Errc::would_block ? blocked() : code;
+  }
+  /// A writable message of this link's engine; empty when the pool's limit is reached.
+  [[nodiscard]] Message make(std::uint32_t bytes) noexcept;
+  /// Who gets the messages: owns each one, and destroying it returns its credit. Nothing is received before this is set.
+  void on_message(OnMessage handler);
+  /// Who hears up, writable, peer_lost, corrupt, closed, violated.
+  void on_event(OnEvent handler) { on_event_ = std::move(handler); }
+  /// Stops the flow towards on_message; what the peer sends then waits at the peer.
+  void pause() noexcept { set_paused(true); }
+  void resume() noexcept { set_paused(false); }
+  /// Closes in order: what was sent before is delivered, then both sides hear `closed`; gives up after linger.
+  void close();
+
+  // ---- looking [stack-thread] ----
+
+  [[nodiscard]] State state() const noexcept { return state_; }
+  [[nodiscard]] bool is_up() const noexcept { return state_ == State::up; }
+  [[nodiscard]] const std::string& name() const noexcept { return options_.name; }
+  [[nodiscard]] const setup::Identity& peer() const noexcept { return peer_; }
+  [[nodiscard]] Role role() const noexcept { return role_; }
+  [[nodiscard]] bool is_clear() const noexcept { return clear_; }  // between domains without encryption
+  [[nodiscard]] std::uint64_t opened_ns() const noexcept { return opened_ns_; }  // dial to up
+  /// Null until the link is up for the first time, and after it is closed.
+  [[nodiscard]] Stack* stack() noexcept { return stack_.get(); }
+  [[nodiscard]] Endpoint* endpoint() noexcept { return endpoint_.get(); }
+  [[nodiscard]] const Facts& facts() const noexcept { return facts_; }
+  [[nodiscard]] const Quota& quota() const noexcept { return *quota_; }
+  /// Why the link is not up (any more); code ok while nothing went wrong.
+  [[nodiscard]] const Error& error() const noexcept { return error_; }
+  [[nodiscard]] const std::vector<Offer>& offers() const noexcept { return options_.offers; }
+  /// Per layer why it is there. Errors: closed when there is no stack.
+  [[nodiscard]] Result<Explanation> explain() const;
+  /// Watches a boundary (0: above the top layer … layers: above the transport) until removed; the tap outlives its stay.
+  /// Errors: closed, not_found.
+  Result<> add_tap(std::size_t boundary, Tap& tap);
+  void remove_tap(Tap& tap) noexcept;
+
+ private:
+  friend class Node;
+  Link(Node& node, LinkOptions options, Role role);
+
+  // setting up: link_setup.cpp
+  void dial();
+  void dial_next(Error error);
+  void accept(std::unique_ptr<Endpoint> endpoint, const setup::Hello& hello, StackSpec spec, std::uint8_t choice,
+              bool clear);
+  void adopt(std::unique_ptr<Endpoint> endpoint);
+  void attach();
+  void send_hello();
+  void send_accept();
+  void on_hello(const setup::Hello& hello);
+  void on_accept(const setup::Accept& accept);
+  void on_refuse(const setup::Refuse& refuse);
+  Result<> build(const StackSpec& spec);
+  void become_up();
+  void retry_later(std::uint64_t delay_ns);
+
+  // closing: link.cpp
+  void try_fin();
+  void on_fin(const setup::Fin& fin);
+  void maybe_closed();
+  void finish(State state, Error error, EventKind kind);
+  void drop_endpoint(std::uint64_t linger_ns);
+
+  // both
+  Errc blocked() noexcept;
+  void set_paused(bool paused) noexcept;
+  void apply_pause() noexcept;
+  bool repeats() const noexcept;  // the medium may lose set-up frames
+  bool send_frame(const setup::Frame& frame) noexcept;
+  void on_frame(Message& frame);
+  void on_endpoint_event(const Event& event);
+  void on_timer();
+  void arm(std::uint64_t delay_ns) noexcept;
+  void tell(const Event& event);
+  static void deliver(void* self, Message& message);
+  static void notify(void* self, const Event& event);
+
+  // The message path first.
+  std::unique_ptr<Stack> stack_;
+  OnMessage on_message_;
+  State state_;
+  Role role_;
+  bool paused_ = false;
+  bool clear_ = false;
+  bool fin_sent_ = false;
+  bool fin_acked_ = false;
+  bool fin_received_ = false;
+  bool yielded_ = false;
+  std::uint8_t choice_ = 0;
+
+  Node& node_;
+  LinkOptions options_;
+  setup::Identity peer_;
+  setup::Limits agreed_;
+  Facts facts_;
+  Gate gate_;
+  Quota::Owner quota_;
+  std::unique_ptr<Endpoint> endpoint_;
+  OnEvent on_event_;
+  Timer timer_;
+  Error error_{Errc::ok, {}, {}, {}};
+  std::uint64_t attempt_ = 0;
+  std::uint64_t hash_ = 0;
+  std::size_t group_ = 0;  // first offer of the transport that is being dialled
+  std::uint64_t back_off_ns_ = 0;
+  std::uint64_t started_ns_ = 0;
+  std::uint64_t opened_ns_ = 0;
+  std::uint64_t deadline_ns_ = 0;
+  std::uint64_t peer_frames_ = 0;
+};
+
+std::string_view to_string(Link::State state) noexcept;
+
+}  // namespace harness

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+// How a link opens: dialling offers in order, HELLO / ACCEPT / REFUSE / READY, retries with back-off.
+#include <harness/stack/link.hpp>
+
+#include <algorithm>
+
+#include <harness/stack/node.hpp>
+
+namespace harness {
+
+void Link::adopt(std::unique_ptr<Endpoint> endpoint) {
+  endpoint_ = std::move(endpoint);
+  gate_.release(Gate::transport_bit);  // an earlier endpoint's
+  attach();
+}
+
+// Until the stack exists data is ignored: on ordered media there is none, on the others the peer repeats it.
+void Link::attach() {
+  if (endpoint_ == nullptr) return;
+  Receiver receiver;
+  if (stack_ != nullptr) receiver.up = stack_->up();
+  receiver.self = this;
+  receiver.setup = [](void* self, Message& frame) { static_cast<Link*>(self)->on_frame(frame); };
+  receiver.event = [](void* self, const Event& event) { static_cast<Link*>(self)->on_endpoint_event(event); };
+  receiver.gate = &gate_;
+  receiver.quota = quota_.get();
+  endpoint_->attach(receiver);
+}
+
+// Dials the transport of offer `group_`; its neighbours with the same transport and address travel in the same HELLO.
+void Link::dial() {
+  if (started_ns_ == 0) {
+    started_ns_ = node_.engine().now_ns();
+    deadline_ns_ = started_ns_ + options_.timeout_ns;
+    back_off_ns_ = Node::repeat_ns;
+  }
+  const Offer& offer = options_.offers[group_];
+  auto transport = node_.transport(offer.stack.transport->name);
+  auto endpoint = transport ? (*transport)->dial(offer.address) : tl::unexpected<Error>(transport.error());
+  if (!endpoint) return dial_next(endpoint.error());
+  attempt_ = node_.engine().random().next();
+  yielded_ = false;
+  adopt(std::move(*endpoint));
+  send_hello();
+  retry_later(back_off_ns_);
+}
+
+void Link::retry_later(std::uint64_t delay_ns) {
+  back_off_ns_ = std::min(2 * back_off_ns_, Node::back_off_ns_max);
+  const std::uint64_t now = node_.engine().now_ns();
+  // Spread by up to a quarter, so that many links do not retry in step.
+  delay_ns += node_.engine().random().below(delay_ns / 4 + 1);
+  arm(std::min(delay_ns, deadline_ns_ > now ? deadline_ns_ - now : 0));
+}
+
+// This transport failed: the next one offered, or the first again after a pause.
+void Link::dial_next(Error error) {
+  const bool final = error.code == Errc::denied || error.code == Errc::conflict || error.code == Errc::unsupported ||
+                     error.code == Errc::invalid || error.code == Errc::not_found;
+  error_ = std::move(error);
+  drop_endpoint(0);
+  const std::string_view failed = options_.offers[group_].stack.transport->name;
+  std::size_t next = group_;
+  while (next < options_.offers.size() && options_.offers[next].stack.transport->name == failed) ++next;
+  if (next < options_.offers.size()) {
+    group_ = next;
+    return arm(0);
+  }
+  if (final || node_.engine().now_ns() >= deadline_ns_) return finish(State::lost, error_, EventKind::peer_lost);
+  group_ = 0;
+  retry_later(back_off_ns_);
+}
+
+void Link::send_hello() {
+  if (endpoint_ == nullptr) return;
+  setup::Hello hello;
+  hello.attempt = attempt_;
+  hello.from = node_.identity();
+  hello.to = peer_.name;
+  hello.link = options_.name;
+  hello.allow_clear = options_.needs.allow_clear;
+  hello.limits = {options_.max_message, options_.quota_bytes};
+  const Offer& first = options_.offers[group_];
+  for (std::size_t i = group_; i < options_.offers.size() && hello.offers.size() < setup::offers_max; ++i) {
+    const Offer& offer = options_.offers[i];
+    if (offer.stack.transport != first.stack.transport || offer.address != first.address) break;
+    hello.offers.push_back({offer.stack.hash(), offer.stack.text()});
+  }
+  send_frame(hello);
+}
+
+void Link::on_accept(const setup::Accept& accept) {
+  if (state_ == State::up || state_ == State::closing) {
+    send_frame(setup::Ready{attempt_});  // ours was lost
+    return;
+  }
+  if (state_ != State::dialing) return;
+  const std::size_t chosen = group_ + accept.choice;
+  if (chosen >= options_.offers.size() || options_.offers[chosen].stack.hash() != accept.hash)
+    return dial_next({Errc::conflict, "the peer chose a stack that was not offered",
+                      "choice " + std::to_string(accept.choice) + " with another hash", "run the same release on both"});
+  peer_ = accept.from;
+  agreed_ = {std::min(accept.limits.max_message, options_.max_message), accept.limits.quota_bytes};
+  choice_ = accept.choice;
+  if (auto built = build(options_.offers[chosen].stack); !built) return dial_next(built.error());
+  send_frame(setup::Ready{attempt_});
+  become_up();
+}
+
+void Link::on_refuse(const setup::Refuse& refuse) {
+  if (state_ != State::dialing) return;
+  if (refuse.yield) {  // the peer's own attempt stands; wait for its HELLO
+    yielded_ = true;
+    drop_endpoint(0);
+    return retry_later(4 * Node::repeat_ns);
+  }
+  dial_next({refuse.code, refuse.what, refuse.because, refuse.advice});
+}
+
+void Link::accept(std::unique_ptr<Endpoint> endpoint, const setup::Hello& hello, StackSpec spec, std::uint8_t choice,
+                  bool clear) {
+  drop_endpoint(0);  // our own attempt, when both sides dialled
+  state_ = State::accepted;
+  role_ = Role::responder;
+  attempt_ = hello.attempt;
+  peer_ = hello.from;
+  choice_ = choice;
+  clear_ = clear;
+  hash_ = spec.hash();
+  agreed_ = {std::min(hello.limits.max_message, options_.max_message), hello.limits.quota_bytes};
+  if (started_ns_ == 0) started_ns_ = node_.engine().now_ns();
+  deadline_ns_ = node_.engine().now_ns() + options_.timeout_ns;
+  back_off_ns_ = Node::repeat_ns;
+  adopt(std::move(endpoint));
+  if (auto built = build(spec); !built) {
+    send_frame(setup::Refuse{attempt_, built.error().code, false, built.error().what, built.error().because, {}});
+    return finish(State::lost, built.error(), EventKind::peer_lost);
+  }
+  send_accept();
+  retry_later(back_off_ns_);
+}
+
+void Link::send_accept() {
+  send_frame(setup::Accept{attempt_, node_.identity(), choice_, hash_, {agreed_.max_message, options_.quota_bytes}});
+}
+
+void Link::on_hello(const setup::Hello&) {
+  if (role_ == Role::responder && (state_ == State::accepted || state_ == State::up)) send_accept();  // ours was lost
+}
+
+Result<> Link::build(const StackSpec& spec) {
+  const Properties trust = node_.trust_of(peer_);
+  facts_ = spec.transport->facts(spec.transport_options, trust);
+  if (const Errc code = endpoint_->configure(spec.transport_options); code != Errc::ok)
+    return fail(code, "the transport refuses its options", print(StackText{{}, {std::string(spec.transport->name), {}}}));
+  if (!property::level(facts_.word, Axis::trust)) clear_ = !facts_.word.covers(property::encrypted);
+  Foundation foundation{node_.engine(), endpoint_->down(), facts_, gate_, quota_.get(), role_, agreed_.max_message,
+                        agreed_.quota_bytes};
+  auto stack = Stack::build(spec, foundation, &Link::deliver, &Link::notify, this);
+  if (!stack) return tl::unexpected<Error>(stack.error());
+  stack_ = std::move(*stack);
+  attach();
+  apply_pause();
+  return {};
+}
+
+void Link::become_up() {
+  state_ = State::up;
+  error_ = {Errc::ok, {}, {}, {}};
+  timer_.cancel();
+  opened_ns_ = node_.engine().now_ns() - started_ns_;
+  gate_.release(Gate::link_bit);
+  (void)gate_.take_refusal();  // `up` tells it
+  stack_->event({EventKind::up});
+}
+
+}  // namespace harness

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+// A node: a name with an engine that listens on addresses, dials names and owns the links.
+//
+// Set-up is one state table for all transports (stack/link.hpp). Two nodes that dial each other at the same time get one
+// link: the attempt of the smaller name stands, the other side's yields and attaches to it. A peer that comes back with
+// another incarnation replaces what is left of its former self.
+// The node is handed its transports or makes them from the catalogue; it knows none by name. Everything on the engine's
+// thread; other threads use Engine::post.
+#pragma once
+
+#include <functional>
+#include <list>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <harness/stack/link.hpp>
+
+namespace harness {
+
+struct NodeOptions {
+  std::string name;
+  std::string domain = "local";
+  std::string host;  // equal texts: the same host; empty: never the same
+};
+
+/// What this node demands of a link that a peer opens.
+struct Admission {
+  Needs floor;
+  std::uint32_t max_message = 0;          // 0: half the quota
+  std::uint64_t quota_bytes = 16u << 20;
+};
+
+class Node : private Poller, private Acceptor {
+ public:
+  using Admit = std::function<Result<Admission>(const setup::Identity& peer, const std::string& link)>;
+  using OnLink = std::function<void(const std::shared_ptr<Link>&)>;
+
+  static constexpr std::size_t waiting_max = 256;                         // accepted endpoints without a HELLO yet
+  static constexpr std::uint64_t hello_timeout_ns = 5'000'000'000;        // … and how long they may wait
+  static constexpr std::uint64_t repeat_ns = 20'000'000;                  // first repetition on lossy media
+  static constexpr std::uint64_t back_off_ns_max = 1'000'000'000;
+
+  /// Requires: a valid name and domain (setup::valid_name); engine and catalogue outlive the node.
+  Node(Engine& engine, const Catalogue& catalogue, NodeOptions options);
+  /// Links still open are lost to their peers; close them first and poll until links() is empty.
+  ~Node() override;
+
+  [[nodiscard]] const setup::Identity& identity() const noexcept { return identity_; }
+  [[nodiscard]] Engine& engine() noexcept { return engine_; }
+  [[nodiscard]] const Catalogue& catalogue() const noexcept { return catalogue_; }
+
+  /// Adds a transport made elsewhere (loop and sim are shared by several nodes). One of each name.
+  void add(std::shared_ptr<Transport> transport);
+  /// Listens on "tcp:127.0.0.1:7001"; returns the address to dial, ports filled in. Errors: not_found (no such
+  /// transport), and those of Transport::listen.
+  Result<std::string> listen(std::string_view address);
+  /// Opens a link to the node called `peer` (empty: whoever answers). The link is up, or lost with its error, later;
+  /// events tell. Errors: invalid (names, no offers), exists (a link of that name to that peer is open).
+  Result<std::shared_ptr<Link>> connect(const std::string& peer, LinkOptions options);
+  /// Who hears of links that peers open: called before their first message, so that handlers can be set.
+  void on_link(OnLink handler) { on_link_ = std::move(handler); }
+  /// Decides which peers may open which links; the default admits the own domain only.
+  void set_admission(Admit admit) { admit_ = std::move(admit); }
+
+  /// Links that are not closed or lost.
+  [[nodiscard]] const std::vector<std::shared_ptr<Link>>& links() const noexcept { return links_; }
+  [[nodiscard]] std::shared_ptr<Link> find(std::string_view peer, std::string_view link) const noexcept;
+  [[nodiscard]] const std::vector<std::string>& addresses() const noexcept { return addresses_; }
+  /// Set-up frames that no parser took, strangers turned away; bounded state was kept for none of them.
+  [[nodiscard]] std::uint64_t refused_count() const noexcept { return refused_count_; }
+
+ private:
+  friend class Link;
+  struct Waiting;  // an accepted endpoint before its HELLO
+  struct Choice {
+    StackSpec stack;
+    std::uint8_t index;
+    bool clear;
+  };
+
+  unsigned poll(unsigned budget) override;
+  void accepted(std::unique_ptr<Endpoint> endpoint) override;
+  void on_first_frame(Waiting& waiting, Message& frame);
+  void on_hello(Waiting& waiting, const setup::Hello& hello);
+  Result<Choice> choose(const setup::Hello& hello, const Endpoint& endpoint, const Admission& admission) const;
+  Result<std::shared_ptr<Link>> rival(const setup::Hello& hello);
+  void turn_away(Waiting& waiting, std::uint64_t attempt, const Error& error, bool yield = false);
+  void release(Waiting& waiting) noexcept;
+  [[nodiscard]] Result<Transport*> transport(std::string_view name);
+  [[nodiscard]] Properties trust_of(const setup::Identity& peer) const noexcept;
+  void retire(std::unique_ptr<Endpoint> endpoint);
+  void retire(const Link& link);
+
+  Engine& engine_;
+  const Catalogue& catalogue_;
+  setup::Identity identity_;
+  std::map<std::string, std::shared_ptr<Transport>, std::less<>> transports_;
+  std::vector<std::string> addresses_;
+  std::vector<std::shared_ptr<Link>> links_;
+  std::list<Waiting> waiting_;
+  std::vector<std::unique_ptr<Endpoint>> dead_endpoints_;  // freed in the next turn, never inside their own callbacks
+  std::vector<std::shared_ptr<Link>> dead_links_;
+  std::list<Waiting> dead_waiting_;
+  Admit admit_;
+  OnLink on_link_;
+  std::uint64_t refused_count_ = 0;
+};
+
+}  // namespace harness

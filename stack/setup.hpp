@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+// The frames of link set-up and close: HELLO, ACCEPT, REFUSE, READY, FIN, FIN_ACK. Values, a writer and a parser.
+//
+//   initiator                              responder
+//     HELLO{version, names, offers}  ──▶     first offer that both catalogues and floors allow
+//     READY                          ◀──   ACCEPT{choice, hash, limits}   or   REFUSE{code, because, advice}
+//                                    ──▶   (the first data frame counts as READY)
+//     FIN{frames}                    ──▶   each side ends its own direction …
+//                                    ◀──   FIN_ACK, and its own FIN
+//
+// Every frame: magic 32, version 16, type 8, then its fields; texts have a 16-bit length. Bounded before anything is
+// allocated: names 64 bytes, offers 16 of 4096 bytes. An attempt number, drawn by the initiator, names the attempt, so
+// that repeated and late frames are recognised on lossy media.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include <harness/stack/message.hpp>
+#include <harness/stack/result.hpp>
+
+namespace harness::setup {
+
+inline constexpr std::uint32_t magic = 0x314e5248;  // "HRN1"
+inline constexpr std::uint16_t version = 1;
+inline constexpr std::size_t name_bytes_max = 64;
+inline constexpr std::size_t offers_max = 16;
+inline constexpr std::size_t offer_bytes_max = 4096;
+inline constexpr std::size_t text_bytes_max = 1024;
+inline constexpr std::size_t frame_bytes_max = 72 * 1024;
+
+/// Who speaks: what a peer may know of a node.
+struct Identity {
+  std::string name;
+  std::string domain;
+  std::string host;               // equal texts: same host
+  std::uint64_t incarnation = 0;  // drawn when the node starts: a restarted peer is another one
+  friend bool operator==(const Identity&, const Identity&) = default;
+};
+
+struct Limits {
+  std::uint32_t max_message = 0;
+  std::uint64_t quota_bytes = 0;
+  friend bool operator==(const Limits&, const Limits&) = default;
+};
+
+struct Offer {
+  std::uint64_t hash = 0;
+  std::string stack;  // canonical text
+  friend bool operator==(const Offer&, const Offer&) = default;
+};
+
+struct Hello {
+  std::uint64_t attempt = 0;
+  Identity from;
+  std::string to;    // the name that was dialled
+  std::string link;  // the link's name, equal at both ends
+  bool allow_clear = false;
+  Limits limits;
+  std::vector<Offer> offers;
+  friend bool operator==(const Hello&, const Hello&) = default;
+};
+struct Accept {
+  std::uint64_t attempt = 0;
+  Identity from;
+  std::uint8_t choice = 0;
+  std::uint64_t hash = 0;
+  Limits limits;  // of the link: the smaller of both sides' max_message, the responder's quota
+  friend bool operator==(const Accept&, const Accept&) = default;
+};
+struct Refuse {
+  std::uint64_t attempt = 0;
+  Errc code = Errc::denied;
+  bool yield = false;  // simultaneous open: wait for the other side's attempt
+  std::string what;
+  std::string because;
+  std::string advice;
+  friend bool operator==(const Refuse&, const Refuse&) = default;
+};
+struct Ready {
+  std::uint64_t attempt = 0;
+  friend bool operator==(const Ready&, const Ready&) = default;
+};
+struct Fin {
+  std::uint64_t attempt = 0;
+  std::uint64_t frames = 0;  // data frames sent before it
+  friend bool operator==(const Fin&, const Fin&) = default;
+};
+struct FinAck {
+  std::uint64_t attempt = 0;
+  friend bool operator==(const FinAck&, const FinAck&) = default;
+};
+
+using Frame = std::variant<Hello, Accept, Refuse, Ready, Fin, FinAck>;
+
+/// A setup frame as bytes; empty when the pool's limit is reached or a text is too long. [stack-thread]
+Message write(Pool& pool, const Frame& frame);
+/// Reads a setup frame. Errors: corrupt (not one of ours, short, too long), conflict (another version). [any-thread]
+Result<Frame> parse(Bytes bytes);
+
+/// True for names of nodes, domains and links: 1–64 of [a-z A-Z 0-9 . _ -], no leading dot or dash.
+bool valid_name(std::string_view name) noexcept;
+
+}  // namespace harness::setup
