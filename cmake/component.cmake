@@ -41,7 +41,8 @@ function(harness_component folder)
 
   add_library(harness_${folder} ${kind} ${sources})
   add_library(harness::${folder} ALIAS harness_${folder})
-  target_sources(harness_${folder} ${scope} FILE_SET HEADERS BASE_DIRS ${harness_include_dir} FILES ${headers})
+  target_sources(harness_${folder} ${scope}
+    FILE_SET HEADERS BASE_DIRS ${harness_include_dir} FILES ${headers})
   target_compile_features(harness_${folder} ${scope} cxx_std_20)
   target_link_libraries(harness_${folder} ${scope} ${arg_DEPENDS})
   if(arg_PRIVATE)
@@ -90,7 +91,8 @@ endfunction()
 
 add_custom_target(programs)  # what ./run builds
 
-# harness_program(<name>): <build>/bin/<name> from every .cpp in the folder of that name, once it has a main.cpp.
+# harness_program(<name>): <build>/bin/<name> from every .cpp in the folder of that name, once there is a
+# main.cpp.
 function(harness_program name)
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "DEPENDS")
   file(GLOB main CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${name}/main.cpp)

@@ -1,5 +1,5 @@
-# shellcheck shell=bash
 # SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
 # What ./run and ./test share: errors in three parts, installing what is missing, stages with their time.
 
 # fail WHAT BECAUSE TRY: the one way these scripts report an error.
@@ -19,7 +19,8 @@ packages_of() {
 # missing_packages NAME…: those of the names that dpkg does not know as installed.
 missing_packages() {
   dpkg-query --show --showformat='${binary:Package} ${db:Status-Status}\n' "$@" 2>/dev/null |
-    awk '$2 == "installed" { sub(/:.*/, "", $1); print $1 }' | sort -u | comm -13 - <(printf '%s\n' "$@" | sort -u)
+    awk '$2 == "installed" { sub(/:.*/, "", $1); print $1 }' | sort -u |
+    comm -13 - <(printf '%s\n' "$@" | sort -u)
 }
 
 # install_missing GROUP…: makes sure that the packages are there. No apt call when they are.
@@ -35,14 +36,18 @@ install_missing() {
   local by_hand="apt-get install --no-install-recommends --no-remove ${missing[*]}"
   if ((EUID != 0)); then
     command -v sudo >/dev/null ||
-      fail "packages are missing: ${missing[*]}" "installing them needs root, and there is no sudo" "as root: $by_hand"
+      fail "packages are missing: ${missing[*]}" "it takes root to install them, and there is no sudo" \
+        "as root: $by_hand"
     [[ -t 0 ]] || sudo -n true 2>/dev/null ||
-      fail "packages are missing: ${missing[*]}" "sudo wants a password, and there is no terminal" "sudo $by_hand"
+      fail "packages are missing: ${missing[*]}" "sudo wants a password, and there is no terminal" \
+        "sudo $by_hand"
     as_root=(sudo)
   fi
   echo "installing ${missing[*]}"
-  local -a apt=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0)
-  "${apt[@]}" update </dev/null || echo "note: apt-get update reported errors; going on with the lists there are" >&2
+  local -a apt=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive
+    apt-get -qq -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0)
+  "${apt[@]}" update </dev/null ||
+    echo "note: apt-get update reported errors; going on with the lists there are" >&2
   "${apt[@]}" install -y --no-install-recommends --no-remove "${missing[@]}" </dev/null >/dev/null ||
     fail "packages could not be installed: ${missing[*]}" "apt-get said why above" "$by_hand"
 }
@@ -57,7 +62,7 @@ stage() {
   return "$status"
 }
 
-# configure PRESET: once, and when the presets change; the build itself notices every other changed CMake file.
+# configure PRESET: once, and when the presets change; the build itself notices other changed CMake files.
 configure() {
   [[ build/$1/build.ninja -nt CMakePresets.json ]] || cmake --preset "$1"
 }

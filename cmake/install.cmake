@@ -18,7 +18,8 @@ function(harness_install)
   install(EXPORT harness-targets NAMESPACE harness:: DESTINATION ${config_dir} COMPONENT development)
   configure_package_config_file(${PROJECT_SOURCE_DIR}/cmake/harness-config.cmake.in
     ${PROJECT_BINARY_DIR}/harness-config.cmake INSTALL_DESTINATION ${config_dir})
-  write_basic_package_version_file(${PROJECT_BINARY_DIR}/harness-config-version.cmake COMPATIBILITY SameMinorVersion)
+  write_basic_package_version_file(${PROJECT_BINARY_DIR}/harness-config-version.cmake
+    COMPATIBILITY SameMinorVersion)
   install(FILES ${PROJECT_BINARY_DIR}/harness-config.cmake ${PROJECT_BINARY_DIR}/harness-config-version.cmake
     DESTINATION ${config_dir} COMPONENT development)
 
@@ -31,5 +32,6 @@ function(harness_install)
     endif()
   endforeach()
   configure_file(${PROJECT_SOURCE_DIR}/cmake/harness.pc.in ${PROJECT_BINARY_DIR}/harness.pc @ONLY)
-  install(FILES ${PROJECT_BINARY_DIR}/harness.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig COMPONENT development)
+  install(FILES ${PROJECT_BINARY_DIR}/harness.pc
+    DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig COMPONENT development)
 endfunction()

@@ -53,6 +53,7 @@ function(harness_fuzz)
     add_dependencies(fuzz_targets fuzz_${stem})
     harness_script_test(fuzz/${stem} LABELS fuzz TIMEOUT_S 600
       COMMAND ${PROJECT_SOURCE_DIR}/tests/fuzz/support/run_target.sh
-        $<TARGET_FILE:fuzz_${stem}> ${CMAKE_CURRENT_SOURCE_DIR}/corpus/${stem} ${CMAKE_CURRENT_BINARY_DIR}/${stem})
+        $<TARGET_FILE:fuzz_${stem}> ${CMAKE_CURRENT_SOURCE_DIR}/corpus/${stem}
+        ${CMAKE_CURRENT_BINARY_DIR}/${stem})
   endforeach()
 endfunction()

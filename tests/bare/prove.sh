@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # The proof on a bare machine: a minimal Debian 12 (no compiler, no cmake, no git), a clean clone of what is
-# committed, then the two README commands. Not part of ./test: it needs root, debootstrap and a quarter of an hour.
+# committed, then the two README commands. Not part of ./test: it takes root, debootstrap and half an hour.
 #
 #   tests/bare/prove.sh                      bare root in a temporary folder, then ./test and ./run
 #   tests/bare/prove.sh -d DIR -- ./run      keep the bare root in DIR for the next time, run this alone
@@ -18,8 +18,10 @@ while (($#)); do
   case $1 in
     -d) dir=$2; shift 2 ;;
     --) shift; break ;;
-    *) printf 'error: unknown argument %s\nbecause: only -d DIR and -- COMMAND are known\ntry: tests/bare/prove.sh\n' "$1" >&2
-       exit 2 ;;
+    *)
+      printf 'error: unknown argument %s\nbecause: only -d DIR and -- COMMAND are known\n' "$1" >&2
+      printf 'try: tests/bare/prove.sh\n' >&2
+      exit 2 ;;
   esac
 done
 command=("$@")
@@ -47,7 +49,7 @@ rm -rf --one-file-system "$root"
 mkdir "$root"
 tar -C "$root" -xf "$dir/pristine.tar"
 cp /etc/resolv.conf "$root/etc/resolv.conf"
-git clone --quiet --no-hardlinks "$checkout" "$root/root/my harness"
+git clone --quiet --no-hardlinks "$checkout" "$root/opt/my harness"
 
 echo "==> ${command[*]}"
 begin=$SECONDS status=0
@@ -57,6 +59,7 @@ unshare --mount --pid --fork --kill-child bash -c '
   mount -t proc proc "$root/proc"
   mount --rbind /dev "$root/dev"
   exec chroot "$root" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root TERM=dumb CI=true \
-    bash -c "cd \"/root/my harness\" && exec \"\$@\"" bare "$@"' mount "$root" "${command[@]}" </dev/null || status=$?
+    bash -c "cd \"/opt/my harness\" && exec \"\$@\"" bare "$@"' \
+  mount "$root" "${command[@]}" </dev/null || status=$?
 echo "<== exit $status after $((SECONDS - begin)) s"
 exit "$status"

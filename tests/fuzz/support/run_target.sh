@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# run_target.sh PROGRAM SEEDS WORK: runs one fuzz target for HARNESS_FUZZ_SECONDS (default 2) from the committed
-# seeds. New inputs, and the one that crashed it, are kept in WORK, which is in the build folder.
+# run_target.sh PROGRAM SEEDS WORK: runs one fuzz target for HARNESS_FUZZ_SECONDS (default 2) from the
+# committed seeds. New inputs, and the one that crashed it, are kept in WORK, which is in the build folder.
 set -euo pipefail
 program=$1 seeds=$2 work=$3
 mkdir -p "$work/corpus" "$work/crashes"
