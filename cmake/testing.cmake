@@ -57,3 +57,13 @@ function(harness_fuzz)
         ${CMAKE_CURRENT_BINARY_DIR}/${stem})
   endforeach()
 endfunction()
+
+# harness_pure_test(<component> patterns of symbols it may need besides the common list …): no operating system.
+function(harness_pure_test component)
+  get_target_property(kind harness_${component} TYPE)
+  if(kind STREQUAL "STATIC_LIBRARY")
+    harness_script_test(tidy/no_operating_system_in_${component} LABELS tidy
+      COMMAND ${Python3_EXECUTABLE} -B ${PROJECT_SOURCE_DIR}/tests/tidy/nm_test.py ${CMAKE_NM}
+        $<TARGET_FILE:harness_${component}> ${ARGN})
+  endif()
+endfunction()

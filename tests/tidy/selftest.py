@@ -8,6 +8,7 @@ import tempfile
 import unittest
 from pathlib import Path
 
+import nm_test
 import tidy_test
 from source import Tree
 
@@ -199,6 +200,19 @@ class EveryRuleCanFail(unittest.TestCase):
         self.assertTrue(
             tidy_test.apply_ratchet(findings, {key: 451})[1], "better than the ratchet: it must follow"
         )
+
+    def test_symbols_of_the_system_are_strangers(self):
+        outside = (
+            "socket epoll_wait pthread_create clock_gettime open read write fputs stderr getenv std::cout "
+            "nanosleep std::thread::_M_start_thread(int) std::chrono::_V2::steady_clock::now() "
+            "std::random_device::_M_getval() harness::layers::Frag::up() fmt::v9::vformat(int)"
+        )
+        inside = "memcpy free harness::Message::reserve() std::__throw_length_error(char)"
+        listing = "libx.a[a.cpp.o]:\nharness::Message::reserve() T 0000000000000000 0000000000000010\n"
+        listing += "".join(f"{name} U         \n" for name in (outside + " " + inside).split())
+        found = nm_test.strangers(listing)
+        self.assertEqual(set(outside.split()), set(found))
+        self.assertEqual({"a.cpp.o"}, set(found.values()))
 
 
 if __name__ == "__main__":

@@ -82,13 +82,13 @@ def main():
     bad, stale = apply_ratchet(findings, read_ratchet(tree))
     for finding in bad:
         print(finding)
-    for (rule, path), value, now in stale:
+    for (rule, path), value, now in stale:  # a note: whoever shortened a line need not know of the ratchet
         print(
-            f"{RATCHET}: [{rule}] {path} is at {now}, the ratchet still allows {value}\n"
+            f"note: {RATCHET}: [{rule}] {path} is at {now}, the ratchet still allows {value}\n"
             "    try: tests/tidy/tidy_test.py --ratchet"
         )
-    print(f"{len(tree.sources)} files, {len(RULES)} rules, {len(bad) + len(stale)} findings")
-    return 1 if bad or stale else 0
+    print(f"{len(tree.sources)} files, {len(RULES)} rules, {len(bad)} findings")
+    return 1 if bad else 0
 
 
 if __name__ == "__main__":
