@@ -58,7 +58,8 @@ function(harness_fuzz)
   endforeach()
 endfunction()
 
-# harness_pure_test(<component> patterns of symbols it may need besides the common list …): no operating system.
+# harness_pure_test(<component> patterns …): it needs no symbol of the operating system; the patterns are of
+# symbols that it may need besides the common list.
 function(harness_pure_test component)
   get_target_property(kind harness_${component} TYPE)
   if(kind STREQUAL "STATIC_LIBRARY")

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# install_test.sh CMAKE BUILD COMPILER: installs into a temporary folder with a space in its name, moves it (it
-# must not know where it was made), then builds and runs the consumer by both ways.
+# install_test.sh CMAKE BUILD COMPILER: installs into a temporary folder with a space in its name, moves it
+# (it must not know where it was made), then builds and runs the consumer by both ways.
 set -euo pipefail
 cmake=$1 build=$2 compiler=$3
 here=$(dirname "$(readlink -f "$0")")

@@ -178,5 +178,5 @@ def no_dead_header(tree):
         own = {source.path, str(source.pure.with_suffix(".cpp"))}
         if source.is_header and not included.get(source.path, set()) - own:
             yield Finding(
-                "dead", source.path, 1, "no other file includes this header", "delete it, or use it"
+                "dead", source.path, 1, "no other file includes this header", "delete it, or use it", 1
             )

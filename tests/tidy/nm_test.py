@@ -63,9 +63,7 @@ def main():
     for name, member in sorted(found.items()):
         print(f"error: {member} needs '{name}'")
     if found:
-        print(
-            f"because: {library} also runs in simulations, and may call nothing outside itself"
-        )
+        print(f"because: {library} also runs in simulations, and may call nothing outside itself")
         print(
             "try: take it through Env or Engine; or, if harmless, add it to ALLOWED in tests/tidy/nm_test.py"
         )

@@ -42,16 +42,24 @@ Input mutate(Input input, std::mt19937_64& random) {
     const auto at = input.begin() + static_cast<std::ptrdiff_t>(below(input.size() + 1));
     switch (below(4)) {
       case 0: input.insert(at, byte()); break;
-      case 1: if (at != input.end()) input.erase(at, input.end()); break;
-      case 2: if (at != input.end()) *at = byte(); break;
-      default: if (at != input.end()) *at = static_cast<std::uint8_t>(*at ^ (1U << below(8))); break;
+      case 1:
+        if (at != input.end()) input.erase(at, input.end());
+        break;
+      case 2:
+        if (at != input.end()) *at = byte();
+        break;
+      default:
+        if (at != input.end()) *at = static_cast<std::uint8_t>(*at ^ (1U << below(8)));
+        break;
     }
   }
   if (input.size() > input_bytes_max) input.resize(input_bytes_max);
   return input;
 }
 
-void run(const Input& input) { LLVMFuzzerTestOneInput(input.data(), input.size()); }
+void run(const Input& input) {
+  LLVMFuzzerTestOneInput(input.data(), input.size());
+}
 
 }  // namespace
 

@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: Apache-2.0
+# Targets for a person at work, when the tools are installed (packages.txt [optional]):
+#   format  rewrites every C++ file by .clang-format      lint  reads them by .clang-tidy
+function(harness_tools)
+  find_program(HARNESS_CLANG_FORMAT NAMES clang-format-19)
+  find_program(HARNESS_RUN_CLANG_TIDY NAMES run-clang-tidy-14 run-clang-tidy)
+  mark_as_advanced(HARNESS_CLANG_FORMAT HARNESS_RUN_CLANG_TIDY)
+  if(HARNESS_CLANG_FORMAT)
+    set(files "git ls-files -z -co --exclude-standard '*.[ch]pp' '*.[ch]'")
+    add_custom_target(format WORKING_DIRECTORY ${PROJECT_SOURCE_DIR} VERBATIM
+      COMMAND sh -c "${files} | xargs -0 -r '${HARNESS_CLANG_FORMAT}' -i")
+  endif()
+  if(HARNESS_RUN_CLANG_TIDY)
+    # GCC's flags that clang does not know must not drown what it finds.
+    add_custom_target(lint WORKING_DIRECTORY ${PROJECT_SOURCE_DIR} VERBATIM
+      COMMAND ${HARNESS_RUN_CLANG_TIDY} -quiet -p ${PROJECT_BINARY_DIR} -extra-arg=-Wno-unknown-warning-option
+        "${PROJECT_SOURCE_DIR}/(stack|layers|transports|policies|kernel|apps)/.*\\.cpp$")
+  endif()
+endfunction()
