@@ -138,9 +138,15 @@ inline constexpr Properties transfer = at_least(Axis::transfer, 1);
 /// Name, words and bit field of every axis, in the order of `Axis`. [any-thread]
 const std::array<AxisInfo, axis_count>& axes() noexcept;
 
+/// The row of one axis. [any-thread]
+const AxisInfo& info(Axis axis) noexcept;
+
 /// The properties a user's word asks for ("reliable", "ordered", "encrypted" …), or nothing for an unknown word.
-/// Words are those of AxisInfo plus the synonyms of docs/composition.md. [any-thread]
+/// Words are those of AxisInfo plus the synonyms of docs/composition.md; capitals do not matter, '-' and '_' are blanks.
+/// The word of a level 0 asks for nothing. [any-thread]
 std::optional<Properties> from_word(std::string_view word) noexcept;
+/// The word that asks for something and is nearest to a mistyped one; empty when none is near. [any-thread]
+std::string_view closest_word(std::string_view word) noexcept;
 
 /// The words of a set, strongest level of each axis, "reliable, fifo, …"; "nothing" when empty. [any-thread]
 std::string to_string(Properties word);
