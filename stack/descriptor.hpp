@@ -26,17 +26,17 @@ struct Cost {
 
 /// What a layer needs below it and gives above it.
 struct Contract {
-  Properties requires_below;
-  Properties forbids_below;
-  Properties adds;
-  Properties clears;               // applied before `adds`
+  Properties requires_below{};
+  Properties forbids_below{};
+  Properties adds{};
+  Properties clears{};             // applied before `adds`
   bool emits_control = false;      // sends frames of its own
   bool state_on_rx = false;        // keeps state because of bytes received: needs authenticated input on foreign links (R1)
   bool expands_input = false;      // output may be larger than input by more than its header (R2)
   bool encrypts = false;           // at most one in a stack (R4), directly above the transport
   bool unlimited_message = false;  // makes small frames carry messages of any size up to `message_bytes_max`
   std::uint32_t frame_bytes_min = 0;  // smallest max_message below with which it works
-  Cost cost;
+  Cost cost{};
 };
 
 inline constexpr std::uint32_t message_bytes_max = (1u << 28) - 1;  // 256 MiB - 1; larger data goes by a stream call
@@ -48,12 +48,12 @@ enum class SwapClass : std::uint8_t { none, transform, full };
 enum class Segment : std::uint8_t { session, epoch };
 
 struct Descriptor {
-  std::string_view name;
-  std::string_view summary;  // one line
-  std::span<const OptionSpec> options;
-  std::span<const HeaderInfo> headers;
+  std::string_view name{};
+  std::string_view summary{};  // one line
+  std::span<const OptionSpec> options{};
+  std::span<const HeaderInfo> headers{};
   std::uint16_t header_bytes_max = 0;
-  Contract contract;
+  Contract contract{};
   SwapClass swap = SwapClass::full;
   Segment segment = Segment::session;
   bool pump = false;      // may own one unfinished message per channel and resumes on `writable`
@@ -62,9 +62,9 @@ struct Descriptor {
 
 /// What a transport gives to one kind of peer: the same words, and the largest frame.
 struct Facts {
-  Properties word;
+  Properties word{};
   std::uint32_t max_message = 0;  // largest frame in bytes
-  Cost cost;
+  Cost cost{};
 };
 
 }  // namespace harness

@@ -4,9 +4,11 @@
 //   spec  := stack { '|' stack }                       ordered preference
 //   stack := [ layer { '/' layer } ] '@' transport     top first
 //   word  := name [ '(' key '=' value { ',' key '=' value } ')' ]
+//   name, key := letter { letter | digit | '_' }       value := { letter | digit | one of _ . % + - : }, not empty
 //
-// parse ∘ print = identity; print is canonical: single blanks as above, options in the order of the layer's table, only
-// those that differ from the default, values in canonical units. `resolve` binds names and options to a catalogue.
+// Blanks, tabs and line ends may stand between any two of these. parse ∘ print = identity on what parse gives.
+// `resolve` binds names and options to a catalogue; the text of what it gives is canonical: single blanks as above,
+// options in the order of the layer's table, only those that differ from the default, values in canonical units.
 #pragma once
 
 #include <cstdint>
@@ -40,6 +42,7 @@ struct SpecText {
 inline constexpr std::size_t spec_text_bytes_max = 4096;
 inline constexpr std::size_t spec_layers_max = 24;
 inline constexpr std::size_t spec_stacks_max = 16;
+inline constexpr std::size_t spec_options_max = 32;  // of one word
 
 /// Reads a spec; errors (invalid) name line column, what was expected and what was found. Bounded by the limits above.
 Result<SpecText> parse_spec(std::string_view text);
@@ -61,6 +64,8 @@ struct StackSpec {
 
   /// Canonical text; equal stacks have equal texts on every host.
   [[nodiscard]] std::string text() const;
+  /// The name of a layer by its index, top first; any index from layers.size() on names the transport.
+  [[nodiscard]] std::string_view name_of(std::size_t layer) const noexcept;
   /// FNV-1a 64 of the canonical text.
   [[nodiscard]] std::uint64_t hash() const;
 };

@@ -110,10 +110,10 @@ class Transport : public Poller {
 
 /// A transport type: its options, what it gives at a distance, and how to make one for an engine.
 struct TransportType {
-  std::string_view name;
-  std::string_view summary;
-  std::span<const OptionSpec> options;
-  std::span<const HeaderInfo> headers;
+  std::string_view name{};
+  std::string_view summary{};
+  std::span<const OptionSpec> options{};
+  std::span<const HeaderInfo> headers{};
   /// Facts for a peer as near as `trust` says (Axis::trust levels in the word), with these options. Pure.
   Facts (*facts)(const OptionValues& options, Properties trust) = nullptr;
   /// Null for transports that only a test or a simulation makes.
