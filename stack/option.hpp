@@ -35,10 +35,11 @@ struct OptionSpec {
   std::span<const std::string_view> words = {};
 };
 
-/// Reads one value as written in a spec: whole numbers with a unit, rates with up to four decimals. Error invalid: what the
-/// option is, its bounds and its default. [any-thread]
+/// Reads one value as written in a spec: whole numbers with a unit, rates with up to four decimals. Error invalid:
+/// what the option is, its bounds and its default. [any-thread]
 Result<std::int64_t> parse_value(const OptionSpec& option, std::string_view text);
-/// The canonical text of a value: the largest unit that gives a whole number. Reading it gives the same value. [any-thread]
+/// The canonical text of a value: the largest unit that gives a whole number; reading it gives the same value.
+/// [any-thread]
 std::string print_value(const OptionSpec& option, std::int64_t value);
 
 /// Values of one layer's or transport's options, in the order of its table; made by `resolve` (stack/spec.hpp).

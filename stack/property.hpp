@@ -142,8 +142,8 @@ const std::array<AxisInfo, axis_count>& axes() noexcept;
 const AxisInfo& info(Axis axis) noexcept;
 
 /// The properties a user's word asks for ("reliable", "ordered", "encrypted" …), or nothing for an unknown word.
-/// Words are those of AxisInfo plus the synonyms of docs/composition.md; capitals do not matter, '-' and '_' are blanks.
-/// The word of a level 0 asks for nothing. [any-thread]
+/// Words are those of AxisInfo plus the synonyms of docs/composition.md; capitals do not matter, '-' and '_' are
+/// blanks. The word of a level 0 asks for nothing. [any-thread]
 std::optional<Properties> from_word(std::string_view word) noexcept;
 /// The word that asks for something and is nearest to a mistyped one; empty when none is near. [any-thread]
 std::string_view closest_word(std::string_view word) noexcept;

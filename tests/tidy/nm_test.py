@@ -23,6 +23,7 @@ ALLOWED = re.compile("|".join(f"(?:{p})" for p in (
     r"(\w[\w:<>, ]* )?std::__cxx11::basic_string<.*", r"std::(to_chars|from_chars)\(.*",
     r"std::__detail::(_Prime_rehash_policy|_List_node_base|__(to|from)_chars\w*).*", r"std::_Rb_tree_\w+\(.*",
     r"std::_Hash_bytes\(.*", r"std::_Fnv_hash_bytes\(.*", r"std::pmr::.*",
+    r"__(popcount|clz|ctz|parity)[sdt]i2",  # of the compiler, where the machine has no such instruction
     r"(powl?|log2?|exp|sqrt|ceil|floor|l?l?round)f?",  # arithmetic
     r"__(asan|ubsan|tsan|gcov|sanitizer|sancov|lsan)_\w+.*", r"__start_\w+|__stop_\w+",
 )))  # fmt: skip
