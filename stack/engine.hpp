@@ -39,7 +39,10 @@ class Engine : public Env {
   /// Prepares to wait on the descriptor; returns the longest time in ns to wait, 0 when there is work now. [stack-thread]
   virtual std::uint64_t arm() = 0;
 
-  void add(Poller& poller) noexcept { pollers_.push_back(poller); }
+  /// Polls `poller` from now on until it is destroyed; adding it again changes nothing. [stack-thread]
+  void add(Poller& poller) noexcept {
+    if (!poller.is_linked()) pollers_.push_back(poller);
+  }
 
  protected:
   using Pollers = boost::intrusive::list<Poller, boost::intrusive::constant_time_size<false>>;

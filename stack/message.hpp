@@ -169,6 +169,11 @@ class Message {
   void truncate(std::uint32_t bytes) noexcept;
   /// Turns pushed headers into the front of the body, as the receiving side sees it (loop, simulations). Never copies.
   bool as_received(Pool& pool) noexcept;
+  /// Counts the slabs that no quota counts yet to `quota` until they are released: what a receiver keeps alive. [stack-thread]
+  void charge(Quota& quota) noexcept {
+    if (c_.slab != nullptr) slab()->charge(quota);
+    for (const Piece* piece = more(); piece != nullptr; piece = piece->next) piece->slab->charge(quota);
+  }
   /// A deep copy that may cross threads; empty when memory is short. [stack-thread]
   [[nodiscard]] Message detached() const noexcept;
 

@@ -91,6 +91,12 @@ struct alignas(64) Slab : harness_slab, boost::intrusive::slist_base_hook<boost:
   std::uint32_t size_class = 0;  // index, or Pool::large
   [[nodiscard]] std::byte* bytes() noexcept { return reinterpret_cast<std::byte*>(this + 1); }
   [[nodiscard]] std::uint64_t total_bytes() const noexcept { return sizeof(Slab) + std::uint64_t{capacity}; }
+  /// Counts this slab to `to` until it is released, unless a quota counts it already.
+  void charge(Quota& to) noexcept {
+    if (quota != nullptr) return;
+    quota = &to;
+    to.charge(total_bytes());
+  }
 };
 static_assert(sizeof(Slab) == 64);
 

@@ -29,13 +29,14 @@ namespace harness {
 
 enum class FrameKind : std::uint8_t { data = 1, setup = 2 };
 
-/// Where an endpoint hands what arrives; set by the link before the first poll. All calls on the stack thread.
+/// Where an endpoint hands what arrives; set by the link before the first poll. All calls on the stack thread, from a poll.
+/// A callback may close the endpoint, not destroy it. Gate and quota live until close or the endpoint's destruction.
 /// A default one ignores everything, so that an endpoint never tests for null; only gate and quota may be.
 struct Receiver {
   Entry up{&ignore_data, nullptr, nullptr};  // data frames: headers and body as one received message
   void* self = nullptr;
   void (*setup)(void* self, Message& frame) = &ignore_setup;      // setup frames
-  void (*event)(void* self, const Event& event) = &ignore_event;  // writable, peer_lost, corrupt
+  void (*event)(void* self, const Event& event) = &ignore_event;  // writable, peer_lost (code closed: in order), corrupt
   Gate* gate = nullptr;    // the endpoint owns Gate::transport_bit
   Quota* quota = nullptr;  // charged for received frames; exhausted: stop receiving
 
@@ -58,7 +59,8 @@ class Endpoint {
   /// Room for one data frame of `bytes`, written in place and sent by commit; empty when held. [stack-thread]
   virtual MutableBytes reserve(std::uint32_t bytes) noexcept = 0;
   virtual void commit() noexcept = 0;
-  /// Sends one setup frame, also while the gate is held. ok: consumed; exhausted or closed: still the caller's.
+  /// Sends one setup frame, also while the gate is held; it keeps its place between the data frames. ok: consumed;
+  /// exhausted (four wait already), too_large or closed: still the caller's.
   virtual Errc send_setup(Message&& frame) noexcept = 0;
 
   /// Applies the chosen stack's transport options to this endpoint; facts() follows. Called once, before the first data
@@ -75,7 +77,9 @@ class Endpoint {
   void attach(const Receiver& receiver) noexcept { receiver_ = receiver; }
   /// Stops or resumes handing up received data frames; setup frames still pass where the medium keeps them apart.
   virtual void pause_receive(bool paused) noexcept = 0;
-  /// Lets go: everything accepted before is sent for up to `linger_ns`, then the endpoint is dead and silent.
+  /// Lets go: the endpoint is silent from now on and may be destroyed; everything accepted before is sent for up to
+  /// `linger_ns`, the peer then hears peer_lost with code `closed`. Destroyed
+  /// without close: with code `peer_lost`.
   virtual void close(std::uint64_t linger_ns) noexcept = 0;
   /// True when nothing accepted is still waiting to leave this process.
   [[nodiscard]] virtual bool drained() const noexcept = 0;
