@@ -38,14 +38,15 @@ function(harness_script_test name)
   set_tests_properties(${name} PROPERTIES LABELS "${arg_LABELS}" TIMEOUT ${arg_TIMEOUT_S} SKIP_RETURN_CODE 77)
 endfunction()
 
-# harness_fuzz(libraries …): every .cpp of this folder defines LLVMFuzzerTestOneInput. With HARNESS_FUZZ it is
-# a libFuzzer program; otherwise the same source is linked to a main that replays the corpus and a fixed
-# number of mutations of it, so that every ordinary test run covers it too.
+# harness_fuzz(libraries …): every <stem>.cpp or <stem>_fuzz.cpp of this folder defines LLVMFuzzerTestOneInput.
+# With HARNESS_FUZZ it is a libFuzzer program; otherwise the same source is linked to a main that replays the
+# corpus and a fixed number of mutations of it, so that every ordinary test run covers it too.
 function(harness_fuzz)
   add_custom_target(fuzz_targets)
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
   foreach(source IN LISTS sources)
     cmake_path(GET source STEM stem)
+    string(REGEX REPLACE "_fuzz$" "" stem ${stem})
     if(HARNESS_FUZZ)
       harness_executable(fuzz_${stem} fuzz SOURCES ${source} DEPENDS ${ARGN})
       target_link_options(fuzz_${stem} PRIVATE -fsanitize=fuzzer)

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # Targets for a person at work, when the tools are installed (packages.txt [optional]):
-#   format  rewrites every C++ file by .clang-format      lint  reads them by .clang-tidy
+#   format    rewrites every C++ file by .clang-format
+#   lint      reads them by .clang-tidy
+#   coverage  in build/coverage: runs the tests, writes coverage/index.html there and prints a summary
 function(harness_tools)
   find_program(HARNESS_CLANG_FORMAT NAMES clang-format-19)
   find_program(HARNESS_RUN_CLANG_TIDY NAMES run-clang-tidy-14 run-clang-tidy)
@@ -15,5 +17,15 @@ function(harness_tools)
     add_custom_target(lint WORKING_DIRECTORY ${PROJECT_SOURCE_DIR} VERBATIM
       COMMAND ${HARNESS_RUN_CLANG_TIDY} -quiet -p ${PROJECT_BINARY_DIR} -extra-arg=-Wno-unknown-warning-option
         "${PROJECT_SOURCE_DIR}/(stack|layers|transports|policies|kernel|apps)/.*\\.cpp$")
+  endif()
+  find_program(HARNESS_GCOVR gcovr)
+  mark_as_advanced(HARNESS_GCOVR)
+  if(HARNESS_COVERAGE AND HARNESS_GCOVR)
+    file(MAKE_DIRECTORY ${PROJECT_BINARY_DIR}/coverage)
+    add_custom_target(coverage WORKING_DIRECTORY ${PROJECT_SOURCE_DIR} VERBATIM
+      COMMAND ${CMAKE_CTEST_COMMAND} --preset coverage
+      COMMAND ${HARNESS_GCOVR} --root . --filter "(stack|layers|transports|policies|kernel|apps)/"
+        --exclude-throw-branches --exclude-unreachable-branches --print-summary
+        --html-details ${PROJECT_BINARY_DIR}/coverage/index.html ${PROJECT_BINARY_DIR})
   endif()
 endfunction()

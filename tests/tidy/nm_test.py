@@ -16,7 +16,8 @@ ALLOWED = re.compile("|".join(f"(?:{p})" for p in (
     r"mem(cpy|move|set|cmp|chr)", r"str(len|cmp|ncmp|chr)", r"bcmp",
     r"malloc|free|realloc|aligned_alloc|abort", r"__assert_fail",  # Boost.Intrusive's assertions
     r"operator (new|delete)(\[\])?\(.*", r"_GLOBAL_OFFSET_TABLE_", r"__dso_handle", r"__stack_chk_fail",
-    r"__tls_get_addr", r"__cxa_\w+", r"__gxx_personality_v0", r"_Unwind_\w+", r"_ITM_\w+",
+    r"__tls_get_addr", r"__libc_single_threaded", r"__cxa_\w+", r"__gxx_personality_v0",
+    r"_Unwind_\w+", r"_ITM_\w+",
     r"(vtable|typeinfo|typeinfo name) for (__cxxabiv1::.*|std::\w*(exception|error|bad_\w+))",
     r"std::__throw_\w+\(.*", r"std::terminate\(\)", r"std::__glibcxx_assert_fail\(.*", r"std::bad_\w+::.*",
     r"std::(exception|logic_error|runtime_error|length_error|out_of_range)::.*", r"std::nothrow",
@@ -24,6 +25,7 @@ ALLOWED = re.compile("|".join(f"(?:{p})" for p in (
     r"std::__detail::(_Prime_rehash_policy|_List_node_base|__(to|from)_chars\w*).*", r"std::_Rb_tree_\w+\(.*",
     r"std::_Hash_bytes\(.*", r"std::_Fnv_hash_bytes\(.*", r"std::pmr::.*",
     r"__(popcount|clz|ctz|parity)[sdt]i2",  # of the compiler, where the machine has no such instruction
+    r"([\w:<>,*& ]+ )?harness::(?!layers|transports|policies|kernel|apps).*",  # the linker's to tell
     r"(powl?|log2?|exp|sqrt|ceil|floor|l?l?round)f?",  # arithmetic
     r"__(asan|ubsan|tsan|gcov|sanitizer|sancov|lsan)_\w+.*", r"__start_\w+|__stop_\w+",
 )))  # fmt: skip
