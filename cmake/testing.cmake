@@ -38,8 +38,8 @@ function(harness_script_test name)
   set_tests_properties(${name} PROPERTIES LABELS "${arg_LABELS}" TIMEOUT ${arg_TIMEOUT_S} SKIP_RETURN_CODE 77)
 endfunction()
 
-# harness_fuzz(libraries …): every <stem>.cpp or <stem>_fuzz.cpp of this folder defines LLVMFuzzerTestOneInput.
-# With HARNESS_FUZZ it is a libFuzzer program; otherwise the same source is linked to a main that replays the
+# harness_fuzz(libraries …): every <stem>.cpp or <stem>_fuzz.cpp here defines LLVMFuzzerTestOneInput. With
+# HARNESS_FUZZ it is a libFuzzer program; otherwise the same source is linked to a main that replays the
 # corpus and a fixed number of mutations of it, so that every ordinary test run covers it too.
 function(harness_fuzz)
   add_custom_target(fuzz_targets)
