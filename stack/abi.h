@@ -15,6 +15,7 @@ extern "C" {
 #endif
 
 #define HARNESS_ABI_VERSION 1u
+#define HARNESS_SLAB_HEADER 64u
 
 struct harness_slab;  /* reference-counted memory, opaque */
 struct harness_piece; /* further body pieces, opaque */
@@ -31,14 +32,16 @@ typedef struct harness_annotation {
 
 #define HARNESS_FLAG_CONTROL 1u /* made by a layer: uses the reserved slots, never waits for data credit */
 
+/* Positions are offsets, so that pushing and pulling a header is one addition to one word. */
 typedef struct harness_message {
-  unsigned char* head;         /*  0: first header byte; headers grow downwards */
-  uint32_t head_bytes;         /*  8: header bytes pushed so far */
-  uint32_t head_room;          /* 12: bytes free below head */
-  struct harness_slab* slab;   /* 16: owner of the first piece; null: empty message */
-  unsigned char* data;         /* 24: first piece of the body */
-  uint32_t data_bytes;         /* 32: bytes of the first piece */
-  uint32_t body_bytes;         /* 36: bytes of all pieces */
+  unsigned char* head_base;    /*  0: start of the header block; headers grow down towards it */
+  uint32_t head_at;            /*  8: offset of the first header byte; also the bytes still free before it */
+  uint32_t head_end;           /* 12: offset behind the last header byte */
+  struct harness_slab* slab;   /* 16: owner of the first body piece, its bytes begin HARNESS_SLAB_HEADER behind; null: empty */
+  uint32_t data_at;            /* 24: offset of the first piece in the slab's bytes */
+  uint32_t data_end;           /* 28: offset behind the first piece */
+  uint32_t more_bytes;         /* 32: bytes of the further pieces together */
+  uint32_t reserved;           /* 36 */
   struct harness_piece* more;  /* 40: further pieces */
   harness_annotation note;     /* 48 */
 } harness_message;

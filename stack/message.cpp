@@ -6,10 +6,6 @@
 
 namespace harness {
 
-namespace {
-unsigned char* raw(std::byte* bytes) { return reinterpret_cast<unsigned char*>(bytes); }
-}  // namespace
-
 Message Message::make_detached(std::uint32_t bytes) noexcept {
   Slab* slab = bytes <= message_limit ? Pool::allocate_detached(headroom_bytes + bytes) : nullptr;
   return slab != nullptr ? Message(slab, headroom_bytes, bytes) : Message();
@@ -18,7 +14,7 @@ Message Message::make_detached(std::uint32_t bytes) noexcept {
 Message Message::copy_of(Pool& pool, Bytes bytes) noexcept {
   if (bytes.size() > message_limit) return {};
   Message message = make(pool, static_cast<std::uint32_t>(bytes.size()));
-  if (message && !bytes.empty()) std::memcpy(message.c_.data, bytes.data(), bytes.size());
+  if (message && !bytes.empty()) std::memcpy(message.data(), bytes.data(), bytes.size());
   return message;
 }
 
@@ -35,67 +31,61 @@ void Message::release_more() noexcept {
 
 // Moves the headers to a block with room for `bytes` and the usual headroom again.
 bool Message::grow_head(std::uint32_t bytes) noexcept {
+  if (c_.slab == nullptr) return false;
   const std::uint32_t room = headroom_bytes + bytes;
+  const std::uint32_t headers = header_size();
   Pool* pool = slab()->pool;
-  Slab* block = pool != nullptr ? pool->allocate(room + c_.head_bytes) : Pool::allocate_detached(room + c_.head_bytes);
+  Slab* block = pool != nullptr ? pool->allocate(room + headers) : Pool::allocate_detached(room + headers);
   if (block == nullptr) return false;
-  unsigned char* head = raw(block->bytes()) + room;
-  if (c_.head_bytes != 0) std::memcpy(head, c_.head, c_.head_bytes);
+  if (headers != 0) std::memcpy(block->bytes() + room, head(), headers);
   if (head_slab_ != nullptr) Pool::release(head_slab_);
   head_slab_ = block;
-  c_.head = head;
-  c_.head_room = room;
+  c_.head_base = reinterpret_cast<unsigned char*>(block->bytes());
+  c_.head_at = room;
+  c_.head_end = room + headers;
   return true;
+}
+
+// The first piece is used up: the second one takes its place.
+void Message::drop_front_piece() noexcept {
+  Piece* piece = more();
+  Slab* old = slab();
+  c_.slab = piece->slab;
+  c_.data_at = static_cast<std::uint32_t>(piece->data - piece->slab->bytes());
+  c_.data_end = c_.data_at + piece->bytes;
+  c_.more_bytes -= piece->bytes;
+  c_.more = piece->next;
+  Pool::release_piece(piece);
+  if (head_slab_ == nullptr) c_.head_at = c_.head_end = 0;  // a received message has no headers to lose
+  Pool::release(old);
 }
 
 // Makes the first `bytes` of the body one run: drops empty front pieces, else copies those bytes into a new first piece.
 bool Message::pull_up(std::uint32_t bytes) noexcept {
-  if (c_.slab == nullptr || bytes > c_.body_bytes) return false;
-  while (c_.data_bytes == 0 && c_.more != nullptr) {
-    Piece* piece = more();
-    Slab* old = slab();
-    c_.slab = piece->slab;
-    c_.data = raw(piece->data);
-    c_.data_bytes = piece->bytes;
-    c_.more = piece->next;
-    Pool::release_piece(piece);
-    if (head_slab_ == nullptr) {  // the headers, if any, lay in the old slab: received messages have none
-      c_.head_bytes = c_.head_room = 0;
-    }
-    Pool::release(old);
-  }
-  if (bytes <= c_.data_bytes) return true;
-  Pool* pool = slab()->pool;
-  if (pool == nullptr) return false;
+  if (c_.slab == nullptr || bytes > body_size()) return false;
+  while (data_size() == 0 && c_.more != nullptr) drop_front_piece();
+  if (bytes <= data_size()) return true;
+  Pool* pool = more()->pool;
   Slab* block = pool->allocate(bytes, slab()->quota);
+  Piece* rest = block != nullptr && data_size() != 0 ? pool->allocate_piece(slab(), data(), 0, more()) : nullptr;
   if (block == nullptr) return false;
-  std::uint32_t copied = 0;
+  if (data_size() != 0 && rest == nullptr) return Pool::release(block), false;
   std::byte* to = block->bytes();
-  auto take = [&](unsigned char*& data, std::uint32_t& size) {
-    const std::uint32_t part = std::min(bytes - copied, size);
-    std::memcpy(to + copied, data, part);
-    data += part;
-    size -= part;
+  std::memcpy(to, data(), data_size());
+  std::uint32_t copied = data_size();
+  for (Piece* piece = more(); copied < bytes; piece = piece->next) {
+    const std::uint32_t part = std::min(bytes - copied, piece->bytes);
+    std::memcpy(to + copied, piece->data, part);
+    piece->data += part;
+    piece->bytes -= part;
     copied += part;
-  };
-  take(c_.data, c_.data_bytes);
-  for (Piece* piece = more(); piece != nullptr && copied < bytes; piece = piece->next) {
-    auto* data = raw(piece->data);
-    take(data, piece->bytes);
-    piece->data = reinterpret_cast<std::byte*>(data);
   }
-  // The rest of the old first piece, if any is left, becomes the second piece.
-  Slab* old = slab();
-  if (c_.data_bytes != 0) {
-    Piece* rest = pool->allocate_piece(old, reinterpret_cast<std::byte*>(c_.data), c_.data_bytes, more());
-    if (rest == nullptr) return Pool::release(block), false;
-    prepend(rest);
-  } else {
-    Pool::release(old);
-  }
+  c_.more_bytes -= bytes - data_size();
+  // The old first piece stays in the chain with no bytes: headers pushed so far may lie in its slab.
+  rest != nullptr ? prepend(rest) : Pool::release(slab());
   c_.slab = block;
-  c_.data = raw(to);
-  c_.data_bytes = bytes;
+  c_.data_at = 0;
+  c_.data_end = bytes;
   return true;
 }
 
@@ -108,22 +98,25 @@ void Message::copy_runs(std::byte* to) const noexcept {
 }
 
 Bytes Message::gathered(Pool& pool) noexcept {
-  if (c_.more == nullptr) return front();
-  Slab* block = pool.allocate(c_.body_bytes, slab()->quota);
+  if (c_.more == nullptr) return c_.slab != nullptr ? front() : Bytes{};
+  const std::uint32_t bytes = body_size();
+  Slab* block = pool.allocate(bytes, slab()->quota);
   if (block == nullptr) return {};
-  std::byte* to = block->bytes();
-  std::memcpy(to, c_.data, c_.data_bytes);
-  to += c_.data_bytes;
-  for (const Piece* piece = more(); piece != nullptr; piece = piece->next) {
-    std::memcpy(to, piece->data, piece->bytes);
-    to += piece->bytes;
-  }
+  copy_body(block->bytes());
   const Annotation note = c_.note;
-  const std::uint32_t bytes = c_.body_bytes;
   reset();
   *this = received(block, 0, bytes);
   c_.note = note;
   return front();
+}
+
+void Message::copy_body(std::byte* to) const noexcept {
+  std::memcpy(to, data(), data_size());
+  to += data_size();
+  for (const Piece* piece = more(); piece != nullptr; piece = piece->next) {
+    std::memcpy(to, piece->data, piece->bytes);
+    to += piece->bytes;
+  }
 }
 
 bool Message::append_piece(Pool& pool, Slab* owner, std::byte* data, std::uint32_t bytes) noexcept {
@@ -136,51 +129,50 @@ bool Message::append_piece(Pool& pool, Slab* owner, std::byte* data, std::uint32
     last_->next = piece;
   }
   last_ = piece;
-  c_.body_bytes += bytes;
+  c_.more_bytes += bytes;
   return true;
 }
 
 Message Message::view(Pool& pool, std::uint32_t offset, std::uint32_t bytes, bool with_headers) const noexcept {
-  const std::uint32_t headers = with_headers ? c_.head_bytes : 0;
-  Slab* block = pool.allocate(headroom_bytes + headers);
-  if (block == nullptr || c_.slab == nullptr) return {};
+  const std::uint32_t headers = with_headers ? header_size() : 0;
+  Slab* block = c_.slab != nullptr ? pool.allocate(headroom_bytes + headers) : nullptr;
+  if (block == nullptr) return {};
   Message other;
   other.c_.note = c_.note;
   other.head_slab_ = block;
-  other.c_.head = raw(block->bytes()) + headroom_bytes;
-  other.c_.head_room = headroom_bytes;
-  if (headers != 0) std::memcpy(other.c_.head, c_.head, headers);
-  other.c_.head_bytes = headers;
-  auto add = [&](Slab* owner, std::byte* data, std::uint32_t size) {
+  other.c_.head_base = reinterpret_cast<unsigned char*>(block->bytes());
+  other.c_.head_at = headroom_bytes;
+  other.c_.head_end = headroom_bytes + headers;
+  if (headers != 0) std::memcpy(other.head(), head(), headers);
+  auto add = [&](Slab* owner, std::byte* from, std::uint32_t size) {
     if (offset >= size) {
       offset -= size;
       return true;
     }
     const std::uint32_t part = std::min(bytes, size - offset);
-    data += offset;
+    from += offset;
     offset = 0;
     bytes -= part;
-    if (other.c_.slab != nullptr) return other.append_piece(pool, owner, data, part);
-    Pool::retain(owner);
-    other.c_.slab = owner;
-    other.c_.data = raw(data);
-    other.c_.data_bytes = other.c_.body_bytes = part;
+    if (other.c_.slab != nullptr) return other.append_piece(pool, owner, from, part);
+    other.set_first(owner, from, part);
     return true;
   };
-  bool ok = add(slab(), reinterpret_cast<std::byte*>(c_.data), c_.data_bytes);
+  bool ok = add(slab(), data(), data_size());
   for (const Piece* piece = more(); ok && bytes != 0 && piece != nullptr; piece = piece->next)
     ok = add(piece->slab, piece->data, piece->bytes);
-  if (other.c_.slab == nullptr) {  // an empty range: keep the message valid
-    Pool::retain(slab());
-    other.c_.slab = slab();
-    other.c_.data = c_.data;
-  }
+  if (other.c_.slab == nullptr) other.set_first(slab(), data(), 0);  // an empty range: keep the message valid
   return ok ? std::move(other) : Message();
 }
 
+void Message::set_first(Slab* owner, std::byte* from, std::uint32_t bytes) noexcept {
+  Pool::retain(owner);
+  c_.slab = owner;
+  c_.data_at = static_cast<std::uint32_t>(from - owner->bytes());
+  c_.data_end = c_.data_at + bytes;
+}
+
 bool Message::append(Pool& pool, Message&& tail) noexcept {
-  Piece* node =
-      pool.allocate_piece(tail.slab(), reinterpret_cast<std::byte*>(tail.c_.data), tail.c_.data_bytes, tail.more());
+  Piece* node = pool.allocate_piece(tail.slab(), tail.data(), tail.data_size(), tail.more());
   if (node == nullptr) return false;
   if (c_.more == nullptr) {
     c_.more = node;
@@ -188,16 +180,16 @@ bool Message::append(Pool& pool, Message&& tail) noexcept {
     last_->next = node;
   }
   last_ = tail.c_.more != nullptr ? tail.last_ : node;
-  c_.body_bytes += tail.c_.body_bytes;
+  c_.more_bytes += tail.body_size();
   if (tail.head_slab_ != nullptr) Pool::release(tail.head_slab_);
   tail.forget();
   return true;
 }
 
 void Message::truncate(std::uint32_t bytes) noexcept {
-  c_.body_bytes = bytes;
-  c_.data_bytes = std::min(c_.data_bytes, bytes);
-  std::uint32_t left = bytes - c_.data_bytes;
+  c_.data_end = c_.data_at + std::min(data_size(), bytes);
+  std::uint32_t left = bytes - data_size();
+  c_.more_bytes = left;
   for (Piece* piece = more(); piece != nullptr; piece = piece->next) {
     piece->bytes = std::min(piece->bytes, left);
     left -= piece->bytes;
@@ -205,41 +197,33 @@ void Message::truncate(std::uint32_t bytes) noexcept {
 }
 
 bool Message::as_received(Pool& pool) noexcept {
-  if (c_.head_bytes != 0 && head_slab_ == nullptr && c_.head + c_.head_bytes == c_.data) {
-    c_.data = c_.head;
-    c_.data_bytes += c_.head_bytes;
-    c_.body_bytes += c_.head_bytes;
-  } else if (c_.head_bytes != 0) {
-    Piece* node = pool.allocate_piece(slab(), reinterpret_cast<std::byte*>(c_.data), c_.data_bytes, more());
+  if (header_size() != 0 && head_slab_ == nullptr && headers_touch_body()) {
+    c_.data_at -= header_size();
+  } else if (header_size() != 0) {
+    Piece* node = pool.allocate_piece(slab(), data(), data_size(), more());
     if (node == nullptr) return false;
     prepend(node);
+    c_.more_bytes += data_size();
     if (head_slab_ == nullptr) Pool::retain(slab());
-    c_.slab = head_slab_ != nullptr ? head_slab_ : slab();
+    if (head_slab_ != nullptr) c_.slab = head_slab_;
     head_slab_ = nullptr;
-    c_.data = c_.head;
-    c_.data_bytes = c_.head_bytes;
-    c_.body_bytes += c_.head_bytes;
+    c_.data_at = c_.head_at;
+    c_.data_end = c_.head_end;
   } else if (head_slab_ != nullptr) {
     Pool::release(head_slab_);
     head_slab_ = nullptr;
   }
-  c_.head = nullptr;
-  c_.head_bytes = c_.head_room = 0;
+  c_.head_at = c_.head_end = 0;
   c_.note = {};
   return true;
 }
 
 Message Message::detached() const noexcept {
-  Message copy = make_detached(c_.body_bytes);
+  if (c_.slab == nullptr) return {};
+  Message copy = make_detached(body_size());
   if (!copy) return copy;
   copy.c_.note = c_.note;
-  std::byte* to = copy.writable().data();
-  std::memcpy(to, c_.data, c_.data_bytes);
-  to += c_.data_bytes;
-  for (const Piece* piece = more(); piece != nullptr; piece = piece->next) {
-    std::memcpy(to, piece->data, piece->bytes);
-    to += piece->bytes;
-  }
+  copy_body(copy.data());
   return copy;
 }
 

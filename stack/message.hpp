@@ -5,7 +5,7 @@
 //   receiving             [header bytes … body] -> [body piece] …  layers `pull` headers off the front
 //
 // A body is immutable once two messages refer to it (`share`, `slice`); every transmission has its own header block with
-// at least `headroom_bytes` free. A header that does not fit moves the headers to a larger block and is counted.
+// at least `headroom_bytes` free; a message that comes back with less room gets a larger block before it is sent.
 // A message made with `make` keeps its headers in front of its body in one slab, so that a small message is one
 // contiguous run of bytes from the application to the wire.
 // The first 64 bytes are frozen (stack/abi.h). Thread: a message belongs to its pool's engine thread, except a detached
@@ -36,7 +36,7 @@ class Message {
   /// Free bytes before the headers of a new transmission; a swap to a taller stack fits in it.
   static constexpr std::uint32_t headroom_bytes = 128;
 
-  Message() noexcept { c_.slab = nullptr; }
+  Message() noexcept = default;
   Message(Message&& other) noexcept : c_(other.c_), head_slab_(other.head_slab_), last_(other.last_) { other.forget(); }
   Message& operator=(Message&& other) noexcept {
     if (this != &other) {
@@ -67,7 +67,7 @@ class Message {
   /// A received frame: `bytes` of `slab` from `offset`; takes over the caller's reference to the slab. [stack-thread]
   static Message received(Slab* slab, std::uint32_t offset, std::uint32_t bytes) noexcept {
     Message message(slab, offset, bytes);
-    message.c_.head_room = 0;  // nothing may be pushed before received bytes that others share
+    message.c_.head_at = message.c_.head_end = 0;  // nothing may be pushed before received bytes that others share
     return message;
   }
 
@@ -79,55 +79,52 @@ class Message {
 
   // ---- shape ----
 
-  [[nodiscard]] std::uint32_t size() const noexcept { return c_.head_bytes + c_.body_bytes; }  // on the wire
-  [[nodiscard]] std::uint32_t body_size() const noexcept { return c_.body_bytes; }
-  [[nodiscard]] std::uint32_t header_size() const noexcept { return c_.head_bytes; }
-  [[nodiscard]] std::uint32_t head_room() const noexcept { return c_.head_room; }
+  [[nodiscard]] std::uint32_t size() const noexcept { return header_size() + body_size(); }  // on the wire
+  [[nodiscard]] std::uint32_t body_size() const noexcept { return c_.data_end - c_.data_at + c_.more_bytes; }
+  [[nodiscard]] std::uint32_t header_size() const noexcept { return c_.head_end - c_.head_at; }
+  [[nodiscard]] std::uint32_t head_room() const noexcept { return c_.head_at; }
   [[nodiscard]] Annotation& note() noexcept { return c_.note; }
   [[nodiscard]] const Annotation& note() const noexcept { return c_.note; }
   [[nodiscard]] bool is_control() const noexcept { return (c_.note.flags & flag_control) != 0; }
   /// True when headers and body are one run of bytes.
   [[nodiscard]] bool contiguous() const noexcept {
-    return c_.more == nullptr && (c_.head_bytes == 0 || c_.head + c_.head_bytes == c_.data);
+    return c_.more == nullptr && (header_size() == 0 || headers_touch_body());
   }
 
   // ---- headers, sending ----
 
-  /// Room for `bytes` more header bytes before all others; nullptr only when the pool's limit is reached.
+  /// Room for `bytes` more header bytes before all others. Requires: head_room() >= bytes; the stack sees to it before the
+  /// first hook (make_head_room), and every new message has headroom_bytes. A layer that pushes more than its descriptor
+  /// says traps here rather than write outside the block; a call in this place would cost every hook a stack frame.
   std::byte* push(std::uint32_t bytes) noexcept {
-    if (bytes > c_.head_room) [[unlikely]]
-      if (!grow_head(bytes)) return nullptr;
-    c_.head -= bytes;
-    c_.head_room -= bytes;
-    c_.head_bytes += bytes;
-    return reinterpret_cast<std::byte*>(c_.head);
+    if (bytes > c_.head_at) [[unlikely]] __builtin_trap();
+    c_.head_at -= bytes;
+    return head();
   }
+  /// Makes room for `bytes` more header bytes, so that pushes of as many cannot fail; false at the pool's limit.
+  bool make_head_room(std::uint32_t bytes) noexcept { return bytes <= c_.head_at || grow_head(bytes); }
 
   // ---- headers, receiving ----
 
   /// The first `bytes` body bytes, taken off the front; nullptr when there are fewer. Copies only when they are scattered.
   const std::byte* pull(std::uint32_t bytes) noexcept {
-    if (bytes > c_.data_bytes) [[unlikely]]
-      if (!pull_up(bytes)) return nullptr;
-    auto* front = reinterpret_cast<const std::byte*>(c_.data);
-    c_.data += bytes;
-    c_.data_bytes -= bytes;
-    c_.body_bytes -= bytes;
+    const std::byte* front = peek(bytes);
+    if (front != nullptr) c_.data_at += bytes;
     return front;
   }
   /// The same bytes without taking them off.
   const std::byte* peek(std::uint32_t bytes) noexcept {
-    if (bytes > c_.data_bytes) [[unlikely]]
+    if (bytes > c_.data_end - c_.data_at) [[unlikely]]
       if (!pull_up(bytes)) return nullptr;
-    return reinterpret_cast<const std::byte*>(c_.data);
+    return data();
   }
 
   // ---- body ----
 
   /// The first piece of the body; the whole body of a small message. Valid while the message lives.
-  [[nodiscard]] Bytes front() const noexcept { return {reinterpret_cast<const std::byte*>(c_.data), c_.data_bytes}; }
+  [[nodiscard]] Bytes front() const noexcept { return {data(), data_size()}; }
   /// The first piece for writing. Requires: made by make, copy_of or make_detached, and never shared.
-  [[nodiscard]] MutableBytes writable() noexcept { return {reinterpret_cast<std::byte*>(c_.data), c_.data_bytes}; }
+  [[nodiscard]] MutableBytes writable() noexcept { return {data(), data_size()}; }
   /// The whole body as one run: gathers a scattered body into one slab first (a counted copy). Empty when that fails.
   Bytes gathered(Pool& pool) noexcept;
   /// The body as text, for examples and tests. Requires: a body of one piece, as small messages have.
@@ -137,9 +134,9 @@ class Message {
   /// to stop.
   template <class Visit>
   void each_run(Visit&& visit) const {
-    Bytes run{reinterpret_cast<const std::byte*>(c_.head), c_.head_bytes};
-    if (c_.head_bytes != 0 && c_.head + c_.head_bytes == c_.data) {
-      run = {run.data(), run.size() + c_.data_bytes};
+    Bytes run{head(), header_size()};
+    if (!run.empty() && headers_touch_body()) {
+      run = {run.data(), run.size() + data_size()};
     } else {
       if (!run.empty() && !visit(run)) return;
       run = front();
@@ -151,14 +148,14 @@ class Message {
   /// Copies headers and body to `to`, which has room for size() bytes.
   void copy_to(std::byte* to) const noexcept {
     if (contiguous()) [[likely]] {
-      std::memcpy(to, c_.head_bytes != 0 ? c_.head : c_.data, size());
+      std::memcpy(to, header_size() != 0 ? head() : data(), size());
       return;
     }
     copy_runs(to);
   }
 
   /// Another message with the same body and a copy of the headers in its own block; empty when the pool's limit is reached.
-  [[nodiscard]] Message share(Pool& pool) const noexcept { return view(pool, 0, c_.body_bytes, true); }
+  [[nodiscard]] Message share(Pool& pool) const noexcept { return view(pool, 0, body_size(), true); }
   /// A new transmission of body bytes [offset, offset + bytes): own empty header block, shared bytes, same annotation.
   [[nodiscard]] Message slice(Pool& pool, std::uint32_t offset, std::uint32_t bytes) const noexcept {
     return view(pool, offset, bytes, false);
@@ -185,15 +182,20 @@ class Message {
 
  private:
   Message(Slab* slab, std::uint32_t offset, std::uint32_t bytes) noexcept
-      : c_{reinterpret_cast<unsigned char*>(slab->bytes()) + offset, 0, offset, slab,
-           reinterpret_cast<unsigned char*>(slab->bytes()) + offset, bytes, bytes, nullptr, {}} {}
+      : c_{reinterpret_cast<unsigned char*>(slab->bytes()), offset, offset, slab, offset, offset + bytes, 0, 0, nullptr, {}} {}
 
+  [[nodiscard]] std::byte* head() const noexcept { return reinterpret_cast<std::byte*>(c_.head_base) + c_.head_at; }
+  [[nodiscard]] std::byte* data() const noexcept { return slab()->bytes() + c_.data_at; }
+  [[nodiscard]] std::uint32_t data_size() const noexcept { return c_.data_end - c_.data_at; }
+  [[nodiscard]] bool headers_touch_body() const noexcept {
+    return reinterpret_cast<std::byte*>(c_.head_base) + c_.head_end == data();
+  }
   [[nodiscard]] Slab* slab() const noexcept { return static_cast<Slab*>(c_.slab); }
   [[nodiscard]] Piece* more() const noexcept { return static_cast<Piece*>(c_.more); }
   void forget() noexcept {
     c_.slab = nullptr;
     c_.more = nullptr;
-    c_.head_bytes = c_.head_room = c_.data_bytes = c_.body_bytes = 0;
+    c_.head_at = c_.head_end = c_.data_at = c_.data_end = c_.more_bytes = 0;
     head_slab_ = nullptr;
   }
   void release() noexcept {
@@ -211,13 +213,16 @@ class Message {
     if (c_.more == nullptr) last_ = piece;
     c_.more = piece;
   }
+  void drop_front_piece() noexcept;
+  void set_first(Slab* owner, std::byte* from, std::uint32_t bytes) noexcept;
+  void copy_body(std::byte* to) const noexcept;
   bool append_piece(Pool& pool, Slab* slab, std::byte* data, std::uint32_t bytes) noexcept;
 
   harness_message c_{};
   Slab* head_slab_ = nullptr;  // owner of a header block of its own; null: headers lie in the first piece's slab
   Piece* last_ = nullptr;      // last further piece; meaningful only while there is one
 };
-static_assert(offsetof(harness_message, slab) == 16 && offsetof(harness_message, more) == 40 &&
+static_assert(HARNESS_SLAB_HEADER == sizeof(Slab) && offsetof(harness_message, slab) == 16 && offsetof(harness_message, more) == 40 &&
               offsetof(harness_message, note) == 48 && sizeof(harness_message) == 64);
 static_assert(sizeof(Message) == 80 && std::is_standard_layout_v<Message>);
 
