@@ -45,21 +45,22 @@ fi
 
 echo "==> a clean clone, at a path with a space"
 root=$dir/root
+place="opt/my harness"
 rm -rf --one-file-system "$root"
 mkdir "$root"
 tar -C "$root" -xf "$dir/pristine.tar"
 cp /etc/resolv.conf "$root/etc/resolv.conf"
-git clone --quiet --no-hardlinks "$checkout" "$root/opt/my harness"
+git clone --quiet --no-hardlinks "$checkout" "$root/$place"
 
 echo "==> ${command[*]}"
 begin=$SECONDS status=0
 # A mount namespace of its own: whatever happens, no mount is left behind.
 unshare --mount --pid --fork --kill-child bash -c '
-  root=$1; shift
+  root=$1 place=$2; shift 2
   mount -t proc proc "$root/proc"
   mount --rbind /dev "$root/dev"
   exec chroot "$root" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root TERM=dumb CI=true \
-    bash -c "cd \"/opt/my harness\" && exec \"\$@\"" bare "$@"' \
-  mount "$root" "${command[@]}" </dev/null || status=$?
+    bash -c "cd \"/$place\" && exec \"\$@\"" bare "$@"' \
+  mount "$root" "$place" "${command[@]}" </dev/null || status=$?
 echo "<== exit $status after $((SECONDS - begin)) s"
 exit "$status"

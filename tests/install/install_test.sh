@@ -20,14 +20,14 @@ if grep -rIlF -e "$build" -e "$work/first place" "$prefix/lib/cmake" "$prefix/li
 fi
 
 echo "== find_package(harness)"
-"$cmake" -S "$here/consumer" -B "$work/by-cmake" -DCMAKE_PREFIX_PATH="$prefix" \
+"$cmake" -G Ninja -S "$here/consumer" -B "$work/by-cmake" -DCMAKE_PREFIX_PATH="$prefix" \
   -DCMAKE_CXX_COMPILER="$compiler" -DCMAKE_BUILD_TYPE=Debug >"$work/log" || { cat "$work/log"; exit 1; }
 "$cmake" --build "$work/by-cmake"
 "$work/by-cmake/consumer"
 
 echo "== an unknown component and a later version are refused"
 for wrong in "-DHARNESS_COMPONENT=teleport" "-DHARNESS_VERSION=99.0"; do
-  if "$cmake" -S "$here/consumer" -B "$work/wrong" --fresh -DCMAKE_PREFIX_PATH="$prefix" "$wrong" \
+  if "$cmake" -G Ninja -S "$here/consumer" -B "$work/wrong" --fresh -DCMAKE_PREFIX_PATH="$prefix" "$wrong" \
     >"$work/log" 2>&1; then
     echo "error: find_package accepted $wrong"
     exit 1

@@ -3,6 +3,7 @@
 
 import ast
 import re
+from pathlib import Path
 
 from includes import LIBRARIES, PURE
 from source import Finding
@@ -85,6 +86,7 @@ EXEMPT = {
     "die": ("stack/assert.cpp",),  # HARNESS_ASSERT itself
     "print": ("stack/assert.cpp",),
 }
+STANDARD_FOLDERS = "bin boot dev etc home lib media mnt opt proc root run sbin srv sys tmp usr var".split()
 ALLOW = re.compile(r"tidy: allow ([\w-]+): \S+")
 SCRIPT = (".py", ".sh", ".cmake", ".yml")
 
@@ -265,8 +267,9 @@ def names(tree):
 
 def workplace(tree):
     """Nothing of the place where this was written: its folders, homes, archive hosts; from where we stand."""
-    places = {f"{parent}/" for parent in tree.root.parents if len(parent.parts) > 1} | {str(tree.root)}
-    places.discard("/tmp/")
+    above = {parent for parent in tree.root.parents if len(parent.parts) > 1}
+    standard = {Path("/", name) for name in STANDARD_FOLDERS}
+    places = {f"{parent}/" for parent in above - standard} | {str(tree.root)}
     patterns = [re.escape(place) for place in places] + [
         r"(?<![\w.])/(?:home|Users)/\w+",
         r"(?<![\w.])/root/\w",
