@@ -20,7 +20,8 @@ namespace harness {
 class Poller : public boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
  public:
   virtual ~Poller() = default;
-  /// Handles at most about `budget` messages; returns how many. Never blocks. [stack-thread]
+  /// Handles at most about `budget` messages; returns how many, counting every other callback as one: after 0 there is
+  /// nothing to do until the engine's descriptor is readable or a timer is due. Never blocks. [stack-thread]
   virtual unsigned poll(unsigned budget) = 0;
   /// Hands everything written in this turn to the medium: the natural boundary of batching. [stack-thread]
   virtual void flush() {}

@@ -24,6 +24,9 @@ class Env {
 
   /// Monotonic time of this poll turn in ns. [stack-thread]
   [[nodiscard]] std::uint64_t now_ns() const noexcept { return now_ns_; }
+  /// By how much, in total ns, turns came later than they were due: who judges a peer's silence allows for what was
+  /// added since the silence began, because it may have been our own. [stack-thread]
+  [[nodiscard]] std::uint64_t late_ns() const noexcept { return late_ns_; }
   [[nodiscard]] TimerWheel& timers() noexcept { return timers_; }
   [[nodiscard]] Random& random() noexcept { return random_; }
 
@@ -38,6 +41,7 @@ class Env {
  protected:
   Env(std::uint64_t now_ns, std::uint64_t seed) noexcept : now_ns_(now_ns), timers_(now_ns), random_(seed) {}
   std::uint64_t now_ns_;
+  std::uint64_t late_ns_ = 0;
 
  private:
   TimerWheel timers_;

@@ -215,7 +215,10 @@ bool LoopEndpoint::has_work() noexcept {
 
 unsigned LoopEndpoint::deliver(unsigned budget) {
   unsigned done = 0;
-  if (room_due_) room();
+  if (room_due_) {
+    ++done;
+    room();
+  }
   delivering_ = true;
   for (; done < budget && count_ != 0 && may_receive(ring_[head_]); ++done) hand_up(ring_[head_]);
   delivering_ = false;

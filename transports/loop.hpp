@@ -3,13 +3,14 @@
 //
 // Addresses are names. An endpoint owns the ring of frames on their way to it; sending moves the message into
 // the peer's ring, `poll` hands it up in place. Nothing is delivered inside a send, so stacks never recurse.
-// Set-up and data frames share one ring and keep their order; while receiving is paused, set-up frames pass up
-// to the first data frame.
+// Set-up and data frames share one ring and keep their order; while receiving is paused, set-up frames pass
+// up to the first data frame.
 //
-// What is in the ring survives its sender: after close the peer still gets every frame, then peer_lost with the
-// code closed (or peer_lost, when the sender was destroyed without close), so the linger time has no use here.
-// Received slabs that count to no quota yet are charged to the receiver's: the bytes stay where the sender put
-// them. One Loop serves all nodes of an engine that want to reach each other by it; it works on any Engine.
+// What is in the ring survives its sender: after close the peer still gets every frame, then peer_lost with
+// the code closed (or peer_lost, when the sender was destroyed without close), so the linger time has no use
+// here. Received slabs that count to no quota yet are charged to the receiver's: the bytes stay where the
+// sender put them. One Loop serves all nodes of an engine that want to reach each other by it; it works on
+// any Engine.
 //
 // Rejected: delivering inside send (unbounded recursion, and no test would see a held link); a ring shared by
 // both sides (who owns it after one of them has gone?).
