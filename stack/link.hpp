@@ -102,8 +102,7 @@ class Link : public std::enable_shared_from_this<Link> {
   // setting up: link_setup.cpp
   void dial();
   void dial_next(Error error);
-  void accept(std::unique_ptr<Endpoint> endpoint, const setup::Hello& hello, StackSpec spec, std::uint8_t choice,
-              bool clear);
+  void accept(std::unique_ptr<Endpoint> endpoint, const setup::Hello& hello, StackSpec spec, std::uint8_t choice);
   void adopt(std::unique_ptr<Endpoint> endpoint);
   void attach();
   void send_hello();

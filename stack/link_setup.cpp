@@ -83,7 +83,7 @@ void Link::send_hello() {
   const Offer& first = options_.offers[group_];
   for (std::size_t i = group_; i < options_.offers.size() && hello.offers.size() < setup::offers_max; ++i) {
     const Offer& offer = options_.offers[i];
-    if (offer.stack.transport != first.stack.transport || offer.address != first.address) break;
+    if (offer.stack.transport->name != first.stack.transport->name || offer.address != first.address) break;
     hello.offers.push_back({offer.stack.hash(), offer.stack.text()});
   }
   send_frame(hello);
@@ -117,15 +117,13 @@ void Link::on_refuse(const setup::Refuse& refuse) {
   dial_next({refuse.code, refuse.what, refuse.because, refuse.advice});
 }
 
-void Link::accept(std::unique_ptr<Endpoint> endpoint, const setup::Hello& hello, StackSpec spec, std::uint8_t choice,
-                  bool clear) {
+void Link::accept(std::unique_ptr<Endpoint> endpoint, const setup::Hello& hello, StackSpec spec, std::uint8_t choice) {
   drop_endpoint(0);  // our own attempt, when both sides dialled
   state_ = State::accepted;
   role_ = Role::responder;
   attempt_ = hello.attempt;
   peer_ = hello.from;
   choice_ = choice;
-  clear_ = clear;
   hash_ = spec.hash();
   agreed_ = {std::min(hello.limits.max_message, options_.max_message), hello.limits.quota_bytes};
   if (started_ns_ == 0) started_ns_ = node_.engine().now_ns();
@@ -153,7 +151,9 @@ Result<> Link::build(const StackSpec& spec) {
   facts_ = spec.transport->facts(spec.transport_options, trust);
   if (const Errc code = endpoint_->configure(spec.transport_options); code != Errc::ok)
     return fail(code, "the transport refuses its options", print(StackText{{}, {std::string(spec.transport->name), {}}}));
-  if (!property::level(facts_.word, Axis::trust)) clear_ = !facts_.word.covers(property::encrypted);
+  const auto proved = check(spec, facts_, with_domain_floor(options_.needs, trust), node_.catalogue());
+  if (!proved) return tl::unexpected<Error>(proved.error());
+  clear_ = property::level(trust, Axis::trust) == 0 && !proved->given.word.covers(property::encrypted);
   Foundation foundation{node_.engine(), endpoint_->down(), facts_, gate_, quota_.get(), role_, agreed_.max_message,
                         agreed_.quota_bytes};
   auto stack = Stack::build(spec, foundation, &Link::deliver, &Link::notify, this);

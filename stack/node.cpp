@@ -27,6 +27,12 @@ Result<Admission> own_domain_only(const setup::Identity& me, const setup::Identi
 
 }  // namespace
 
+Needs with_domain_floor(Needs needs, Properties trust) noexcept {
+  if (property::level(trust, Axis::trust) == 0 && !needs.allow_clear)
+    needs.word = needs.word | property::encrypted | property::authenticated | property::covered;
+  return needs;
+}
+
 Node::Node(Engine& engine, const Catalogue& catalogue, NodeOptions options)
     : engine_(engine), catalogue_(catalogue),
       identity_{std::move(options.name), std::move(options.domain), std::move(options.host), engine.random().next()} {
@@ -184,7 +190,7 @@ void Node::on_hello(Waiting& waiting, const setup::Hello& hello) {
   }
   std::unique_ptr<Endpoint> endpoint = std::move(waiting.endpoint);
   release(waiting);
-  link->accept(std::move(endpoint), hello, std::move(choice->stack), choice->index, choice->clear);
+  link->accept(std::move(endpoint), hello, std::move(choice->stack), choice->index);
 }
 
 // The first offer that is ours, has the hash we compute, stands on this transport and passes check.
@@ -212,13 +218,13 @@ Result<Node::Choice> Node::choose(const setup::Hello& hello, const Endpoint& end
     }
     Needs floor = admission.floor;
     floor.allow_clear = floor.allow_clear && hello.allow_clear;
+    if (!floor.allow_clear) floor = with_domain_floor(floor, trust);
     const Facts facts = spec->transport->facts(spec->transport_options, trust);
     if (auto proved = check(*spec, facts, floor, catalogue_); !proved) {
       refused(proved.error());
       continue;
     }
-    const bool clear = property::level(trust, Axis::trust) == 0;
-    return Choice{std::move(*spec), static_cast<std::uint8_t>(i), clear};
+    return Choice{std::move(*spec), static_cast<std::uint8_t>(i)};
   }
   return tl::unexpected<Error>(std::move(first));
 }

@@ -32,6 +32,10 @@ struct Admission {
   std::uint64_t quota_bytes = 16u << 20;
 };
 
+/// What is needed at least of a link to a peer as near as `trust` says: between domains, encryption without a gap, unless
+/// both ends allow clear text. [any-thread]
+Needs with_domain_floor(Needs needs, Properties trust) noexcept;
+
 class Node : private Poller, private Acceptor {
  public:
   using Admit = std::function<Result<Admission>(const setup::Identity& peer, const std::string& link)>;
@@ -77,7 +81,6 @@ class Node : private Poller, private Acceptor {
   struct Choice {
     StackSpec stack;
     std::uint8_t index;
-    bool clear;
   };
 
   unsigned poll(unsigned budget) override;
