@@ -10,7 +10,8 @@ function(harness_tools)
   if(HARNESS_CLANG_FORMAT)
     set(files "git ls-files -z -co --exclude-standard '*.[ch]pp' '*.[ch]'")
     add_custom_target(format WORKING_DIRECTORY ${PROJECT_SOURCE_DIR} VERBATIM
-      COMMAND sh -c "${files} | xargs -0 -r '${HARNESS_CLANG_FORMAT}' -i")
+      COMMAND sh -c "${files} | xargs -0 -r '${HARNESS_CLANG_FORMAT}' -i"
+      COMMAND sh -c "${files} | xargs -0 -r tests/tidy/wrap_comments.py")
   endif()
   if(HARNESS_RUN_CLANG_TIDY)
     # GCC's flags that clang does not know must not drown what it finds.

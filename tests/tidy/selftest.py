@@ -9,6 +9,7 @@ import unittest
 from pathlib import Path
 
 import nm_test
+import wrap_comments
 import tidy_test
 from source import Tree
 
@@ -213,6 +214,17 @@ class EveryRuleCanFail(unittest.TestCase):
         found = nm_test.strangers(listing)
         self.assertEqual(set(outside.split()), set(found))
         self.assertEqual({"a.cpp.o"}, set(found.values()))
+
+    def test_long_comments_are_wrapped_and_tables_left(self):
+        words = "// " + "word " * 24 + "end"
+        self.assertEqual(
+            ["// " + "word " * 20 + "word", "// word word word end next line", "// - a list"],
+            wrap_comments.wrapped([words, "// next line", "// - a list"]),
+        )
+        table = "// | a |" + " " * 110 + "|"
+        self.assertEqual([table], wrap_comments.wrapped([table]))
+        code = "  call();  // " + "x" * 100
+        self.assertEqual(["  // " + "x" * 100, "  call();"], wrap_comments.wrapped([code]))
 
 
 if __name__ == "__main__":
