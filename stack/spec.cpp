@@ -36,7 +36,7 @@ Result<OptionValues> bind_options(const Word& word, std::span<const OptionSpec> 
   std::vector<bool> given(table.size(), false);
   for (const auto& [key, value] : word.options) {
     const auto found =
-        std::find_if(table.begin(), table.end(), [&](const OptionSpec& o) { return o.name == key; });
+        std::find_if(table.begin(), table.end(), [&key = key](const OptionSpec& o) { return o.name == key; });
     if (found == table.end())
       return unknown(text::join({"option of ", word.name, ":"}), key, names_of(table));
     const auto index = static_cast<std::size_t>(found - table.begin());
