@@ -63,6 +63,14 @@ class Node : private Poller, private Acceptor {
   /// Opens a link to the node called `peer` (empty: whoever answers). The link is up, or lost with its error, later;
   /// events tell. Errors: invalid (names, no offers), exists (a link of that name to that peer is open).
   Result<std::shared_ptr<Link>> connect(const std::string& peer, LinkOptions options);
+  /// The same for a stack declared as text: each stack of `spec` with the first of `addresses` ("tcp:10.0.0.2:7001") that
+  /// its transport can dial, in the order of `spec`. Errors: those of resolve; invalid (no address for any stack).
+  Result<std::shared_ptr<Link>> connect(const std::string& peer, std::string_view spec,
+                                        const std::vector<std::string>& addresses, LinkOptions options = {});
+  /// The same for needs: the cheapest stack over each address' transport, in the order of `addresses`. Errors:
+  /// unsupported, with what the last transport lacks.
+  Result<std::shared_ptr<Link>> connect(const std::string& peer, const Needs& needs,
+                                        const std::vector<std::string>& addresses, LinkOptions options = {});
   /// Who hears of links that peers open: called before their first message, so that handlers can be set.
   void on_link(OnLink handler) { on_link_ = std::move(handler); }
   /// Decides which peers may open which links; the default admits the own domain only.
