@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+// sim: a transport over a simulated network in virtual time; the code above it is the production code.
+//
+// A datagram carrier with the outer header of wire v1 for datagrams, {cookie 32 = receiver index, kind 4, counter 60};
+// setup frames carry the sender's cookie after it. A first frame has cookie 0: a listener finds its endpoint by (source,
+// sender cookie), so that duplicates make no second one, also for a while after that endpoint is gone. Any other unknown
+// cookie, kind or length is dropped and counted, and nothing is allocated for it.
+// What it promises is an option, so that every stack can be tested on just what it bears:
+//   datagram   lossy, unordered, duplicated; full inboxes drop; nobody says when the peer is gone (UDP)
+//   fabric     every frame arrives once or, with duplicates=yes, more than once, in any order, under receiver credit (RDM)
+//   stream     every frame arrives once and in order, under receiver credit (TCP with framing)
+//   damage=yes   frames may arrive with flipped bits (never the outer header of a reliable medium); else they never do
+//   death=no     fabric and stream keep silent about a peer that crashed; else they report it at once
+// The faults themselves are set on SimWorld's paths; a medium repairs what it promises not to show (a loss becomes a
+// delay) unless the path breaks promises. Both ends must use the same options.
+// Bounds: `queue` frames wait in an endpoint (then it holds), `inbox` frames in a receiver, endpoints_max endpoints,
+// first_frames_max frames for listeners.
+#pragma once
+
+#include <array>
+#include <deque>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <harness/stack/field.hpp>
+#include <harness/stack/transport.hpp>
+#include <harness/transports/sim_world.hpp>
+
+namespace harness::transports {
+
+/// Before every frame.
+struct SimHeader {
+  std::uint32_t cookie = 0;
+  std::uint8_t kind = 0;
+  std::uint64_t counter = 0;
+  static constexpr auto fields = std::tuple{
+      Field<&SimHeader::cookie>{"cookie", 32, "the receiver's endpoint; 0 in frames that open one"},
+      Field<&SimHeader::kind>{"kind", 4, "1 data, 2 setup"},
+      Field<&SimHeader::counter>{"counter", 60, "frames this endpoint has sent before"}};
+};
+/// After it in setup frames.
+struct SimSetup {
+  std::uint32_t sender = 0;
+  static constexpr auto fields = std::tuple{Field<&SimSetup::sender>{"sender", 32, "the sender's endpoint: where to answer"}};
+};
+
+class SimEndpoint;
+
+class Sim final : public Transport, private SimPort {
+ public:
+  static constexpr std::uint32_t endpoints_max = 8192;
+  static constexpr std::size_t first_frames_max = 64;
+  static constexpr std::size_t departed_max = 256;  // remembered endpoints of listeners that are gone
+
+  enum class Profile : std::uint8_t { datagram, fabric, stream };
+  enum Option : std::size_t { profile, frame, queue, inbox, duplicates, damage, death };
+
+  /// What it dropped and why.
+  struct Counters {
+    std::uint64_t unknown_cookie = 0;    // also: from another source than the endpoint's peer
+    std::uint64_t malformed = 0;         // too short, too long, unknown kind
+    std::uint64_t no_listener = 0;
+    std::uint64_t repeated_first = 0;    // first frames of endpoints that are gone already
+    std::uint64_t table_full = 0;        // no endpoint or no place in the queue of first frames
+    std::uint64_t inbox_full = 0;
+    std::uint64_t no_receiver = 0;       // data on a datagram medium before a stack was there
+    std::uint64_t pool_empty = 0;
+    std::uint64_t beyond_reserve = 0;    // frames sent although held: a bug above when it is not 0
+    std::uint64_t after_end = 0;         // frames sent after close or loss of the peer
+  };
+
+  /// The catalogue's entry; `make` is null, since a Sim needs a world.
+  static TransportType type();
+  explicit Sim(SimEngine& engine, const OptionValues& options = OptionValues(type().options));
+  ~Sim() override;
+
+  [[nodiscard]] std::string_view name() const noexcept override { return "sim"; }
+  /// "[engine]:port"; port 0 picks one. [stack-thread]
+  Result<std::string> listen(std::string_view address, Acceptor& acceptor) override;
+  /// "engine:port". Over fabric and stream a missing listener is told by peer_lost(unreachable), over datagram nothing is.
+  Result<std::unique_ptr<Endpoint>> dial(std::string_view address) override;
+  unsigned poll(unsigned budget) override;
+  void flush() override;
+
+  [[nodiscard]] const Counters& counters() const noexcept { return counters_; }
+  [[nodiscard]] const Facts& facts() const noexcept { return facts_; }
+  [[nodiscard]] std::size_t endpoint_count() const noexcept { return alive_; }
+
+ private:
+  friend class SimEndpoint;
+  struct Listener {
+    std::uint16_t port;
+    Acceptor* acceptor;
+  };
+  struct Origin {  // who opened an endpoint of a listener
+    SimAddress from;
+    std::uint32_t sender;
+    friend auto operator<=>(const Origin&, const Origin&) = default;
+  };
+
+  void arrive(SimPacketPtr packet) override;
+  void departed(std::uint32_t cookie) override;
+  void credit(std::uint32_t cookie) override;
+  void crashed() override;
+
+  [[nodiscard]] SimEndpoint* find(std::uint32_t cookie) const noexcept;
+  SimEndpoint* enter(std::unique_ptr<SimEndpoint> endpoint);  // gives it a cookie; nullptr when the table is full
+  void leave(SimEndpoint& endpoint) noexcept;
+  void ready(SimEndpoint& endpoint);  // has something for the next turn
+  void drop(std::uint64_t& counter, const SimPacket& packet);
+  void take_first(SimPacketPtr packet);
+  void accept(SimPacketPtr packet);
+  void refuse(const SimPacket& packet);
+  [[nodiscard]] Profile kind() const noexcept { return static_cast<Profile>(options_[profile]); }
+  [[nodiscard]] bool reliable() const noexcept { return kind() != Profile::datagram; }
+
+  SimEngine& engine_;
+  OptionValues options_;
+  Facts facts_;
+  std::uint16_t port_ = 0;  // the source of what this side dials
+  Counters counters_;
+  std::vector<Listener> listeners_;
+  std::vector<SimEndpoint*> table_;  // by the low 16 bits of the cookie
+  std::vector<std::uint16_t> free_;
+  std::size_t alive_ = 0;
+  std::deque<std::uint32_t> ready_;
+  std::deque<SimPacketPtr> first_;
+  std::map<Origin, std::uint32_t> accepted_;  // to the cookie of the endpoint; at most endpoints_max
+  std::deque<Origin> gone_;                   // the last departed_max of those that are no more
+};
+
+}  // namespace harness::transports
