@@ -39,13 +39,17 @@ struct SimHeader {
       Field<&SimHeader::kind>{"kind", 4, "1 data, 2 setup"},
       Field<&SimHeader::counter>{"counter", 60, "frames this endpoint has sent before"}};
 };
-/// After it in setup frames.
+/// After it in setup frames, which are checked on every medium: link set-up comes before any checksum layer.
 struct SimSetup {
   std::uint32_t sender = 0;
-  static constexpr auto fields = std::tuple{Field<&SimSetup::sender>{"sender", 32, "the sender's endpoint: where to answer"}};
+  std::uint32_t check = 0;
+  static constexpr auto fields =
+      std::tuple{Field<&SimSetup::sender>{"sender", 32, "the sender's endpoint: where to answer"},
+                 Field<&SimSetup::check>{"check", 32, "FNV-1a of the sender's cookie and the frame"}};
 };
 
 class SimEndpoint;
+struct SimChannel;
 
 class Sim final : public Transport, private SimPort {
  public:
@@ -67,7 +71,7 @@ class Sim final : public Transport, private SimPort {
     std::uint64_t no_receiver = 0;       // data on a datagram medium before a stack was there
     std::uint64_t pool_empty = 0;
     std::uint64_t beyond_reserve = 0;    // frames sent although held: a bug above when it is not 0
-    std::uint64_t after_end = 0;         // frames sent after close or loss of the peer
+    std::uint64_t after_end = 0;         // frames for an endpoint that is closing
   };
 
   /// The catalogue's entry; `make` is null, since a Sim needs a world.
@@ -85,6 +89,7 @@ class Sim final : public Transport, private SimPort {
 
   [[nodiscard]] const Counters& counters() const noexcept { return counters_; }
   [[nodiscard]] const Facts& facts() const noexcept { return facts_; }
+  [[nodiscard]] Profile profile_word() const noexcept { return profile_; }
   [[nodiscard]] std::size_t endpoint_count() const noexcept { return alive_; }
 
  private:
@@ -100,34 +105,87 @@ class Sim final : public Transport, private SimPort {
   };
 
   void arrive(SimPacketPtr packet) override;
-  void departed(std::uint32_t cookie) override;
+  void departed(std::uint32_t cookie, bool setup) override;
   void credit(std::uint32_t cookie) override;
   void crashed() override;
 
-  [[nodiscard]] SimEndpoint* find(std::uint32_t cookie) const noexcept;
-  SimEndpoint* enter(std::unique_ptr<SimEndpoint> endpoint);  // gives it a cookie; nullptr when the table is full
-  void leave(SimEndpoint& endpoint) noexcept;
-  void ready(SimEndpoint& endpoint);  // has something for the next turn
+  [[nodiscard]] SimChannel* find(std::uint32_t cookie) const noexcept;
+  SimChannel* open(SimAddress local, SimAddress peer);  // nullptr when the table is full
+  void end(SimChannel& channel, Errc code);              // tells the peer as far as the medium does, frees the channel
+  void ready(SimChannel& channel);                       // has something for the next turn
+  void unflushed(SimChannel& channel);  // has something for the next flush
+  void transmit(SimChannel& channel);
+  void send(SimChannel& channel, SimPacketPtr packet);
   void drop(std::uint64_t& counter, const SimPacket& packet);
-  void take_first(SimPacketPtr packet);
+  void arrive_first(SimPacketPtr packet);
+  void arrive_at(SimChannel& channel, SimPacketPtr packet);
   void accept(SimPacketPtr packet);
   void refuse(const SimPacket& packet);
-  [[nodiscard]] Profile kind() const noexcept { return static_cast<Profile>(options_[profile]); }
-  [[nodiscard]] bool reliable() const noexcept { return kind() != Profile::datagram; }
+  unsigned serve(std::uint32_t cookie, unsigned budget);
+  unsigned report_end(SimChannel& channel);
+  bool take_setup(SimChannel& channel);
+  bool take_data(SimChannel& channel);
+  void starve(SimChannel& channel);
+  void send_gone(const SimAddress& from, const SimAddress& to, std::uint32_t cookie, Errc code,
+                 std::shared_ptr<std::uint64_t> fifo_floor);
+  void discard(SimChannel& channel, std::uint64_t linger_ns);  // its endpoint closed
+  void give_up(SimChannel& channel);                           // … and the linger time is over
+  void trace(SimMark mark, std::string_view what);
+  [[nodiscard]] bool reliable() const noexcept { return profile_ != Profile::datagram; }
 
   SimEngine& engine_;
   OptionValues options_;
+  Profile profile_;
   Facts facts_;
   std::uint16_t port_ = 0;  // the source of what this side dials
   Counters counters_;
   std::vector<Listener> listeners_;
-  std::vector<SimEndpoint*> table_;  // by the low 16 bits of the cookie
-  std::vector<std::uint16_t> free_;
+  std::vector<std::unique_ptr<SimChannel>> table_;  // by the low 16 bits of the cookie
+  std::vector<std::uint32_t> free_;
   std::size_t alive_ = 0;
-  std::deque<std::uint32_t> ready_;
+  std::deque<std::uint32_t> ready_;      // cookies of channels with something to hand up
+  std::deque<std::uint32_t> unflushed_;  // … with something to send
   std::deque<SimPacketPtr> first_;
-  std::map<Origin, std::uint32_t> accepted_;  // to the cookie of the endpoint; at most endpoints_max
-  std::deque<Origin> gone_;                   // the last departed_max of those that are no more
+  std::map<Origin, std::uint32_t> accepted_;               // to the cookie of the channel
+  std::deque<std::pair<Origin, std::uint64_t>> departed_;  // channels that are gone, with their last counter
+  std::vector<std::uint32_t> starved_;                     // channels that found no memory
+  Timer retry_;
+};
+
+/// One peer. What it accepted and is not sent when it goes lives on in its channel until the linger time ends.
+class SimEndpoint final : public Endpoint {
+ public:
+  SimEndpoint(Sim& sim, SimChannel& channel);
+  ~SimEndpoint() override;
+
+  MutableBytes reserve(std::uint32_t bytes) noexcept override;
+  void commit() noexcept override;
+  Errc send_setup(Message&& frame) noexcept override;
+  Errc configure(const OptionValues& options) noexcept override;
+  [[nodiscard]] std::uint64_t frames_sent() const noexcept override { return frames_out_; }
+  [[nodiscard]] std::uint64_t frames_received() const noexcept override { return frames_in_; }
+  void pause_receive(bool paused) noexcept override;
+  void close(std::uint64_t linger_ns) noexcept override;
+  [[nodiscard]] bool drained() const noexcept override;
+  [[nodiscard]] const Facts& facts() const noexcept override { return facts_; }
+  [[nodiscard]] std::string peer_address() const override { return peer_address_; }
+  void describe(Describer& describer) const override;
+
+ private:
+  friend class Sim;
+  static void down_thunk(void* self, const Entry* next, harness_message* message) noexcept;
+  [[nodiscard]] bool takes_data(std::uint32_t bytes) noexcept;
+  void stage(SimPacketPtr packet) noexcept;
+  void hold(bool held);
+
+  SimChannel* channel_;  // null when it has ended
+  Facts facts_;
+  std::string peer_address_;
+  SimPacketPtr reserved_;
+  bool held_ = false;
+  std::uint64_t frames_out_ = 0;
+  std::uint64_t frames_in_ = 0;
+  std::uint64_t holds_ = 0;
 };
 
 }  // namespace harness::transports

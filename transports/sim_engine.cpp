@@ -41,7 +41,7 @@ void SimEngine::schedule(std::uint64_t at_ns) {
   at_ns = std::max({at_ns, soonest, stalled_until_ns_, world_.now_ns()});
   if (at_ns >= turn_at_ns_) return;
   turn_at_ns_ = at_ns;
-  world_.push(at_ns, SimWorld::What::turn, {index_, 0}, 0, nullptr, {});
+  world_.push(at_ns, SimWorld::Event{SimWorld::What::turn, {index_, 0}});
 }
 
 void SimEngine::wake() {

@@ -41,14 +41,24 @@ SimEngine* SimWorld::find(std::string_view name) const noexcept {
 
 // ---- the queue ----
 
-void SimWorld::push(std::uint64_t at_ns, What what, SimAddress address, std::uint32_t cookie, SimPacketPtr packet,
-                    std::function<void()> call) {
-  queue_.push_back(Event{std::max(at_ns, now_ns_), sequence_++, what, address, cookie, std::move(packet), std::move(call)});
+void SimWorld::push(std::uint64_t at_ns, Event event) {
+  event.at_ns = std::max(at_ns, now_ns_);
+  event.sequence = sequence_++;
+  queue_.push_back(std::move(event));
   std::push_heap(queue_.begin(), queue_.end(), Later{});
 }
 
+void SimWorld::push_arrival(std::uint64_t at_ns, SimPacketPtr packet) {
+  ++under_way_;
+  Event event{What::arrive};
+  event.packet = std::move(packet);
+  push(at_ns, std::move(event));
+}
+
 void SimWorld::at(std::uint64_t time_ns, std::function<void()> work) {
-  push(time_ns, What::call, {}, 0, nullptr, std::move(work));
+  Event event{What::call};
+  event.call = std::move(work);
+  push(time_ns, std::move(event));
 }
 
 bool SimWorld::step(std::uint64_t until_ns) {
@@ -73,7 +83,7 @@ void SimWorld::run(Event& event) {
       --under_way_;
       return arrive(std::move(event.packet));
     case What::departed:
-      if (SimPort* port = at != nullptr ? at->port(event.address.port) : nullptr) port->departed(event.cookie);
+      if (SimPort* port = at != nullptr ? at->port(event.address.port) : nullptr) port->departed(event.cookie, event.setup);
       return;
     case What::call:
       event.call();
@@ -146,16 +156,16 @@ bool SimWorld::leave(PathState& path, const SimPacket& packet, std::uint64_t& at
     const bool may_drop = !packet.reliable || model.break_promises;
     if (model.queue_bytes != 0 && backlog_bytes + packet.bytes.size() > model.queue_bytes && may_drop) {
       lose(SimMark::queue_full, packet);
-      if (SimPort* port = engine(packet.from.engine)->port(packet.from.port)) port->departed(packet.sender_cookie);
+      if (SimPort* port = engine(packet.from.engine)->port(packet.from.port)) port->departed(packet.sender_cookie, packet.setup);
       return false;
     }
     path.busy_until_ns = start_ns + packet.bytes.size() * 1'000'000'000 / model.rate_bytes_per_s;
     at_ns = path.busy_until_ns;
   }
   if (local) {
-    push(at_ns, What::departed, packet.from, packet.sender_cookie, nullptr, {});
+    push(at_ns, Event{What::departed, packet.from, packet.sender_cookie, packet.setup});
   } else if (SimPort* port = packet.gone ? nullptr : engine(packet.from.engine)->port(packet.from.port)) {
-    port->departed(packet.sender_cookie);
+    port->departed(packet.sender_cookie, packet.setup);
   }
   return true;
 }
@@ -182,12 +192,9 @@ void SimWorld::travel(PathState& path, SimPacketPtr packet, std::uint64_t at_ns)
     copy->uses_credit = false;
     trace_packet(SimMark::duplicated, *copy);
     const std::uint64_t later_ns = at_ns + random_.below(model.delay_ns + model.reorder_ns + 1);
-    ++under_way_;
-    push(later_ns, What::arrive, copy->to, 0, std::move(copy), {});
+    push_arrival(later_ns, std::move(copy));
   }
-  ++under_way_;
-  const SimAddress to = packet->to;
-  push(at_ns, What::arrive, to, 0, std::move(packet), {});
+  push_arrival(at_ns, std::move(packet));
 }
 
 // False: the frame is gone.

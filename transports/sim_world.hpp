@@ -61,6 +61,7 @@ struct SimPacket {
   bool single = false;              // never duplicated
   bool intact = true;               // never damaged
   bool uses_credit = false;
+  bool setup = false;
   bool gone = false;                // a notice of the medium: the sender's endpoint no longer exists
   std::uint16_t gone_code = 0;      // Errc of that notice
   std::shared_ptr<std::uint64_t> fifo_floor;  // set: arrives no earlier than its predecessors
@@ -73,7 +74,7 @@ class SimPort {
  public:
   virtual ~SimPort() = default;
   virtual void arrive(SimPacketPtr packet) = 0;
-  virtual void departed(std::uint32_t cookie) = 0;  // one frame left the sender's queue
+  virtual void departed(std::uint32_t cookie, bool setup) = 0;  // one frame left the sender's queue
   virtual void credit(std::uint32_t cookie) = 0;    // one frame was taken by the receiver, or is lost for good
   virtual void crashed() = 0;                       // the last words of the medium, before the engine goes silent
 };
@@ -224,13 +225,14 @@ class SimWorld {
   friend class SimEngine;
   enum class What : std::uint8_t { turn, arrive, departed, call };
   struct Event {
-    std::uint64_t at_ns;
-    std::uint64_t sequence;
     What what;
-    SimAddress address;
-    std::uint32_t cookie;
-    SimPacketPtr packet;
-    std::function<void()> call;
+    SimAddress address = {};
+    std::uint32_t cookie = 0;
+    bool setup = false;
+    SimPacketPtr packet = {};
+    std::function<void()> call = {};
+    std::uint64_t at_ns = 0;
+    std::uint64_t sequence = 0;
   };
   struct Later {
     bool operator()(const Event& a, const Event& b) const noexcept {
@@ -243,8 +245,8 @@ class SimWorld {
     std::vector<SimPacketPtr> waiting;  // reliable frames behind a cut
   };
 
-  void push(std::uint64_t at_ns, What what, SimAddress address, std::uint32_t cookie, SimPacketPtr packet,
-            std::function<void()> call);
+  void push(std::uint64_t at_ns, Event event);
+  void push_arrival(std::uint64_t at_ns, SimPacketPtr packet);
   void run(Event& event);
   void arrive(SimPacketPtr packet);
   PathState& path_state(std::uint32_t from, std::uint32_t to);

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+// The state of one sim endpoint inside its transport, private to sim*.cpp: queues both ways, credit, what was seen.
+#pragma once
+
+#include <deque>
+#include <set>
+
+#include <harness/transports/sim.hpp>
+
+namespace harness::transports {
+
+struct SimChannel {
+  SimChannel(Sim& owner, SimAddress local_address, SimAddress peer_address);
+  ~SimChannel();
+
+  struct Arrived {
+    SimPacketPtr packet;
+    std::uint64_t counter;
+    bool setup;
+  };
+
+  Sim& sim;
+  SimEndpoint* endpoint = nullptr;  // null: destroyed, what it left lingers
+  std::uint32_t cookie = 0;
+  std::uint32_t peer_cookie = 0;
+  SimAddress local;
+  SimAddress peer;
+  std::uint32_t origin = 0;  // the dialler's cookie when a listener opened this one
+  bool accepted = false;
+
+  // out
+  std::deque<SimPacketPtr> staged;
+  unsigned pending = 0;      // data frames staged or in the queue of the medium
+  unsigned setups = 0;       // setup frames there
+  unsigned outstanding = 0;  // data frames sent and not taken by the receiver yet
+  unsigned queue = 64;
+  unsigned window = 256;
+  std::uint64_t counter = 0;
+  std::shared_ptr<std::uint64_t> fifo_floor;
+  bool unflushed = false;
+  bool closing = false;  // silent from now on; lives until everything is sent or the linger time ends
+  Timer linger;
+
+  // in
+  std::deque<Arrived> setup_inbox;  // the stream profile keeps everything in `inbox`
+  std::deque<Arrived> inbox;
+  std::set<std::uint64_t> seen;  // counters received beyond seen_below; bounded by the peer's window
+  std::uint64_t seen_below = 0;
+  std::uint64_t last_counter = 0;
+  Quota* waits_for = nullptr;  // exhausted: it tells when there is room
+  bool paused = false;
+  bool ready = false;
+  bool room = false;  // held and there is room again: writable is due
+  Errc gone = Errc::ok;
+
+  /// True when nothing accepted is still here; on a fabric, when the peer has taken everything.
+  [[nodiscard]] bool drained() const noexcept;
+  void forget_quota() noexcept;
+  /// Notes a counter; false when it came before.
+  bool first_time(std::uint64_t number) {
+    if (number < seen_below || !seen.insert(number).second) return false;
+    while (!seen.empty() && *seen.begin() == seen_below) {
+      seen.erase(seen.begin());
+      ++seen_below;
+    }
+    return true;
+  }
+};
+
+}  // namespace harness::transports
