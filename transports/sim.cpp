@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The simulated transport: facts, addresses, cookies, what arrives. Endpoints are in sim_endpoint.cpp.
+// The simulated transport: facts, addresses, cookies, sending. What arrives: sim_receive.cpp; one peer:
+// sim_endpoint.cpp.
 #include <harness/transports/sim.hpp>
 
 #include <algorithm>
@@ -11,20 +12,17 @@ namespace harness::transports {
 
 namespace {
 
-constexpr std::size_t header_bytes = wire::bytes_of<SimHeader>;
-constexpr std::size_t setup_bytes = wire::bytes_of<SimSetup>;
-constexpr std::uint8_t kind_gone = 3;
-constexpr std::uint64_t retry_ns = 1'000'000;
-
 constexpr std::array<std::string_view, 3> profile_words = {"datagram", "fabric", "stream"};
 constexpr std::array options_table = {
     OptionSpec{"profile", OptionKind::word, 0, 2, 0, "what the medium promises", profile_words},
     OptionSpec{"frame", OptionKind::size, 64, 1 << 20, 1400, "largest data frame in bytes"},
     OptionSpec{"queue", OptionKind::count, 1, 4096, 64, "frames waiting to leave before the sender is held"},
-    OptionSpec{"inbox", OptionKind::count, 4, 4096, 256, "frames waiting at the receiver: credit, or dropped beyond it"},
+    OptionSpec{"inbox", OptionKind::count, 4, 4096, 256,
+               "frames waiting at the receiver: credit, or dropped beyond it"},
     OptionSpec{"duplicates", OptionKind::flag, 0, 1, 0, "fabric: a frame may arrive more than once"},
     OptionSpec{"damage", OptionKind::flag, 0, 1, 0, "data frames may arrive with flipped bits"},
-    OptionSpec{"death", OptionKind::flag, 0, 1, 1, "fabric and stream: the crash of a peer is reported at once"},
+    OptionSpec{"death", OptionKind::flag, 0, 1, 1,
+               "fabric and stream: the crash of a peer is reported at once"},
 };
 constexpr auto header_fields = wire::info_of<SimHeader>;
 constexpr auto setup_fields = wire::info_of<SimSetup>;
@@ -33,18 +31,19 @@ constexpr std::array header_table = {HeaderInfo{"sim", header_fields}, HeaderInf
 Facts facts_of(const OptionValues& options, Properties trust) {
   using namespace property;
   Facts facts;
-  const auto profile = static_cast<Sim::Profile>(options[Sim::profile]);
+  const auto profile = static_cast<Sim::Profile>(options[Sim::option_profile]);
   facts.word = message | known_address | trust;
   if (profile != Sim::Profile::datagram) {
     facts.word = facts.word | reliable | flow_controlled;
     if (profile == Sim::Profile::stream) facts.word = facts.word | fifo | congestion_controlled;
     if (profile == Sim::Profile::fabric) facts.word = facts.word | lossless_fabric;
-    if (profile == Sim::Profile::stream || options[Sim::duplicates] == 0) facts.word = facts.word | no_duplicates;
-    if (options[Sim::death] != 0) facts.word = facts.word | death_immediate;
+    if (profile == Sim::Profile::stream || options[Sim::option_duplicates] == 0)
+      facts.word = facts.word | no_duplicates;
+    if (options[Sim::option_death] != 0) facts.word = facts.word | death_immediate;
   }
-  if (options[Sim::damage] == 0) facts.word = facts.word | checked16;
-  facts.max_message = static_cast<std::uint32_t>(options[Sim::frame]);
-  facts.cost = {1, 100, header_bytes};
+  if (options[Sim::option_damage] == 0) facts.word = facts.word | checked16;
+  facts.max_message = static_cast<std::uint32_t>(options[Sim::option_frame]);
+  facts.cost = {1, 100, sim_header_bytes};
   return facts;
 }
 
@@ -54,33 +53,31 @@ Result<SimAddress> parse(std::string_view text, const SimEngine& self) {
   const auto digits = colon == std::string_view::npos ? std::string_view() : text.substr(colon + 1);
   const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), port);
   if (digits.empty() || error != std::errc{} || end != digits.data() + digits.size())
-    return fail(Errc::invalid, "not a sim address: " + std::string(text), "it has no port from 0 to 65535 after a colon",
-                "write it as engine:port");
+    return fail(Errc::invalid, "not a sim address: " + std::string(text),
+                "it has no port from 0 to 65535 after a colon", "write it as engine:port");
   const std::string_view host = text.substr(0, colon);
   if (host.empty()) return SimAddress{self.index(), port};
   const SimEngine* engine = const_cast<SimEngine&>(self).world().find(host);
   return SimAddress{engine != nullptr ? engine->index() : ~std::uint32_t{0}, port};
 }
 
-std::uint32_t check_of(std::uint32_t sender, Bytes frame) {
-  std::uint32_t hash = 0x811c9dc5u ^ sender;
-  for (const std::byte each : frame) hash = (hash ^ static_cast<std::uint32_t>(each)) * 0x01000193u;
-  return hash;
-}
-
 }  // namespace
 
 TransportType Sim::type() {
-  return {"sim", "a simulated network in virtual time, for tests", options_table, header_table, facts_of, nullptr};
+  return {"sim",  "a simulated network in virtual time, for tests", options_table, header_table, facts_of,
+          nullptr};
 }
 
 Sim::Sim(SimEngine& engine, const OptionValues& options)
-    : engine_(engine), options_(options), profile_(static_cast<Profile>(options[profile])), facts_(facts_of(options, {})),
-      retry_([](void* self) {
-        auto* sim = static_cast<Sim*>(self);
-        for (const std::uint32_t cookie : std::exchange(sim->starved_, {}))
-          if (SimChannel* channel = sim->find(cookie)) sim->ready(*channel);
-      }, this) {
+    : engine_(engine), options_(options), profile_(static_cast<Profile>(options[option_profile])),
+      facts_(facts_of(options, {})), retry_(
+                                         [](void* self) {
+                                           auto* sim = static_cast<Sim*>(self);
+                                           for (const std::uint32_t cookie : std::exchange(sim->starved_, {}))
+                                             if (SimChannel* channel = sim->find(cookie))
+                                               sim->ready(*channel);
+                                         },
+                                         this) {
   engine_.bind(port_, *this);
   engine_.add(*this);
 }
@@ -98,8 +95,8 @@ Result<std::string> Sim::listen(std::string_view address, Acceptor& acceptor) {
   auto wanted = parse(address, engine_);
   if (!wanted) return tl::unexpected<Error>(wanted.error());
   if (wanted->engine != engine_.index())
-    return fail(Errc::invalid, "cannot listen on sim:" + std::string(address), "that is not this engine's name",
-                "listen on sim:" + engine_.name() + ":0");
+    return fail(Errc::invalid, "cannot listen on sim:" + std::string(address),
+                "that is not this engine's name", "listen on sim:" + engine_.name() + ":0");
   if (!engine_.bind(wanted->port, *this))
     return fail(Errc::exists, "cannot listen on sim:" + std::string(address), "the port is in use",
                 "listen on sim:" + engine_.name() + ":0 for a free one");
@@ -139,8 +136,8 @@ SimChannel* Sim::open(SimAddress local, SimAddress peer) {
   }
   auto channel = std::make_unique<SimChannel>(*this, local, peer);
   channel->cookie = static_cast<std::uint32_t>(engine_.random().between(1, 0xffff)) << 16 | index;
-  channel->queue = static_cast<unsigned>(options_[queue]);
-  channel->window = static_cast<unsigned>(options_[inbox]);
+  channel->queue = static_cast<unsigned>(options_[option_queue]);
+  channel->window = static_cast<unsigned>(options_[option_inbox]);
   if (profile_ == Profile::stream) channel->fifo_floor = std::make_shared<std::uint64_t>(0);
   ++alive_;
   return (table_[index] = std::move(channel)).get();
@@ -167,212 +164,17 @@ void Sim::send_gone(const SimAddress& from, const SimAddress& to, std::uint32_t 
   packet->from = from;
   packet->to = to;
   packet->reliable = packet->single = packet->gone = true;
-  packet->gone_code = static_cast<std::uint16_t>(code);
+  packet->gone_code = code;
+  packet->gone_cookie = cookie;
   packet->fifo_floor = std::move(fifo_floor);
-  packet->bytes.resize(header_bytes);
-  wire::encode(SimHeader{cookie, kind_gone, 0}, packet->bytes.data());
   engine_.world().transmit(std::move(packet));
 }
 
 void Sim::crashed() {
-  if (!reliable() || options_[death] == 0) return;
+  if (!reliable() || options_[option_death] == 0) return;
   for (const auto& channel : table_)
     if (channel != nullptr && channel->peer_cookie != 0 && channel->gone == Errc::ok)
       send_gone(channel->local, channel->peer, channel->peer_cookie, Errc::peer_lost, channel->fifo_floor);
-}
-
-// ---- what arrives: sorted into inboxes here, handed up in poll ----
-
-void Sim::drop(std::uint64_t& counter, const SimPacket& packet) {
-  ++counter;
-  engine_.world().trace_packet(SimMark::dropped, packet);
-  engine_.world().give_credit(packet);
-}
-
-void Sim::arrive(SimPacketPtr packet) {
-  if (packet->bytes.size() < header_bytes) return drop(counters_.malformed, *packet);
-  const auto header = wire::decode<SimHeader>(packet->bytes.data());
-  const bool is_setup = header.kind == static_cast<std::uint8_t>(FrameKind::setup);
-  if (!packet->gone && !is_setup && header.kind != static_cast<std::uint8_t>(FrameKind::data))
-    return drop(counters_.malformed, *packet);
-  if (is_setup) {
-    if (packet->bytes.size() < header_bytes + setup_bytes) return drop(counters_.malformed, *packet);
-    const auto setup = wire::decode<SimSetup>(packet->bytes.data() + header_bytes);
-    if (setup.check != check_of(setup.sender, Bytes(packet->bytes).subspan(header_bytes + setup_bytes)))
-      return drop(counters_.malformed, *packet);
-    if (header.cookie == 0) return arrive_first(std::move(packet));
-  }
-  SimChannel* channel = find(header.cookie);
-  if (channel == nullptr || channel->peer != packet->from) return drop(counters_.unknown_cookie, *packet);
-  arrive_at(*channel, std::move(packet));
-}
-
-void Sim::arrive_first(SimPacketPtr packet) {
-  const auto header = wire::decode<SimHeader>(packet->bytes.data());
-  const auto setup = wire::decode<SimSetup>(packet->bytes.data() + header_bytes);
-  const Origin origin{packet->from, setup.sender};
-  if (const auto found = accepted_.find(origin); found != accepted_.end())
-    return arrive_at(*find(found->second), std::move(packet));
-  const auto listener = std::find_if(listeners_.begin(), listeners_.end(), [&](const Listener& each) { return each.port == packet->to.port; });
-  if (listener == listeners_.end()) {
-    if (reliable()) send_gone(packet->to, packet->from, setup.sender, Errc::unreachable, nullptr);
-    return drop(counters_.no_listener, *packet);
-  }
-  for (const auto& [old, last_counter] : departed_)
-    if (old == origin && header.counter <= last_counter) return drop(counters_.repeated_first, *packet);
-  if (first_.size() >= first_frames_max) return drop(counters_.table_full, *packet);
-  first_.push_back(std::move(packet));
-  engine_.wake();
-}
-
-void Sim::arrive_at(SimChannel& channel, SimPacketPtr packet) {
-  const auto header = wire::decode<SimHeader>(packet->bytes.data());
-  if (packet->gone) {
-    if (channel.gone != Errc::ok) return;
-    channel.gone = static_cast<Errc>(packet->gone_code);
-    return ready(channel);
-  }
-  const bool is_setup = header.kind == static_cast<std::uint8_t>(FrameKind::setup);
-  if (is_setup) {
-    const auto setup = wire::decode<SimSetup>(packet->bytes.data() + header_bytes);
-    if (channel.peer_cookie == 0) channel.peer_cookie = setup.sender;
-    if (setup.sender != channel.peer_cookie) return drop(counters_.unknown_cookie, *packet);
-    if (!channel.staged.empty()) unflushed(channel);
-  } else if (packet->bytes.size() > header_bytes + facts_.max_message) {
-    return drop(counters_.malformed, *packet);
-  }
-  if (channel.closing) return drop(counters_.after_end, *packet);
-  channel.last_counter = std::max(channel.last_counter, header.counter);
-  auto& inbox = is_setup && profile_ != Profile::stream ? channel.setup_inbox : channel.inbox;
-  if (!reliable() && inbox.size() >= channel.window) return drop(counters_.inbox_full, *packet);
-  inbox.push_back({std::move(packet), header.counter, is_setup});
-  ready(channel);
-}
-
-void Sim::ready(SimChannel& channel) {
-  if (!channel.ready) ready_.push_back(channel.cookie);
-  channel.ready = true;
-  engine_.wake();
-}
-
-// ---- handing up ----
-
-unsigned Sim::poll(unsigned budget) {
-  unsigned done = 0;
-  for (std::size_t left = first_.size(); left > 0 && done < budget; --left, ++done) {
-    SimPacketPtr packet = std::move(first_.front());
-    first_.pop_front();
-    accept(std::move(packet));
-  }
-  for (std::size_t left = ready_.size(); left > 0 && done < budget; --left) {
-    const std::uint32_t cookie = ready_.front();
-    ready_.pop_front();
-    done += serve(cookie, budget - done);
-  }
-  if (!first_.empty() || !ready_.empty()) engine_.wake();
-  return done;
-}
-
-void Sim::accept(SimPacketPtr packet) {
-  const auto setup = wire::decode<SimSetup>(packet->bytes.data() + header_bytes);
-  const Origin origin{packet->from, setup.sender};
-  if (const auto found = accepted_.find(origin); found != accepted_.end())  // its twin came first
-    return arrive_at(*find(found->second), std::move(packet));
-  SimChannel* channel = open(packet->to, packet->from);
-  if (channel == nullptr) return drop(counters_.table_full, *packet);
-  channel->origin = channel->peer_cookie = setup.sender;
-  channel->accepted = true;
-  accepted_.emplace(origin, channel->cookie);
-  const auto listener = std::find_if(listeners_.begin(), listeners_.end(), [&](const Listener& each) { return each.port == packet->to.port; });
-  auto endpoint = std::make_unique<SimEndpoint>(*this, *channel);
-  const SimEngine* from = engine_.world().engine(packet->from.engine);
-  endpoint->peer_address_ = "sim:" + (from != nullptr ? from->name() : "?") + ":" + std::to_string(packet->from.port);
-  arrive_at(*channel, std::move(packet));
-  listener->acceptor->accepted(std::move(endpoint));
-}
-
-// Hands up what one channel has. Any callback may close the endpoint, and with it the channel: it is looked up anew.
-unsigned Sim::serve(std::uint32_t cookie, unsigned budget) {
-  unsigned done = 0;
-  const auto open_channel = [&] {
-    SimChannel* const channel = find(cookie);
-    return channel != nullptr && channel->endpoint != nullptr && !channel->closing ? channel : nullptr;
-  };
-  SimChannel* channel = find(cookie);
-  if (channel == nullptr) return 0;
-  channel->ready = false;
-  if (channel->closing && channel->gone != Errc::ok) return end(*channel, Errc::closed), 1;
-  while ((channel = open_channel()) != nullptr && done < budget && (take_setup(*channel) || take_data(*channel))) ++done;
-  if (channel == nullptr) return done;
-  if (done >= budget && (!channel->inbox.empty() || !channel->setup_inbox.empty())) return ready(*channel), done;
-  if (std::exchange(channel->room, false) && channel->pending <= channel->queue / 2) channel->endpoint->hold(false);
-  channel = open_channel();
-  if (channel == nullptr || channel->gone == Errc::ok || !channel->inbox.empty()) return done;
-  return done + report_end(*channel);
-}
-
-unsigned Sim::report_end(SimChannel& channel) {
-  const Errc code = channel.gone;
-  const std::string_view why = code == Errc::closed        ? "the peer closed"
-                               : code == Errc::unreachable ? "nobody listens there"
-                                                           : "the peer's process is gone";
-  SimEndpoint& endpoint = *channel.endpoint;
-  endpoint.hold(true);
-  end(channel, code);
-  const Receiver receiver = endpoint.receiver_;
-  receiver.event(receiver.self, Event{EventKind::peer_lost, code, why});
-  return 1;
-}
-
-bool Sim::take_setup(SimChannel& channel) {
-  auto& inbox = channel.setup_inbox.empty() ? channel.inbox : channel.setup_inbox;
-  if (inbox.empty() || !inbox.front().setup) return false;
-  Message message = Message::copy_of(engine_.pool(), Bytes(inbox.front().packet->bytes).subspan(header_bytes + setup_bytes));
-  if (!message) return starve(channel), false;
-  channel.first_time(inbox.front().counter);
-  inbox.pop_front();
-  const Receiver receiver = channel.endpoint->receiver_;
-  receiver.setup(receiver.self, message);
-  return true;
-}
-
-bool Sim::take_data(SimChannel& channel) {
-  if (channel.inbox.empty() || channel.inbox.front().setup || channel.paused) return false;
-  SimEndpoint& endpoint = *channel.endpoint;
-  const Receiver receiver = endpoint.receiver_;
-  if (receiver.up.fn == &Receiver::ignore_data && reliable()) return false;  // its stack is not up yet: it waits
-  if (receiver.quota != nullptr && receiver.quota->exhausted()) {
-    channel.waits_for = receiver.quota;
-    channel.waits_for->when_below(
-        [](void* self) noexcept {
-          auto* waiting = static_cast<SimChannel*>(self);
-          waiting->waits_for = nullptr;
-          waiting->sim.ready(*waiting);
-        },
-        &channel);
-    return false;
-  }
-  const SimChannel::Arrived& front = channel.inbox.front();
-  const auto bytes = static_cast<std::uint32_t>(front.packet->bytes.size() - header_bytes);
-  Slab* slab = engine_.pool().allocate(bytes, receiver.quota);
-  if (slab == nullptr && reliable()) return starve(channel), false;
-  const SimPacketPtr packet = std::move(channel.inbox.front().packet);
-  const std::uint64_t counter = front.counter;
-  channel.inbox.pop_front();
-  engine_.world().give_credit(*packet);
-  if (slab == nullptr) return ++counters_.pool_empty, true;
-  if (channel.first_time(counter) || !reliable()) ++endpoint.frames_in_;
-  if (bytes != 0) std::memcpy(slab->bytes(), packet->bytes.data() + header_bytes, bytes);
-  Message message = Message::received(slab, 0, bytes);
-  if (receiver.up.fn == &Receiver::ignore_data) ++counters_.no_receiver;
-  receiver.up.fn(receiver.up.self, receiver.up.next, message.c());
-  return true;
-}
-
-// No memory now: looks again after a while, since a pool tells nobody when it has some.
-void Sim::starve(SimChannel& channel) {
-  starved_.push_back(channel.cookie);
-  if (!retry_.armed()) engine_.timers().arm(retry_, engine_.now_ns() + retry_ns);
 }
 
 // ---- sending ----
@@ -394,10 +196,12 @@ void Sim::flush() {
   }
 }
 
-// Sends what may go: data as far as credit reaches; where the medium keeps no order, setup frames pass waiting data.
+// Sends what may go: data as far as credit reaches; where the medium keeps no order, setup frames pass
+// waiting data.
 void Sim::transmit(SimChannel& channel) {
   const auto may_go = [&](const SimPacketPtr& packet) {
-    return packet->setup || (channel.peer_cookie != 0 && (!reliable() || channel.outstanding < channel.window));
+    return packet->setup ||
+           (channel.peer_cookie != 0 && (!reliable() || channel.outstanding < channel.window));
   };
   auto& staged = channel.staged;
   while (!staged.empty() && may_go(staged.front())) {
@@ -423,15 +227,18 @@ void Sim::send(SimChannel& channel, SimPacketPtr packet) {
   packet->to = channel.peer;
   packet->sender_cookie = channel.cookie;
   packet->reliable = reliable();
-  packet->single = profile_ == Profile::stream || (reliable() && options_[duplicates] == 0);
-  packet->intact = packet->setup || options_[damage] == 0;
+  packet->answered = options_[option_death] != 0;
+  packet->single = profile_ == Profile::stream || (reliable() && options_[option_duplicates] == 0);
+  packet->intact = packet->setup || options_[option_damage] == 0;
   packet->fifo_floor = channel.fifo_floor;
   packet->uses_credit = reliable() && !packet->setup;
   if (packet->uses_credit) ++channel.outstanding;
-  wire::encode(SimHeader{channel.peer_cookie, static_cast<std::uint8_t>(kind), channel.counter++}, packet->bytes.data());
+  wire::encode(SimHeader{channel.peer_cookie, static_cast<std::uint8_t>(kind), channel.counter++},
+               packet->bytes.data());
   if (packet->setup) {
-    const std::uint32_t check = check_of(channel.cookie, Bytes(packet->bytes).subspan(header_bytes + setup_bytes));
-    wire::encode(SimSetup{channel.cookie, check}, packet->bytes.data() + header_bytes);
+    const std::uint32_t check =
+        sim_check(channel.cookie, Bytes(packet->bytes).subspan(sim_header_bytes + sim_setup_bytes));
+    wire::encode(SimSetup{channel.cookie, check}, packet->bytes.data() + sim_header_bytes);
   }
   engine_.world().transmit(std::move(packet));
 }
@@ -454,7 +261,8 @@ void Sim::departed(std::uint32_t cookie, bool setup) {
   if (channel == nullptr) return;
   --(setup ? channel->setups : channel->pending);
   if (channel->closing) return unflushed(*channel);
-  if (channel->endpoint == nullptr || !channel->endpoint->held_ || channel->pending > channel->queue / 2) return;
+  if (channel->endpoint == nullptr || !channel->endpoint->held_ || channel->pending > channel->queue / 2)
+    return;
   channel->room = true;
   ready(*channel);
 }

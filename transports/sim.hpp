@@ -1,19 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 // sim: a transport over a simulated network in virtual time; the code above it is the production code.
 //
-// A datagram carrier with the outer header of wire v1 for datagrams, {cookie 32 = receiver index, kind 4, counter 60};
-// setup frames carry the sender's cookie after it. A first frame has cookie 0: a listener finds its endpoint by (source,
-// sender cookie), so that duplicates make no second one, also for a while after that endpoint is gone. Any other unknown
-// cookie, kind or length is dropped and counted, and nothing is allocated for it.
-// What it promises is an option, so that every stack can be tested on just what it bears:
+// A datagram carrier with the outer header of wire v1 for datagrams, {cookie 32 = receiver index, kind 4,
+// counter 60}; setup frames carry the sender's cookie after it. A first frame has cookie 0: a listener finds
+// its endpoint by (source, sender cookie), so that duplicates make no second one, also for a while after that
+// endpoint is gone. Any other unknown cookie, kind or length is dropped and counted, and nothing is allocated
+// for it. What it promises is an option, so that every stack can be tested on just what it bears:
 //   datagram   lossy, unordered, duplicated; full inboxes drop; nobody says when the peer is gone (UDP)
-//   fabric     every frame arrives once or, with duplicates=yes, more than once, in any order, under receiver credit (RDM)
-//   stream     every frame arrives once and in order, under receiver credit (TCP with framing)
-//   damage=yes   frames may arrive with flipped bits (never the outer header of a reliable medium); else they never do
-//   death=no     fabric and stream keep silent about a peer that crashed; else they report it at once
-// The faults themselves are set on SimWorld's paths; a medium repairs what it promises not to show (a loss becomes a
-// delay) unless the path breaks promises. Both ends must use the same options.
-// Bounds: `queue` frames wait in an endpoint (then it holds), `inbox` frames in a receiver, endpoints_max endpoints,
+//   fabric     every frame arrives once or, with duplicates=yes, more than once, in any order, under receiver
+//   credit (RDM) stream     every frame arrives once and in order, under receiver credit (TCP with framing)
+//   damage=yes   frames may arrive with flipped bits (never the outer header of a reliable medium); else they
+//   never do death=no     fabric and stream keep silent about a peer that crashed; else they report it at
+//   once
+// The faults themselves are set on SimWorld's paths; a medium repairs what it promises not to show (a loss
+// becomes a delay) unless the path breaks promises. Both ends must use the same options. Bounds: `queue`
+// frames wait in an endpoint (then it holds), `inbox` frames in a receiver, endpoints_max endpoints,
 // first_frames_max frames for listeners.
 #pragma once
 
@@ -58,20 +59,28 @@ class Sim final : public Transport, private SimPort {
   static constexpr std::size_t departed_max = 256;  // remembered endpoints of listeners that are gone
 
   enum class Profile : std::uint8_t { datagram, fabric, stream };
-  enum Option : std::size_t { profile, frame, queue, inbox, duplicates, damage, death };
+  enum Option : std::size_t {
+    option_profile,
+    option_frame,
+    option_queue,
+    option_inbox,
+    option_duplicates,
+    option_damage,
+    option_death
+  };
 
   /// What it dropped and why.
   struct Counters {
-    std::uint64_t unknown_cookie = 0;    // also: from another source than the endpoint's peer
-    std::uint64_t malformed = 0;         // too short, too long, unknown kind
+    std::uint64_t unknown_cookie = 0;  // also: from another source than the endpoint's peer
+    std::uint64_t malformed = 0;       // too short, too long, unknown kind
     std::uint64_t no_listener = 0;
-    std::uint64_t repeated_first = 0;    // first frames of endpoints that are gone already
-    std::uint64_t table_full = 0;        // no endpoint or no place in the queue of first frames
+    std::uint64_t repeated_first = 0;  // first frames of endpoints that are gone already
+    std::uint64_t table_full = 0;      // no endpoint or no place in the queue of first frames
     std::uint64_t inbox_full = 0;
-    std::uint64_t no_receiver = 0;       // data on a datagram medium before a stack was there
+    std::uint64_t no_receiver = 0;  // data on a datagram medium before a stack was there
     std::uint64_t pool_empty = 0;
-    std::uint64_t beyond_reserve = 0;    // frames sent although held: a bug above when it is not 0
-    std::uint64_t after_end = 0;         // frames for an endpoint that is closing
+    std::uint64_t beyond_reserve = 0;  // frames sent although held: a bug above when it is not 0
+    std::uint64_t after_end = 0;       // frames for an endpoint that is closing
   };
 
   /// The catalogue's entry; `make` is null, since a Sim needs a world.
@@ -82,18 +91,20 @@ class Sim final : public Transport, private SimPort {
   [[nodiscard]] std::string_view name() const noexcept override { return "sim"; }
   /// "[engine]:port"; port 0 picks one. [stack-thread]
   Result<std::string> listen(std::string_view address, Acceptor& acceptor) override;
-  /// "engine:port". Over fabric and stream a missing listener is told by peer_lost(unreachable), over datagram nothing is.
+  /// "engine:port". Over fabric and stream a missing listener is told by peer_lost(unreachable), over
+  /// datagram nothing is.
   Result<std::unique_ptr<Endpoint>> dial(std::string_view address) override;
   unsigned poll(unsigned budget) override;
   void flush() override;
 
   [[nodiscard]] const Counters& counters() const noexcept { return counters_; }
   [[nodiscard]] const Facts& facts() const noexcept { return facts_; }
-  [[nodiscard]] Profile profile_word() const noexcept { return profile_; }
+  [[nodiscard]] Profile profile() const noexcept { return profile_; }
   [[nodiscard]] std::size_t endpoint_count() const noexcept { return alive_; }
 
  private:
   friend class SimEndpoint;
+  friend struct SimChannel;
   struct Listener {
     std::uint16_t port;
     Acceptor* acceptor;
@@ -111,16 +122,15 @@ class Sim final : public Transport, private SimPort {
 
   [[nodiscard]] SimChannel* find(std::uint32_t cookie) const noexcept;
   SimChannel* open(SimAddress local, SimAddress peer);  // nullptr when the table is full
-  void end(SimChannel& channel, Errc code);              // tells the peer as far as the medium does, frees the channel
-  void ready(SimChannel& channel);                       // has something for the next turn
-  void unflushed(SimChannel& channel);  // has something for the next flush
+  void end(SimChannel& channel, Errc code);  // tells the peer as far as the medium does, frees the channel
+  void ready(SimChannel& channel);           // has something for the next turn
+  void unflushed(SimChannel& channel);       // has something for the next flush
   void transmit(SimChannel& channel);
   void send(SimChannel& channel, SimPacketPtr packet);
   void drop(std::uint64_t& counter, const SimPacket& packet);
   void arrive_first(SimPacketPtr packet);
   void arrive_at(SimChannel& channel, SimPacketPtr packet);
   void accept(SimPacketPtr packet);
-  void refuse(const SimPacket& packet);
   unsigned serve(std::uint32_t cookie, unsigned budget);
   unsigned report_end(SimChannel& channel);
   bool take_setup(SimChannel& channel);
@@ -152,7 +162,8 @@ class Sim final : public Transport, private SimPort {
   Timer retry_;
 };
 
-/// One peer. What it accepted and is not sent when it goes lives on in its channel until the linger time ends.
+/// One peer. What it accepted and is not sent when it goes lives on in its channel until the linger time
+/// ends.
 class SimEndpoint final : public Endpoint {
  public:
   SimEndpoint(Sim& sim, SimChannel& channel);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The state of one sim endpoint inside its transport, private to sim*.cpp: queues both ways, credit, what was seen.
+// The state of one sim endpoint inside its transport, private to sim*.cpp: queues both ways, credit, what was
+// seen.
 #pragma once
 
 #include <deque>
@@ -8,6 +9,16 @@
 #include <harness/transports/sim.hpp>
 
 namespace harness::transports {
+
+inline constexpr std::size_t sim_header_bytes = wire::bytes_of<SimHeader>;
+inline constexpr std::size_t sim_setup_bytes = wire::bytes_of<SimSetup>;
+
+/// The check of a setup frame: of the sender's cookie and the bytes after the headers.
+inline std::uint32_t sim_check(std::uint32_t sender, Bytes frame) noexcept {
+  std::uint32_t hash = 0x811c9dc5u ^ sender;
+  for (const std::byte each : frame) hash = (hash ^ static_cast<std::uint32_t>(each)) * 0x01000193u;
+  return hash;
+}
 
 struct SimChannel {
   SimChannel(Sim& owner, SimAddress local_address, SimAddress peer_address);

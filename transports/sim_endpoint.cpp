@@ -7,8 +7,6 @@
 namespace harness::transports {
 
 namespace {
-constexpr std::size_t header_bytes = wire::bytes_of<SimHeader>;
-constexpr std::size_t setup_bytes = wire::bytes_of<SimSetup>;
 constexpr std::uint32_t setup_frame_bytes_max = 80 * 1024;
 constexpr unsigned setups_max = 4;  // waiting to leave
 }  // namespace
@@ -17,15 +15,18 @@ constexpr unsigned setups_max = 4;  // waiting to leave
 
 SimChannel::SimChannel(Sim& owner, SimAddress local_address, SimAddress peer_address)
     : sim(owner), local(local_address), peer(peer_address),
-      linger([](void* self) {
-        auto* channel = static_cast<SimChannel*>(self);
-        channel->sim.give_up(*channel);
-      }, this) {}
+      linger(
+          [](void* self) {
+            auto* channel = static_cast<SimChannel*>(self);
+            channel->sim.give_up(*channel);
+          },
+          this) {}
 
 SimChannel::~SimChannel() { forget_quota(); }
 
 bool SimChannel::drained() const noexcept {
-  return staged.empty() && pending == 0 && setups == 0 && (outstanding == 0 || sim.profile_word() != Sim::Profile::fabric);
+  return staged.empty() && pending == 0 && setups == 0 &&
+         (outstanding == 0 || sim.profile() != Sim::Profile::fabric);
 }
 
 void SimChannel::forget_quota() noexcept {
@@ -51,8 +52,8 @@ void SimEndpoint::down_thunk(void* self, const Entry*, harness_message* raw) noe
   const Message& message = Message::from_c(raw);
   if (!endpoint.takes_data(message.size())) return;
   auto packet = std::make_unique<SimPacket>();
-  packet->bytes.resize(header_bytes + message.size());
-  message.copy_to(packet->bytes.data() + header_bytes);
+  packet->bytes.resize(sim_header_bytes + message.size());
+  message.copy_to(packet->bytes.data() + sim_header_bytes);
   endpoint.stage(std::move(packet));
 }
 
@@ -76,8 +77,8 @@ void SimEndpoint::stage(SimPacketPtr packet) noexcept {
 MutableBytes SimEndpoint::reserve(std::uint32_t bytes) noexcept {
   if (held_ || !takes_data(bytes)) return {};
   reserved_ = std::make_unique<SimPacket>();
-  reserved_->bytes.resize(header_bytes + bytes);
-  return MutableBytes(reserved_->bytes).subspan(header_bytes);
+  reserved_->bytes.resize(sim_header_bytes + bytes);
+  return MutableBytes(reserved_->bytes).subspan(sim_header_bytes);
 }
 
 void SimEndpoint::commit() noexcept {
@@ -91,8 +92,8 @@ Errc SimEndpoint::send_setup(Message&& frame) noexcept {
   if (channel_->setups >= setups_max) return Errc::exhausted;
   auto packet = std::make_unique<SimPacket>();
   packet->setup = true;
-  packet->bytes.resize(header_bytes + setup_bytes + frame.size());
-  frame.copy_to(packet->bytes.data() + header_bytes + setup_bytes);
+  packet->bytes.resize(sim_header_bytes + sim_setup_bytes + frame.size());
+  frame.copy_to(packet->bytes.data() + sim_header_bytes + sim_setup_bytes);
   frame.reset();
   ++channel_->setups;
   channel_->staged.push_back(std::move(packet));
@@ -104,12 +105,13 @@ Errc SimEndpoint::send_setup(Message&& frame) noexcept {
 Errc SimEndpoint::configure(const OptionValues& options) noexcept {
   if (channel_ == nullptr) return Errc::closed;
   const OptionValues& medium = channel_->sim.options_;
-  for (const auto option : {Sim::profile, Sim::duplicates, Sim::damage, Sim::death})
+  for (const auto option :
+       {Sim::option_profile, Sim::option_duplicates, Sim::option_damage, Sim::option_death})
     if (options[option] != medium[option]) return Errc::unsupported;
-  if (options[Sim::frame] > medium[Sim::frame]) return Errc::unsupported;
-  facts_.max_message = static_cast<std::uint32_t>(options[Sim::frame]);
-  channel_->queue = static_cast<unsigned>(options[Sim::queue]);
-  channel_->window = static_cast<unsigned>(options[Sim::inbox]);
+  if (options[Sim::option_frame] > medium[Sim::option_frame]) return Errc::unsupported;
+  facts_.max_message = static_cast<std::uint32_t>(options[Sim::option_frame]);
+  channel_->queue = static_cast<unsigned>(options[Sim::option_queue]);
+  channel_->window = static_cast<unsigned>(options[Sim::option_inbox]);
   return Errc::ok;
 }
 
@@ -119,7 +121,8 @@ void SimEndpoint::hold(bool held) {
   held_ = held;
   if (held) ++holds_;
   if (channel_ != nullptr) channel_->sim.trace(held ? SimMark::hold : SimMark::writable, peer_address_);
-  if (receiver_.gate != nullptr) held ? receiver_.gate->hold(Gate::transport_bit) : receiver_.gate->release(Gate::transport_bit);
+  if (receiver_.gate != nullptr)
+    held ? receiver_.gate->hold(Gate::transport_bit) : receiver_.gate->release(Gate::transport_bit);
   if (!held) receiver_.event(receiver_.self, Event{EventKind::writable});
 }
 

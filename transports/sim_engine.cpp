@@ -8,8 +8,10 @@
 
 namespace harness::transports {
 
-SimEngine::SimEngine(SimWorld& world, std::uint32_t index, std::string name, const SimEngineOptions& options, std::uint64_t seed)
-    : Engine(options.clock_offset_ns, seed, options.pool_limit_bytes), world_(world), index_(index), name_(std::move(name)), options_(options) {
+SimEngine::SimEngine(SimWorld& world, std::uint32_t index, std::string name, const SimEngineOptions& options,
+                     std::uint64_t seed)
+    : Engine(options.clock_offset_ns, seed, options.pool_limit_bytes), world_(world), index_(index),
+      name_(std::move(name)), options_(options) {
   read_clock();
 }
 
@@ -19,7 +21,8 @@ SimEngine::~SimEngine() = default;
 
 std::int64_t SimEngine::raw_clock_ns() const noexcept {
   const auto now = static_cast<std::int64_t>(world_.now_ns());
-  const std::int64_t drift = now / 1'000'000 * options_.drift_ppm + now % 1'000'000 * options_.drift_ppm / 1'000'000;
+  const std::int64_t drift =
+      now / 1'000'000 * options_.drift_ppm + now % 1'000'000 * options_.drift_ppm / 1'000'000;
   return static_cast<std::int64_t>(options_.clock_offset_ns) + now + drift + jumped_ns_;
 }
 
@@ -30,7 +33,8 @@ void SimEngine::read_clock() noexcept {
 
 void SimEngine::jump(std::int64_t by_ns) {
   jumped_ns_ += by_ns;
-  world_.trace_engine(SimMark::jump, *this, by_ns < 0 ? "back" : "ahead", static_cast<std::uint64_t>(by_ns < 0 ? -by_ns : by_ns));
+  world_.trace_engine(SimMark::jump, *this, by_ns < 0 ? "back" : "ahead",
+                      static_cast<std::uint64_t>(by_ns < 0 ? -by_ns : by_ns));
   wake();
 }
 
@@ -111,7 +115,9 @@ bool SimEngine::post(std::function<void()> work) {
 bool SimEngine::offload(std::function<void()> job, std::function<void()> done) {
   if (!alive_ || offloaded_ >= offload_max) return false;
   ++offloaded_;
-  const std::uint64_t at_ns = world_.now_ns() + world_.random().between(options_.offload_ns_min, std::max(options_.offload_ns_min, options_.offload_ns_max));
+  const std::uint64_t at_ns =
+      world_.now_ns() + world_.random().between(options_.offload_ns_min,
+                                                std::max(options_.offload_ns_min, options_.offload_ns_max));
   world_.at(at_ns, [world = &world_, index = index_, job = std::move(job), done = std::move(done)] {
     SimEngine* const self = world->engine(index);
     if (self == nullptr || !self->alive()) return;

@@ -10,7 +10,9 @@ namespace harness::transports {
 
 namespace {
 // What a reliable medium takes to notice and repair one loss: a few round trips, as a resend would.
-constexpr std::uint64_t resend_ns(const SimPath& path) { return 4 * (path.delay_ns + path.jitter_ns) + 200'000; }
+constexpr std::uint64_t resend_ns(const SimPath& path) {
+  return 4 * (path.delay_ns + path.jitter_ns) + 200'000;
+}
 constexpr unsigned resends_max = 16;
 }  // namespace
 
@@ -79,11 +81,10 @@ void SimWorld::run(Event& event) {
     case What::turn:
       if (at != nullptr && at->alive() && at->turn_at_ns_ == event.at_ns) at->poll();
       return;
-    case What::arrive:
-      --under_way_;
-      return arrive(std::move(event.packet));
+    case What::arrive: --under_way_; return arrive(std::move(event.packet));
     case What::departed:
-      if (SimPort* port = at != nullptr ? at->port(event.address.port) : nullptr) port->departed(event.cookie, event.setup);
+      if (SimPort* port = at != nullptr ? at->port(event.address.port) : nullptr)
+        port->departed(event.cookie, event.setup);
       return;
     case What::call:
       event.call();
@@ -119,7 +120,9 @@ SimWorld::PathState& SimWorld::path_state(std::uint32_t from, std::uint32_t to) 
   return paths_.try_emplace({from, to}, PathState{default_path_, 0, {}}).first->second;
 }
 
-SimPath& SimWorld::path(const SimEngine& from, const SimEngine& to) { return path_state(from.index(), to.index()).model; }
+SimPath& SimWorld::path(const SimEngine& from, const SimEngine& to) {
+  return path_state(from.index(), to.index()).model;
+}
 
 void SimWorld::cut(const SimEngine& from, const SimEngine& to, bool is_cut) {
   PathState& path = path_state(from.index(), to.index());
@@ -146,7 +149,8 @@ void SimWorld::transmit(SimPacketPtr packet) {
   if (leave(path, *packet, at_ns)) travel(path, std::move(packet), at_ns);
 }
 
-// Serialises a frame on to the path: at_ns becomes the time its last byte leaves. False: dropped by a full router.
+// Serialises a frame on to the path: at_ns becomes the time its last byte leaves. False: dropped by a full
+// router.
 bool SimWorld::leave(PathState& path, const SimPacket& packet, std::uint64_t& at_ns) {
   const SimPath& model = path.model;
   const bool local = model.rate_bytes_per_s != 0 && model.queue_bytes == 0 && !packet.gone;
@@ -156,7 +160,8 @@ bool SimWorld::leave(PathState& path, const SimPacket& packet, std::uint64_t& at
     const bool may_drop = !packet.reliable || model.break_promises;
     if (model.queue_bytes != 0 && backlog_bytes + packet.bytes.size() > model.queue_bytes && may_drop) {
       lose(SimMark::queue_full, packet);
-      if (SimPort* port = engine(packet.from.engine)->port(packet.from.port)) port->departed(packet.sender_cookie, packet.setup);
+      if (SimPort* port = engine(packet.from.engine)->port(packet.from.port))
+        port->departed(packet.sender_cookie, packet.setup);
       return false;
     }
     path.busy_until_ns = start_ns + packet.bytes.size() * 1'000'000'000 / model.rate_bytes_per_s;
@@ -237,15 +242,33 @@ void SimWorld::corrupt(SimPacket& packet) {
 void SimWorld::give_credit(const SimPacket& packet) {
   if (!packet.uses_credit) return;
   SimEngine* const from = engine(packet.from.engine);
-  if (SimPort* port = from != nullptr ? from->port(packet.from.port) : nullptr) port->credit(packet.sender_cookie);
+  if (SimPort* port = from != nullptr ? from->port(packet.from.port) : nullptr)
+    port->credit(packet.sender_cookie);
 }
 
 void SimWorld::arrive(SimPacketPtr packet) {
   SimEngine* const to = engine(packet->to.engine);
   SimPort* const port = to != nullptr && to->alive() ? to->port(packet->to.port) : nullptr;
-  if (port == nullptr) return trace_packet(SimMark::dropped, *packet);  // nobody there: no credit comes back
+  if (port == nullptr) {  // nobody there: no credit comes back
+    trace_packet(SimMark::dropped, *packet);
+    if (packet->setup && packet->reliable && (packet->answered || (to != nullptr && to->alive())))
+      refuse(*packet);
+    return;
+  }
   trace_packet(SimMark::delivered, *packet);
   port->arrive(std::move(packet));
+}
+
+// The host answers for a process that is not there.
+void SimWorld::refuse(const SimPacket& packet) {
+  auto answer = std::make_unique<SimPacket>();
+  answer->from = packet.to;
+  answer->to = packet.from;
+  answer->reliable = answer->single = answer->gone = true;
+  answer->gone_code = Errc::unreachable;
+  answer->gone_cookie = packet.sender_cookie;
+  trace_packet(SimMark::gone, *answer);
+  travel(path_state(packet.to.engine, packet.from.engine), std::move(answer), now_ns_);
 }
 
 // ---- trace ----
@@ -265,10 +288,12 @@ std::string_view SimWorld::name_of(std::uint32_t index) const noexcept {
 
 void SimWorld::line(SimMark mark, std::string_view who, std::string_view what, std::uint64_t value) {
   if (trace_.size() >= trace_lines_max) return;
-  trace_.push_back(fmt::format("{:>12}.{:03} {} {:<6} {} {}", now_ns_ / 1000, now_ns_ % 1000, static_cast<char>(mark), who, what, value));
+  trace_.push_back(fmt::format("{:>12}.{:03} {} {:<6} {} {}", now_ns_ / 1000, now_ns_ % 1000,
+                               static_cast<char>(mark), who, what, value));
 }
 
-void SimWorld::trace_engine(SimMark mark, const SimEngine& engine, std::string_view what, std::uint64_t value) {
+void SimWorld::trace_engine(SimMark mark, const SimEngine& engine, std::string_view what,
+                            std::uint64_t value) {
   hash(now_ns_);
   hash(static_cast<std::uint64_t>(mark) << 32 | engine.index());
   hash(what);
@@ -279,8 +304,10 @@ void SimWorld::trace_engine(SimMark mark, const SimEngine& engine, std::string_v
 void SimWorld::trace_packet(SimMark mark, const SimPacket& packet) {
   std::uint64_t digest = packet.bytes.size();
   std::size_t at = 0;
-  for (; at + 8 <= packet.bytes.size(); at += 8) digest = (digest ^ load<std::uint64_t>(packet.bytes.data() + at)) * 0x9e3779b97f4a7c15u;
-  for (; at < packet.bytes.size(); ++at) digest = (digest ^ static_cast<std::uint64_t>(packet.bytes[at])) * 0x9e3779b97f4a7c15u;
+  for (; at + 8 <= packet.bytes.size(); at += 8)
+    digest = (digest ^ load<std::uint64_t>(packet.bytes.data() + at)) * 0x9e3779b97f4a7c15u;
+  for (; at < packet.bytes.size(); ++at)
+    digest = (digest ^ static_cast<std::uint64_t>(packet.bytes[at])) * 0x9e3779b97f4a7c15u;
   hash(now_ns_);
   hash(static_cast<std::uint64_t>(mark) << 48 ^ std::uint64_t{packet.from.engine} << 24 ^ packet.to.engine);
   hash(digest);
@@ -289,9 +316,10 @@ void SimWorld::trace_packet(SimMark mark, const SimPacket& packet) {
   const std::uint64_t rest = packet.bytes.size() >= 12 ? load<std::uint64_t>(packet.bytes.data() + 4) : 0;
   const auto kind = rest & 15;
   const std::string_view name = packet.gone ? "gone" : kind == 1 ? "data" : kind == 2 ? "setup" : "?";
-  trace_.push_back(fmt::format("{:>12}.{:03} {} {:<6} {} {:08x} #{} {}B {:016x}", now_ns_ / 1000, now_ns_ % 1000, static_cast<char>(mark),
-                               fmt::format("{}>{}", name_of(packet.from.engine), name_of(packet.to.engine)), name, cookie, rest >> 4,
-                               packet.bytes.size(), digest));
+  trace_.push_back(fmt::format("{:>12}.{:03} {} {:<6} {} {:08x} #{} {}B {:016x}", now_ns_ / 1000,
+                               now_ns_ % 1000, static_cast<char>(mark),
+                               fmt::format("{}>{}", name_of(packet.from.engine), name_of(packet.to.engine)),
+                               name, cookie, rest >> 4, packet.bytes.size(), digest));
 }
 
 void SimWorld::note(std::string_view who, std::string_view what, std::uint64_t value) {
@@ -308,7 +336,8 @@ std::string_view SimWorld::legend() noexcept {
          "    S sent  D delivered  L lost  U duplicated  R held back  C corrupted  P lost in a partition\n"
          "    W waits for the partition to heal  M larger than the path's MTU  Q router queue full\n"
          "    X nobody there, or refused by the transport  G notice that an endpoint is gone\n"
-         "  engines: T turn  J clock jump  Z stalled  K crash  N path cut (0) or healed (1)  H hold  V writable\n"
+         "  engines: T turn  J clock jump  Z stalled  K crash  N path cut (0) or healed (1)  H hold  V "
+         "writable\n"
          "  * note of the test";
 }
 

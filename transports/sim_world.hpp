@@ -1,15 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
-// A world in virtual time: engines with clocks of their own and a network that does to frames what it is told to do.
+// A world in virtual time: engines with clocks of their own and a network that does to frames what it is told
+// to do.
 //
-// Everything that happens is an event in one queue ordered by (time, sequence), so that one seed is one history: the
-// order of events, every fault, every clock. Nothing sleeps and nothing reads a real clock. What an engine runs is the
-// production code: node, link, stack and layers cannot tell this engine from the one on epoll.
-//   test ── at(time, work) ──▶ queue ──▶ turn of an engine ──▶ Sim endpoint ──▶ path (delay, loss, …) ──▶ queue …
-// An engine runs a turn when a frame, a timer, posted or offloaded work is due, never two in the same instant, so that
-// virtual time always moves. Each event can be written as one line (see `legend`) and is always part of `trace_hash`.
-// Rejected: threads with a simulated scheduler (does not replay); real sockets with tc/netem (slow, not repeatable).
-// Bounds: trace_lines_max lines of trace, log_lines_max lines of log an engine; frames in flight are bounded by senders.
-// Sources: smoltcp `tests/netsim.rs`, TigerBeetle `packet_simulator.zig` (what a network may do). Next: transports/sim.hpp.
+// Everything that happens is an event in one queue ordered by (time, sequence), so that one seed is one
+// history: the order of events, every fault, every clock. Nothing sleeps and nothing reads a real clock. What
+// an engine runs is the production code: node, link, stack and layers cannot tell this engine from the one on
+// epoll.
+//   test ── at(time, work) ──▶ queue ──▶ turn of an engine ──▶ Sim endpoint ──▶ path (delay, loss, …) ──▶
+//   queue …
+// An engine runs a turn when a frame, a timer, posted or offloaded work is due, never two in the same
+// instant, so that virtual time always moves. Each event can be written as one line (see `legend`) and is
+// always part of `trace_hash`. Rejected: threads with a simulated scheduler (does not replay); real sockets
+// with tc/netem (slow, not repeatable). Bounds: trace_lines_max lines of trace, log_lines_max lines of log an
+// engine; frames in flight are bounded by senders. Sources: smoltcp `tests/netsim.rs`, TigerBeetle
+// `packet_simulator.zig` (what a network may do). Next: transports/sim.hpp.
 #pragma once
 
 #include <cstdint>
@@ -24,6 +28,7 @@
 
 #include <harness/stack/engine.hpp>
 #include <harness/stack/random.hpp>
+#include <harness/stack/result.hpp>
 
 namespace harness::transports {
 
@@ -32,17 +37,19 @@ class SimWorld;
 /// What one direction between two engines does to frames; may be changed at any time.
 struct SimPath {
   std::uint64_t delay_ns = 50'000;
-  std::uint64_t jitter_ns = 0;         // up to this much more, drawn for each frame: reorders
+  std::uint64_t jitter_ns = 0;  // up to this much more, drawn for each frame: reorders
   std::uint32_t loss_ppm = 0;
   std::uint32_t duplicate_ppm = 0;
-  std::uint32_t reorder_ppm = 0;       // frames held back by up to reorder_ns
+  std::uint32_t reorder_ppm = 0;  // frames held back by up to reorder_ns
   std::uint64_t reorder_ns = 1'000'000;
   std::uint32_t corrupt_ppm = 0;       // one to four bits of the frame flipped
   std::uint64_t rate_bytes_per_s = 0;  // 0: no limit
-  std::uint64_t queue_bytes = 0;       // 0: the rate holds the sender back; else a router that drops what exceeds it
-  std::uint32_t mtu_bytes = 0;         // larger frames vanish; 0: none do
-  bool cut = false;                    // partition: a lossy medium loses, a reliable one waits for the heal
-  bool break_promises = false;         // apply every fault as it is, whatever the transport promises: proves checkers
+  std::uint64_t queue_bytes =
+      0;                        // 0: the rate holds the sender back; else a router that drops what exceeds it
+  std::uint32_t mtu_bytes = 0;  // larger frames vanish; 0: none do
+  bool cut = false;             // partition: a lossy medium loses, a reliable one waits for the heal
+  bool break_promises =
+      false;  // apply every fault as it is, whatever the transport promises: proves checkers
 };
 
 struct SimAddress {
@@ -51,19 +58,21 @@ struct SimAddress {
   friend auto operator<=>(const SimAddress&, const SimAddress&) = default;
 };
 
-/// A frame under way. What the medium promises for it decides what a fault means: over a reliable medium a loss is a
-/// resend (delay), over one without damage a corruption is a loss.
+/// A frame under way. What the medium promises for it decides what a fault means: over a reliable medium a
+/// loss is a resend (delay), over one without damage a corruption is a loss.
 struct SimPacket {
   SimAddress from;
   SimAddress to;
   std::uint32_t sender_cookie = 0;  // whom to tell about departure and credit; not on the wire
   bool reliable = false;
-  bool single = false;              // never duplicated
-  bool intact = true;               // never damaged
+  bool single = false;  // never duplicated
+  bool intact = true;   // never damaged
   bool uses_credit = false;
   bool setup = false;
-  bool gone = false;                // a notice of the medium: the sender's endpoint no longer exists
-  std::uint16_t gone_code = 0;      // Errc of that notice
+  bool gone = false;              // a notice of the medium: the sender's endpoint no longer exists
+  Errc gone_code = Errc::ok;      // of that notice
+  std::uint32_t gone_cookie = 0;  // whom it is for
+  bool answered = false;          // a host without its process refuses it
   std::shared_ptr<std::uint64_t> fifo_floor;  // set: arrives no earlier than its predecessors
   std::vector<std::byte> bytes;
 };
@@ -75,15 +84,15 @@ class SimPort {
   virtual ~SimPort() = default;
   virtual void arrive(SimPacketPtr packet) = 0;
   virtual void departed(std::uint32_t cookie, bool setup) = 0;  // one frame left the sender's queue
-  virtual void credit(std::uint32_t cookie) = 0;    // one frame was taken by the receiver, or is lost for good
-  virtual void crashed() = 0;                       // the last words of the medium, before the engine goes silent
+  virtual void credit(std::uint32_t cookie) = 0;  // one frame was taken by the receiver, or is lost for good
+  virtual void crashed() = 0;  // the last words of the medium, before the engine goes silent
 };
 
 struct SimEngineOptions {
   std::uint64_t clock_offset_ns = 1'000'000'000;  // local clock when the world's is 0
   std::int64_t drift_ppm = 0;
-  std::uint64_t turn_ns = 1'000;        // least time between two turns
-  std::uint64_t turn_jitter_ns = 0;     // a wake-up may come this much late
+  std::uint64_t turn_ns = 1'000;     // least time between two turns
+  std::uint64_t turn_jitter_ns = 0;  // a wake-up may come this much late
   std::uint64_t offload_ns_min = 20'000;
   std::uint64_t offload_ns_max = 200'000;
   std::uint64_t pool_limit_bytes = std::uint64_t{1} << 28;
@@ -107,13 +116,13 @@ class SimEngine final : public Engine {
   bool offload(std::function<void()> job, std::function<void()> done) override;
   void log(LogLevel level, std::string_view line) override;
 
-  /// Moves the local clock: forwards at once (a suspended machine), backwards by standing still that long, since a
-  /// monotonic clock never runs back. [stack-thread]
+  /// Moves the local clock: forwards at once (a suspended machine), backwards by standing still that long,
+  /// since a monotonic clock never runs back. [stack-thread]
   void jump(std::int64_t by_ns);
   /// Runs no turn for so long: a stopped process, a busy machine. [stack-thread]
   void stall(std::uint64_t for_ns);
-  /// The process dies: from now on it runs nothing and sends nothing. Its objects are then destroyed in peace, and the
-  /// engine last, by SimWorld::remove. Peers hear of it as far as their transport promises.
+  /// The process dies: from now on it runs nothing and sends nothing. Its objects are then destroyed in
+  /// peace, and the engine last, by SimWorld::remove. Peers hear of it as far as their transport promises.
   void crash();
   [[nodiscard]] bool alive() const noexcept { return alive_; }
 
@@ -133,7 +142,8 @@ class SimEngine final : public Engine {
 
  private:
   friend class SimWorld;
-  SimEngine(SimWorld& world, std::uint32_t index, std::string name, const SimEngineOptions& options, std::uint64_t seed);
+  SimEngine(SimWorld& world, std::uint32_t index, std::string name, const SimEngineOptions& options,
+            std::uint64_t seed);
   [[nodiscard]] std::int64_t raw_clock_ns() const noexcept;
   void read_clock() noexcept;
   void schedule_timers();
@@ -146,13 +156,13 @@ class SimEngine final : public Engine {
   SimEngineOptions options_;
   std::int64_t jumped_ns_ = 0;
   std::uint64_t stalled_until_ns_ = 0;
-  std::uint64_t turn_at_ns_ = no_turn;   // the next turn, world time
+  std::uint64_t turn_at_ns_ = no_turn;  // the next turn, world time
   std::uint64_t last_turn_ns_ = 0;
   std::uint64_t turns_ = 0;
   unsigned offloaded_ = 0;
   bool alive_ = true;
   bool in_turn_ = false;
-  bool again_ = false;                   // somebody asked for another turn during this one
+  bool again_ = false;  // somebody asked for another turn during this one
   std::vector<std::function<void()>> posted_;
   std::map<std::uint16_t, SimPort*> ports_;
   std::deque<LogLine> log_;
@@ -160,9 +170,26 @@ class SimEngine final : public Engine {
 
 /// What happened to a frame, an engine or the test: one letter of the trace.
 enum class SimMark : char {
-  sent = 'S', delivered = 'D', lost = 'L', duplicated = 'U', held_back = 'R', corrupted = 'C', cut = 'P', too_big = 'M',
-  queue_full = 'Q', dropped = 'X', stalled = 'W', gone = 'G', turn = 'T', jump = 'J', stall = 'Z', crash = 'K', path = 'N',
-  hold = 'H', writable = 'V', note = '*',
+  sent = 'S',
+  delivered = 'D',
+  lost = 'L',
+  duplicated = 'U',
+  held_back = 'R',
+  corrupted = 'C',
+  cut = 'P',
+  too_big = 'M',
+  queue_full = 'Q',
+  dropped = 'X',
+  stalled = 'W',
+  gone = 'G',
+  turn = 'T',
+  jump = 'J',
+  stall = 'Z',
+  crash = 'K',
+  path = 'N',
+  hold = 'H',
+  writable = 'V',
+  note = '*',
 };
 
 class SimWorld {
@@ -179,7 +206,8 @@ class SimWorld {
   /// Destroys an engine whose objects are gone; crashes it first when it is still alive.
   void remove(SimEngine& engine);
 
-  /// The model of frames going from one engine to the other. Changing `cut` here does not release waiting frames: `heal` does.
+  /// The model of frames going from one engine to the other. Changing `cut` here does not release waiting
+  /// frames: `heal` does.
   SimPath& path(const SimEngine& from, const SimEngine& to);
   /// The model of every pair not asked for yet.
   void set_default_path(const SimPath& path) { default_path_ = path; }
@@ -198,7 +226,8 @@ class SimWorld {
   bool step(std::uint64_t until_ns = ~std::uint64_t{0});
   /// Runs for so long; time then stands exactly there.
   void run_for(std::uint64_t ns);
-  /// Runs until `done`, which is asked after every event; false when `limit_ns` passed or nothing is left to happen.
+  /// Runs until `done`, which is asked after every event; false when `limit_ns` passed or nothing is left to
+  /// happen.
   bool run_until(const std::function<bool()>& done, std::uint64_t limit_ns);
   [[nodiscard]] std::uint64_t events() const noexcept { return events_; }
   [[nodiscard]] std::uint64_t frames_under_way() const noexcept { return under_way_; }
@@ -253,6 +282,7 @@ class SimWorld {
   bool leave(PathState& path, const SimPacket& packet, std::uint64_t& at_ns);
   void travel(PathState& path, SimPacketPtr packet, std::uint64_t at_ns);
   bool apply_faults(const SimPath& path, SimPacket& packet, std::uint64_t& at_ns);
+  void refuse(const SimPacket& packet);
   void lose(SimMark mark, const SimPacket& packet);
   void corrupt(SimPacket& packet);
   void schedule_all_timers();
