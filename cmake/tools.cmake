@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Targets for a person at work, when the tools are installed (packages.txt [optional]):
-#   format    rewrites every C++ file by .clang-format
+#   format    the C++ files that differ from main, by .clang-format; format_all: every one
 #   lint      reads them by .clang-tidy
 #   coverage  in build/coverage: runs the tests, writes coverage/index.html there and prints a summary
 function(harness_tools)
@@ -8,10 +8,9 @@ function(harness_tools)
   find_program(HARNESS_RUN_CLANG_TIDY NAMES run-clang-tidy-14 run-clang-tidy)
   mark_as_advanced(HARNESS_CLANG_FORMAT HARNESS_RUN_CLANG_TIDY)
   if(HARNESS_CLANG_FORMAT)
-    set(files "git ls-files -z -co --exclude-standard '*.[ch]pp' '*.[ch]'")
-    add_custom_target(format WORKING_DIRECTORY ${PROJECT_SOURCE_DIR} VERBATIM
-      COMMAND sh -c "${files} | xargs -0 -r '${HARNESS_CLANG_FORMAT}' -i"
-      COMMAND sh -c "${files} | xargs -0 -r tests/tidy/wrap_comments.py")
+    set(script ${PROJECT_SOURCE_DIR}/tests/tidy/format.sh)
+    add_custom_target(format COMMAND ${script} ${HARNESS_CLANG_FORMAT} VERBATIM)
+    add_custom_target(format_all COMMAND ${script} ${HARNESS_CLANG_FORMAT} --all VERBATIM)
   endif()
   if(HARNESS_RUN_CLANG_TIDY)
     # GCC's flags that clang does not know must not drown what it finds.

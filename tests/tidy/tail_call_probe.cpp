@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Read by tail_call_test.py as assembly, never linked: three layers as small as layers get. Forward and Header
-// hand on by a jump. Held keeps a local whose address escapes, so its call cannot be the last act: the test
-// must see that.
+// Read by tail_call_test.py as assembly, never linked: three layers as small as layers get. Forward and
+// Header hand on by a jump. Held keeps a local whose address escapes, so its call cannot be the last act: the
+// test must see that.
 #include <harness/stack/layer.hpp>
 
 namespace harness::probe {
