@@ -25,13 +25,14 @@ void TimerWheel::arm(Timer& timer, std::uint64_t due_ns) noexcept {
 void TimerWheel::place(Timer& timer) noexcept {
   const std::uint64_t differ = timer.due_tick_ ^ now_tick_;
   unsigned level = differ == 0 ? 0 : (63 - static_cast<unsigned>(std::countl_zero(differ))) / level_bits;
-  std::uint64_t slot = timer.due_tick_;
-  if (level >= levels) {  // beyond the horizon: the slot before the current one, looked at again after a whole turn
+  std::uint64_t slot = timer.due_tick_ >> (level * level_bits);
+  if (level >= levels) {
+    // Across the end of the top level's turn its slots wrap around; beyond a whole turn the slot before the current one,
+    // looked at again when it comes up.
     level = levels - 1;
-    slot = (now_tick_ >> (level * level_bits)) - 1 + (slot_mask + 1);
-    slot <<= level * level_bits;
+    slot = std::min(timer.due_tick_ >> (level * level_bits), (now_tick_ >> (level * level_bits)) + slot_mask);
   }
-  slot = (slot >> (level * level_bits)) & slot_mask;
+  slot &= slot_mask;
   slots_[level][slot].push_back(timer);
   occupied_[level] |= std::uint64_t{1} << slot;
 }
