@@ -15,7 +15,7 @@ namespace harness {
 enum class EventKind : std::uint8_t {
   // up
   up,         // the stack is up: traffic may flow
-  writable,   // a held link takes messages again; passes a pump only when the pump is empty
+  writable,   // a held link takes messages again; a pump keeps it and sends its own whenever it let go of a channel
   peer_lost,  // the peer is gone without closing; nothing more will be received
   corrupt,    // bytes below were damaged on a transport that promised not to: the link closes
   closed,     // both sides closed in order

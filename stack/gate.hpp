@@ -1,12 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // The one word that decides back-pressure: tested once, at the top, before any hook runs.
 //
-// Low half: one bit for each part of the link that cannot take a largest frame now (bit 0 the link itself, bit 1 the
-// transport, then the layers from below). High half: one bit per channel whose message a pump still holds. A bit of
-// something below the topmost pump does not hold the top: the pump takes one more message and waits itself.
-// Whoever sets a bit must clear it and then send `writable` up.
+// Low half: one bit for each part of the link that cannot take a largest frame now (bit 0 the link itself,
+// bit 1 the transport, then the layers from below). High half: one bit per channel of which some pump still
+// holds a message. A bit of something below the topmost pump does not hold the top: the pump takes one more
+// message and waits itself. Whoever sets a bit must clear it and then send `writable` up.
+//
+// A pump above another pump waits for a channel as the application does, so each pump has a channel word of
+// its own; the high half is their union. `Below` is the part of the gate that a layer has to look at before
+// it emits: the bits between it and the next pump below (that pump waits for what is deeper), and that pump's
+// channels.
 #pragma once
 
+#include <array>
 #include <cstdint>
 
 namespace harness {
@@ -17,20 +23,46 @@ class Gate {
   static constexpr unsigned transport_bit = 1;
   static constexpr unsigned first_layer_bit = 2;
   static constexpr unsigned channels_max = 32;
+  static constexpr unsigned pumps_max = 7;
+  static constexpr unsigned no_pump = pumps_max;  // its channel word stays empty
 
-  /// True when a message on `channel` must be refused now. Requires: channel < channels_max.
+  /// What a layer waits for; made by the stack.
+  struct Below {
+    std::uint64_t bits = std::uint64_t{1} << transport_bit;
+    unsigned pump = no_pump;
+  };
+
+  /// True when a message on `channel` must be refused now; a channel out of range is told by the stack.
   [[nodiscard]] bool refuses(unsigned channel) const noexcept {
     return word_ != 0 && (word_ & (top_mask_ | channel_bit(channel))) != 0;
   }
   void hold(unsigned bit) noexcept { word_ |= std::uint64_t{1} << bit; }
   void release(unsigned bit) noexcept { word_ &= ~(std::uint64_t{1} << bit); }
-  void hold_channel(unsigned channel) noexcept { word_ |= channel_bit(channel); }
-  void release_channel(unsigned channel) noexcept { word_ &= ~channel_bit(channel); }
-  /// True when something below `bit` (a layer's own) cannot take a frame now: a pump stops emitting.
-  [[nodiscard]] bool held_below(unsigned bit) const noexcept {
-    return (word_ & ((std::uint64_t{1} << bit) - 1) & ~std::uint64_t{1}) != 0;
-  }
   [[nodiscard]] bool held(unsigned bit) const noexcept { return (word_ >> bit & 1) != 0; }
+
+  /// Pump `pump` (LayerContext::pump) owns an unfinished message of `channel`, or no longer.
+  void hold_channel(unsigned pump, unsigned channel) noexcept {
+    channels_[pump] |= std::uint32_t{1} << (channel % channels_max);
+    word_ |= channel_bit(channel);
+  }
+  void release_channel(unsigned pump, unsigned channel) noexcept {
+    channels_[pump] &= ~(std::uint32_t{1} << (channel % channels_max));
+    std::uint32_t all = 0;
+    for (const std::uint32_t held : channels_) all |= held;
+    word_ = (word_ & 0xffffffff) | std::uint64_t{all} << 32;
+  }
+  [[nodiscard]] bool held_channel(unsigned pump, unsigned channel) const noexcept {
+    return (channels_[pump] >> (channel % channels_max) & 1) != 0;
+  }
+
+  /// True when no message at all can go down from there now.
+  [[nodiscard]] bool held(const Below& below) const noexcept { return (word_ & below.bits) != 0; }
+  /// True when a message of `channel` cannot go down from there now: a pump keeps its own until this is
+  /// false.
+  [[nodiscard]] bool held(const Below& below, unsigned channel) const noexcept {
+    return held(below) || held_channel(below.pump, channel);
+  }
+
   [[nodiscard]] std::uint64_t word() const noexcept { return word_; }
   /// Which low bits hold the top: set once by the stack, all at or above the topmost pump plus the link's.
   void set_top_mask(std::uint32_t mask) noexcept { top_mask_ = mask; }
@@ -45,9 +77,12 @@ class Gate {
   }
 
  private:
-  static constexpr std::uint64_t channel_bit(unsigned channel) noexcept { return std::uint64_t{1} << (32 + channel); }
+  static constexpr std::uint64_t channel_bit(unsigned channel) noexcept {
+    return std::uint64_t{1} << (32 + channel % channels_max);
+  }
   std::uint64_t word_ = 0;
   std::uint64_t top_mask_ = 0xffffffff;
+  std::array<std::uint32_t, pumps_max + 1> channels_{};
   bool refused_ = false;
 };
 

@@ -56,18 +56,22 @@ struct LayerContext {
   Env& env;
   Pool& pool;
   Gate& gate;
-  Quota* quota = nullptr;  // receive quota of the link; charge received copies to it
-  Port below;              // for messages the layer makes itself, downward (mark them flag_control)
-  Port above;              // … and upward, outside a hook
-  Onward events;           // for events the layer makes itself
-  Properties given;        // what the layers and the transport below guarantee
-  std::uint32_t max_below = 0;         // largest message the layer below takes, this layer's header not counted in
-  std::uint32_t max_message = 0;       // largest message of the link, agreed at open
-  std::uint64_t peer_quota_bytes = 0;  // what the peer can hold at once
+  Quota* quota = nullptr;         // receive quota of the link; charge received copies to it
+  Port below;                     // for messages the layer makes itself, downward (mark them flag_control)
+  Port above;                     // … and upward, outside a hook
+  Onward events;                  // for events the layer makes itself
+  Properties given;               // what the layers and the transport below guarantee
+  std::uint32_t max_below = 0;    // largest message the layer below takes, this layer's header not counted in
+  std::uint32_t max_message = 0;  // largest message of the link, agreed at open
+  std::uint64_t peer_quota_bytes = 0;  // what the peer can hold at once, never 0
   unsigned gate_bit = 0;               // this layer's bit in the gate
+  unsigned pump = Gate::no_pump;       // a pump's index for its channel holds
+  Gate::Below waits_for;               // the part of the gate this layer looks at before it emits
   Role role = Role::initiator;
 
-  [[nodiscard]] bool held_below() const noexcept { return gate.held_below(gate_bit); }
+  /// True when nothing, or nothing of this channel, may be sent down now; control messages do not ask.
+  [[nodiscard]] bool held_below() const noexcept { return gate.held(waits_for); }
+  [[nodiscard]] bool held_below(unsigned channel) const noexcept { return gate.held(waits_for, channel); }
 };
 
 /// Receives a layer's values for `link show`, JSON and tests; names are stable.
@@ -128,16 +132,22 @@ LayerType layer_type() {
   type.descriptor = &L::descriptor;
   type.size = sizeof(L);
   type.alignment = alignof(L);
-  type.construct = [](void* where, const OptionValues& options, LayerContext& context) { new (where) L(options, context); };
+  type.construct = [](void* where, const OptionValues& options, LayerContext& context) {
+    new (where) L(options, context);
+  };
   type.destroy = [](void* self) noexcept { static_cast<L*>(self)->~L(); };
   if constexpr (HooksDown<L>) type.down = &detail::down_thunk<L>;
   if constexpr (HooksUp<L>) type.up = &detail::up_thunk<L>;
   if constexpr (HooksEvents<L>)
     type.on = [](void* self, const Event& event, Onward onward) { static_cast<L*>(self)->on(event, onward); };
   if constexpr (Describes<L>)
-    type.describe = [](const void* self, Describer& describer) { static_cast<const L*>(self)->describe(describer); };
+    type.describe = [](const void* self, Describer& describer) {
+      static_cast<const L*>(self)->describe(describer);
+    };
   if constexpr (TakesState<L>)
-    type.take_state = [](void* self, void* old) { return static_cast<L*>(self)->take_state(*static_cast<L*>(old)); };
+    type.take_state = [](void* self, void* old) {
+      return static_cast<L*>(self)->take_state(*static_cast<L*>(old));
+    };
   return type;
 }
 

@@ -22,7 +22,9 @@ constexpr std::size_t round_up(std::size_t value, std::size_t alignment) {
 }
 
 // What a layer passes on: its contract applied to what it stands on.
-Properties after(const Contract& contract, Properties below) { return below.without(contract.clears) | contract.adds; }
+Properties after(const Contract& contract, Properties below) {
+  return below.without(contract.clears) | contract.adds;
+}
 
 std::uint32_t largest_above(const Descriptor& layer, std::uint32_t below) {
   if (layer.contract.unlimited_message) return message_bytes_max;
@@ -35,8 +37,8 @@ Stack::Stack(const StackSpec& spec, const Foundation& foundation, Deliver delive
     : gate_(foundation.gate), deliver_(deliver), notify_(notify), self_(self), bottom_(foundation.bottom),
       top_{&deliver_thunk, this, nullptr}, spec_(spec) {}
 
-Result<std::unique_ptr<Stack>> Stack::build(const StackSpec& spec, const Foundation& foundation, Deliver deliver,
-                                            Notify notify, void* self) {
+Result<std::unique_ptr<Stack>> Stack::build(const StackSpec& spec, const Foundation& foundation,
+                                            Deliver deliver, Notify notify, void* self) {
   std::unique_ptr<Stack> stack(new Stack(spec, foundation, deliver, notify, self));
   if (auto built = stack->construct(foundation); !built) return tl::unexpected<Error>(built.error());
   stack->link();
@@ -64,26 +66,54 @@ Result<> Stack::construct(const Foundation& foundation) {
   std::uint32_t largest = foundation.facts.max_message;
   header_bytes_ = 0;
   std::uint32_t top_mask = 1u << Gate::link_bit | 1u << Gate::transport_bit;
+  Gate::Below waits_for;
+  unsigned pumps = 0;
+  std::uint64_t peer_quota_bytes = foundation.peer_quota_bytes;
+  if (peer_quota_bytes == 0)
+    peer_quota_bytes = foundation.quota != nullptr ? foundation.quota->limit_bytes() : ~std::uint64_t{0};
   for (std::size_t i = count; i-- > 0;) {
     const BoundLayer& layer = spec_.layers[i];
     const Descriptor& descriptor = *layer.type->descriptor;
     const auto bit = static_cast<unsigned>(Gate::first_layer_bit + (count - 1 - i));
     auto* slot = new (take(sizeof(Slot), alignof(Slot)))
         Slot{layer.type,
-             LayerContext{foundation.engine, foundation.engine.pool(), gate_, foundation.quota, {}, {}, {}, given,
-                          largest > descriptor.header_bytes_max ? largest - descriptor.header_bytes_max : 0, 0,
-                          foundation.peer_quota_bytes, bit, foundation.role}};
+             LayerContext{foundation.engine,
+                          foundation.engine.pool(),
+                          gate_,
+                          foundation.quota,
+                          {},
+                          {},
+                          {},
+                          given,
+                          largest > descriptor.header_bytes_max ? largest - descriptor.header_bytes_max : 0,
+                          0,
+                          peer_quota_bytes,
+                          bit,
+                          descriptor.pump ? pumps : Gate::no_pump,
+                          waits_for,
+                          foundation.role}};
     slot->state = take(layer.type->size, layer.type->alignment);
     slots_[i] = slot;
     if (slot->context.max_below == 0)
       return fail(Errc::unsupported, std::string(descriptor.name) + " does not fit here",
-                  "its header needs " + std::to_string(descriptor.header_bytes_max) + " bytes and below it only " +
-                      std::to_string(largest) + " fit",
+                  "its header needs " + std::to_string(descriptor.header_bytes_max) +
+                      " bytes and below it only " + std::to_string(largest) + " fit",
                   "put frag below it, or use a transport with larger frames");
     given = after(descriptor.contract, given);
     largest = largest_above(descriptor, largest);
     header_bytes_ += descriptor.contract.cost.header_bytes;
-    top_mask = descriptor.pump ? (1u << Gate::link_bit | 1u << bit) : (top_mask | 1u << bit);
+    head_room_ += descriptor.header_bytes_max;
+    if (descriptor.pump) {
+      if (pumps == Gate::pumps_max)
+        return fail(Errc::unsupported, "too many pumps in one stack",
+                    std::string(descriptor.name) + " is pump number " + std::to_string(pumps + 1) +
+                        " from below and " + std::to_string(Gate::pumps_max) + " is the most",
+                    "leave one of them out");
+      top_mask = 1u << Gate::link_bit;
+      waits_for = {0, pumps++};
+    }
+    top_mask |= 1u << bit;
+    waits_for.bits |= std::uint64_t{1} << bit;
   }
   gate_.set_top_mask(top_mask);
   max_message_ = foundation.max_message == 0 ? largest : std::min(largest, foundation.max_message);
@@ -187,10 +217,12 @@ void Stack::arrived(const Event& event) {
 }
 
 unsigned Stack::active_hooks_down() const noexcept {
-  return static_cast<unsigned>(std::count_if(slots_.begin(), slots_.end(), [](Slot* slot) { return slot->type->down != nullptr; }));
+  return static_cast<unsigned>(
+      std::count_if(slots_.begin(), slots_.end(), [](Slot* slot) { return slot->type->down != nullptr; }));
 }
 unsigned Stack::active_hooks_up() const noexcept {
-  return static_cast<unsigned>(std::count_if(slots_.begin(), slots_.end(), [](Slot* slot) { return slot->type->up != nullptr; }));
+  return static_cast<unsigned>(
+      std::count_if(slots_.begin(), slots_.end(), [](Slot* slot) { return slot->type->up != nullptr; }));
 }
 
 void Stack::describe(

@@ -23,9 +23,9 @@ namespace harness {
 /// Where a stack stands: the engine's services, and the endpoint and its facts below it.
 struct Foundation {
   Engine& engine;
-  Entry bottom;        // Endpoint::down()
+  Entry bottom;  // Endpoint::down()
   Facts facts;
-  Gate& gate;          // shared with the endpoint
+  Gate& gate;  // shared with the endpoint
   Quota* quota = nullptr;
   Role role = Role::initiator;
   std::uint32_t max_message = 0;       // 0: all that the stack gives
@@ -39,21 +39,26 @@ class Stack {
 
   /// Builds every layer of `spec`, links them and runs nothing. `deliver` and `notify` are called on the stack thread; a
   /// delivered message may be moved out, else the stack destroys it. Errors: unsupported (a header does not fit below).
-  static Result<std::unique_ptr<Stack>> build(const StackSpec& spec, const Foundation& foundation, Deliver deliver,
-                                              Notify notify, void* self);
+  static Result<std::unique_ptr<Stack>> build(const StackSpec& spec, const Foundation& foundation,
+                                              Deliver deliver, Notify notify, void* self);
   ~Stack();
   Stack(const Stack&) = delete;
   Stack& operator=(const Stack&) = delete;
 
   /// Sends one message. ok: consumed. would_block: still the caller's, one `writable` event follows. too_large (more than
-  /// max_message()) and invalid (no body, channel out of range): still the caller's. [stack-thread]
+  /// max_message()), invalid (no body, channel out of range) and exhausted (a message without headroom, and no memory
+  /// for a header block): still the caller's. [stack-thread]
   Errc send(Message&& message) noexcept {
     if (gate_.refuses(message.note().channel)) [[unlikely]] {
       gate_.note_refusal();
       return Errc::would_block;
     }
-    if (message.body_size() > max_message_ || !message || message.note().channel >= Gate::channels_max) [[unlikely]]
+    if (message.body_size() > max_message_ || !message || message.note().channel >= Gate::channels_max)
+        [[unlikely]]
       return refuse(message);
+    // Room for every header is made here, where a message can still be refused, so that no layer's push can fail.
+    if (message.head_room() < head_room_ && !message.make_head_room(head_room_)) [[unlikely]]
+      return Errc::exhausted;
     ++sent_messages_;
     sent_bytes_ += message.body_size();
     const Entry* first = down_first_;
@@ -81,7 +86,8 @@ class Stack {
   [[nodiscard]] unsigned active_hooks_up() const noexcept;
 
   /// Hands each layer's values to `visit(name, describe)`, top first.
-  void describe(const std::function<void(std::string_view layer, const std::function<void(Describer&)>&)>& visit) const;
+  void describe(
+      const std::function<void(std::string_view layer, const std::function<void(Describer&)>&)>& visit) const;
 
   /// Watches what passes the boundary above layer `below_index` (top first; layers count = above the transport). The tap
   /// outlives its stay; remove it before it dies. Errors: not_found. [stack-thread, not inside a hook]
@@ -103,6 +109,7 @@ class Stack {
   const Entry* down_first_ = nullptr;
   std::uint32_t max_message_ = 0;
   std::uint32_t header_bytes_ = 0;
+  std::uint32_t head_room_ = 16;  // the layers' largest headers, and a transport's
   std::uint64_t sent_messages_ = 0;
   std::uint64_t sent_bytes_ = 0;
   std::uint64_t delivered_messages_ = 0;
