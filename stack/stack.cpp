@@ -31,6 +31,32 @@ std::uint32_t largest_above(const Descriptor& layer, std::uint32_t below) {
   return below > layer.header_bytes_max ? below - layer.header_bytes_max : 0;
 }
 
+// What is the same for every layer.
+LayerContext base_context(const Foundation& foundation) {
+  LayerContext context{.env = foundation.engine, .pool = foundation.engine.pool(), .gate = foundation.gate};
+  context.quota = foundation.quota;
+  context.role = foundation.role;
+  context.peer_quota_bytes = foundation.peer_quota_bytes;
+  if (context.peer_quota_bytes == 0)
+    context.peer_quota_bytes =
+        foundation.quota != nullptr ? foundation.quota->limit_bytes() : ~std::uint64_t{0};
+  return context;
+}
+
+tl::unexpected<Error> does_not_fit(const Descriptor& layer, std::uint32_t largest) {
+  return fail(Errc::unsupported, std::string(layer.name) + " does not fit here",
+              "its header needs " + std::to_string(layer.header_bytes_max) + " bytes and below it only " +
+                  std::to_string(largest) + " fit",
+              "put frag below it, or use a transport with larger frames");
+}
+
+tl::unexpected<Error> too_many_pumps(const Descriptor& layer) {
+  return fail(
+      Errc::unsupported, "too many pumps in one stack",
+      std::string(layer.name) + " is one more than the " + std::to_string(Gate::pumps_max) + " allowed",
+      "leave one of them out");
+}
+
 }  // namespace
 
 Stack::Stack(const StackSpec& spec, const Foundation& foundation, Deliver deliver, Notify notify, void* self)
@@ -45,15 +71,20 @@ Result<std::unique_ptr<Stack>> Stack::build(const StackSpec& spec, const Foundat
   return stack;
 }
 
-Result<> Stack::construct(const Foundation& foundation) {
-  const std::size_t count = spec_.layers.size();
+// One block for all: slots and layer states, top first; returns its aligned start.
+std::byte* Stack::reserve_block() {
   for (const BoundLayer& layer : spec_.layers) {
     block_bytes_ = round_up(block_bytes_, alignof(Slot)) + sizeof(Slot);
     block_bytes_ = round_up(block_bytes_, layer.type->alignment) + layer.type->size;
   }
   block_ = std::make_unique<std::byte[]>(block_bytes_ + 64);
-  auto* at = block_.get() + (64 - reinterpret_cast<std::uintptr_t>(block_.get()) % 64) % 64;
-  std::byte* const start = at;
+  return block_.get() + (64 - reinterpret_cast<std::uintptr_t>(block_.get()) % 64) % 64;
+}
+
+Result<> Stack::construct(const Foundation& foundation) {
+  const std::size_t count = spec_.layers.size();
+  std::byte* const start = reserve_block();
+  std::byte* at = start;
   auto take = [&](std::size_t size, std::size_t alignment) {
     const std::size_t offset = round_up(static_cast<std::size_t>(at - start), alignment);
     at = start + offset + size;
@@ -64,58 +95,34 @@ Result<> Stack::construct(const Foundation& foundation) {
   slots_.resize(count);
   Properties given = foundation.facts.word;
   std::uint32_t largest = foundation.facts.max_message;
-  header_bytes_ = 0;
-  std::uint32_t top_mask = 1u << Gate::link_bit | 1u << Gate::transport_bit;
   Gate::Below waits_for;
   unsigned pumps = 0;
-  std::uint64_t peer_quota_bytes = foundation.peer_quota_bytes;
-  if (peer_quota_bytes == 0)
-    peer_quota_bytes = foundation.quota != nullptr ? foundation.quota->limit_bytes() : ~std::uint64_t{0};
   for (std::size_t i = count; i-- > 0;) {
     const BoundLayer& layer = spec_.layers[i];
     const Descriptor& descriptor = *layer.type->descriptor;
     const auto bit = static_cast<unsigned>(Gate::first_layer_bit + (count - 1 - i));
-    auto* slot = new (take(sizeof(Slot), alignof(Slot)))
-        Slot{layer.type,
-             LayerContext{foundation.engine,
-                          foundation.engine.pool(),
-                          gate_,
-                          foundation.quota,
-                          {},
-                          {},
-                          {},
-                          given,
-                          largest > descriptor.header_bytes_max ? largest - descriptor.header_bytes_max : 0,
-                          0,
-                          peer_quota_bytes,
-                          bit,
-                          descriptor.pump ? pumps : Gate::no_pump,
-                          waits_for,
-                          foundation.role}};
+    auto* slot = new (take(sizeof(Slot), alignof(Slot))) Slot{layer.type, base_context(foundation)};
     slot->state = take(layer.type->size, layer.type->alignment);
     slots_[i] = slot;
-    if (slot->context.max_below == 0)
-      return fail(Errc::unsupported, std::string(descriptor.name) + " does not fit here",
-                  "its header needs " + std::to_string(descriptor.header_bytes_max) +
-                      " bytes and below it only " + std::to_string(largest) + " fit",
-                  "put frag below it, or use a transport with larger frames");
+    slot->context.given = given;
+    slot->context.max_below =
+        largest > descriptor.header_bytes_max ? largest - descriptor.header_bytes_max : 0;
+    slot->context.gate_bit = bit;
+    slot->context.waits_for = waits_for;
+    if (slot->context.max_below == 0) return does_not_fit(descriptor, largest);
     given = after(descriptor.contract, given);
     largest = largest_above(descriptor, largest);
     header_bytes_ += descriptor.contract.cost.header_bytes;
     head_room_ += descriptor.header_bytes_max;
     if (descriptor.pump) {
-      if (pumps == Gate::pumps_max)
-        return fail(Errc::unsupported, "too many pumps in one stack",
-                    std::string(descriptor.name) + " is pump number " + std::to_string(pumps + 1) +
-                        " from below and " + std::to_string(Gate::pumps_max) + " is the most",
-                    "leave one of them out");
-      top_mask = 1u << Gate::link_bit;
+      if (pumps == Gate::pumps_max) return too_many_pumps(descriptor);
+      slot->context.pump = pumps;
       waits_for = {0, pumps++};
     }
-    top_mask |= 1u << bit;
     waits_for.bits |= std::uint64_t{1} << bit;
   }
-  gate_.set_top_mask(top_mask);
+  // Above the topmost pump everything holds the top, and the link itself always does.
+  gate_.set_top_mask(static_cast<std::uint32_t>(waits_for.bits) | 1u << Gate::link_bit);
   max_message_ = foundation.max_message == 0 ? largest : std::min(largest, foundation.max_message);
   for (std::size_t i = count; i-- > 0;) {
     Slot& slot = *slots_[i];

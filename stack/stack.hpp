@@ -97,6 +97,7 @@ class Stack {
  private:
   struct Slot;  // one layer: type, context, state, its two entries
   Stack(const StackSpec& spec, const Foundation& foundation, Deliver deliver, Notify notify, void* self);
+  std::byte* reserve_block();
   Result<> construct(const Foundation& foundation);
   void link() noexcept;
   void run_event(unsigned position, const Event& event);

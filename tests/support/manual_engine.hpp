@@ -36,6 +36,11 @@ class ManualEngine final : public Engine {
     now_ns_ = until_ns;
     poll();
   }
+  /// Moves the clock without a turn on the way, as for a process that was stopped; then one turn.
+  void leap(std::uint64_t ns) {
+    now_ns_ += ns;
+    poll();
+  }
   /// Polls until a turn does nothing, at most `turns`.
   void settle(unsigned turns = 1000) {
     while (turns-- != 0 && poll() != 0) {
@@ -48,7 +53,10 @@ class ManualEngine final : public Engine {
   }
   std::uint64_t arm() override { return posted_.empty() ? timers().next_due_ns() : 0; }
   bool offload(std::function<void()> job, std::function<void()> done) override {
-    return post([job = std::move(job), done = std::move(done)] {
+    if (jobs == offload_max) return false;
+    ++jobs;
+    return post([this, job = std::move(job), done = std::move(done)] {
+      --jobs;
       job();
       done();
     });
@@ -56,6 +64,7 @@ class ManualEngine final : public Engine {
   void log(LogLevel, std::string_view line) override { lines.emplace_back(line); }
 
   std::vector<std::string> lines;
+  unsigned jobs = 0;  // offloaded, not yet run
 
  private:
   std::vector<std::function<void()>> posted_;

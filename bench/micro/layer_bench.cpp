@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+// One layer at a time: send and deliver one 64-byte message through a stack of that layer alone, whose bottom hands each
+// frame to the other end at once. The row `none` is the price of the stack without any layer.
+#include <benchmark/benchmark.h>
+
+#include <harness/layers/all.hpp>
+#include <harness/stack/engine.hpp>
+#include <harness/stack/spec.hpp>
+#include <harness/stack/stack.hpp>
+
+namespace harness {
+namespace {
+
+class StillEngine final : public Engine {
+ public:
+  StillEngine() : Engine(1, 1, std::uint64_t{1} << 28) {}
+  unsigned poll(unsigned) override { return 0; }
+  bool post(std::function<void()>) override { return false; }
+  std::uint64_t arm() override { return 0; }
+  bool offload(std::function<void()>, std::function<void()>) override { return false; }
+  void log(LogLevel, std::string_view) override {}
+};
+
+// Two ends of one stack; what one sends the other receives inside the call.
+struct Mirror {
+  struct End {
+    Gate gate;
+    std::unique_ptr<Stack> stack;
+    Mirror* mirror = nullptr;
+    unsigned index = 0;
+  };
+
+  explicit Mirror(const StackSpec& spec) {
+    for (unsigned i = 0; i < 2; ++i) {
+      ends[i].mirror = this;
+      ends[i].index = i;
+      const Foundation foundation{
+          .engine = engine,
+          .bottom = {&Mirror::down, &ends[i], nullptr},
+          .facts = {property::message | property::reliable | property::fifo | property::no_duplicates,
+                    65536,
+                    {}},
+          .gate = ends[i].gate,
+          .quota = nullptr,
+          .role = i == 0 ? Role::initiator : Role::responder,
+          .max_message = 1 << 20,
+          .peer_quota_bytes = 4 << 20};
+      auto built =
+          Stack::build(spec, foundation, [](void*, Message&) {}, [](void*, const Event&) {}, &ends[i]);
+      if (built) ends[i].stack = std::move(*built);
+    }
+  }
+  static void down(void* self, const Entry*, harness_message* message) {
+    auto& end = *static_cast<End*>(self);
+    const auto& peer = end.mirror->ends[1 - end.index].stack;
+    if (!peer || !Message::from_c(message).as_received(end.mirror->engine.pool())) return;
+    const Entry up = peer->up();
+    up.fn(up.self, up.next, message);
+  }
+  StillEngine engine;
+  std::array<End, 2> ends;
+};
+
+void send_and_deliver(benchmark::State& state, const StackSpec& spec) {
+  Mirror mirror(spec);
+  Stack& stack = *mirror.ends[0].stack;
+  for (auto _ : state) {
+    Message message = Message::make(mirror.engine.pool(), 64);
+    benchmark::DoNotOptimize(stack.send(std::move(message)));
+  }
+  state.counters["header_bytes"] = stack.header_bytes();
+}
+
+// The rows are the names of the layers: frag, order.
+[[maybe_unused]] const bool registered = [] {
+  static Catalogue catalogue;
+  layers::add_all(catalogue);
+  benchmark::RegisterBenchmark("none", [](benchmark::State& state) { send_and_deliver(state, {}); });
+  for (const LayerType& type : catalogue.layers())
+    benchmark::RegisterBenchmark(std::string(type.descriptor->name).c_str(),
+                                 [&type](benchmark::State& state) {
+                                   StackSpec spec;
+                                   spec.layers.push_back({&type, OptionValues(type.descriptor->options)});
+                                   send_and_deliver(state, spec);
+                                 });
+  return true;
+}();
+
+}  // namespace
+}  // namespace harness

@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
+// The one list of layers: a new layer is added here and nowhere else.
+#include <harness/layers/all.hpp>
+
+#include <harness/layers/frag.hpp>
+#include <harness/layers/order.hpp>
+
+namespace harness::layers {
+
+void add_all(Catalogue& catalogue) {
+  catalogue.add<Order>();
+  catalogue.add<Frag>();
+}
+
+}  // namespace harness::layers
