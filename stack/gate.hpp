@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // The one word that decides back-pressure: tested once, at the top, before any hook runs.
 //
-// Low half: one bit for each part of the link that cannot take a largest frame now (bit 0 the link itself,
-// bit 1 the transport, then the layers from below). High half: one bit per channel of which some pump still
-// holds a message. A bit of something below the topmost pump does not hold the top: the pump takes one more
-// message and waits itself. Whoever sets a bit must clear it and then send `writable` up.
+// Low half: one bit for each part of the link that cannot take a largest frame now (bit 0 the link
+// itself, bit 1 the transport, then the layers from below). High half: one bit per channel of which some
+// pump still holds a message. A bit of something below the topmost pump does not hold the top: the pump
+// takes one more message and waits itself. Whoever sets a bit must clear it and then send `writable` up.
 //
-// A pump above another pump waits for a channel as the application does, so each pump has a channel word of
-// its own; the high half is their union. `Below` is the part of the gate that a layer has to look at before
-// it emits: the bits between it and the next pump below (that pump waits for what is deeper), and that pump's
-// channels.
+// A pump above another pump waits for a channel as the application does, so each pump has a channel word
+// of its own; the high half is their union. `Below` is the part of the gate that a layer has to look at
+// before it emits: the bits between it and the next pump below (that pump waits for what is deeper), and
+// that pump's channels.
 #pragma once
 
 #include <array>

@@ -12,11 +12,12 @@
 //     bool take_state(Order& old);                         // full swap to the same layer; optional
 //   };
 //
-// Hooks are member templates over the port they hand on to, so that one source is linked at run time (Port) and fused at
-// compile time (stack/static_stack.hpp). A hook hands on by `below(message)` as its last act: the compiler turns that
-// into a jump, as long as the hook keeps no Message of its own on the stack of calls. A hook that does not hand on has
-// consumed the message: moved it out, or left it for its owner to destroy (dropped; count it).
-// A layer knows no socket, clock, thread or other layer; everything comes in by LayerContext.
+// Hooks are member templates over the port they hand on to, so that one source is linked at run time (Port)
+// and fused at compile time (stack/static_stack.hpp). A hook hands on by `below(message)` as its last act:
+// the compiler turns that into a jump, as long as the hook keeps no Message of its own on the stack of calls.
+// A hook that does not hand on has consumed the message: moved it out, or left it for its owner to destroy
+// (dropped; count it). A layer knows no socket, clock, thread or other layer; everything comes in by
+// LayerContext.
 #pragma once
 
 #include <concepts>
@@ -34,7 +35,8 @@ namespace harness {
 
 using Entry = harness_entry;
 
-/// Hands a message to the next hook; a value, one pointer. Not noexcept on purpose: that would forbid the tail call.
+/// Hands a message to the next hook; a value, one pointer. Not noexcept on purpose: that would forbid the
+/// tail call.
 struct Port {
   const Entry* entry = nullptr;
   void operator()(Message& message) const { entry->fn(entry->self, entry->next, message.c()); }

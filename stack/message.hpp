@@ -112,7 +112,14 @@ class Message {
     if (front != nullptr) c_.data_at += bytes;
     return front;
   }
-  /// The same bytes without taking them off.
+  /// The first `bytes` of the first piece; nullptr when they are not there in one run. Unlike peek it calls nothing: a
+  /// hook tries this first and leaves the rest (peek, pull) to its slow path, so that the usual one needs no stack frame.
+  [[nodiscard]] const std::byte* front_run(std::uint32_t bytes) const noexcept {
+    return bytes <= c_.data_end - c_.data_at ? data() : nullptr;
+  }
+  /// Takes `bytes` off the front. Requires: front_run(bytes) is not nullptr.
+  void drop_front(std::uint32_t bytes) noexcept { c_.data_at += bytes; }
+  /// The bytes that pull would take off, still there.
   const std::byte* peek(std::uint32_t bytes) noexcept {
     if (bytes > c_.data_end - c_.data_at) [[unlikely]]
       if (!pull_up(bytes)) return nullptr;

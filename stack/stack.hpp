@@ -4,9 +4,9 @@
 //   send ──▶ gate ──▶ order.down ──▶ frag.down ──▶ endpoint         absent hooks are not in the chain
 //   deliver ◀── order.up ◀── frag.up ◀── endpoint poll
 //
-// Built from a StackSpec: contexts, entries and layer states lie in one allocation, state beside the entries that call
-// it. `send` tests the gate's word, then runs the chain; nothing below the gate can refuse. Taps are entries linked in
-// while they are wanted and cost nothing otherwise. Belongs to one engine's thread.
+// Built from a StackSpec: contexts, entries and layer states lie in one allocation, state beside the entries
+// that call it. `send` tests the gate's word, then runs the chain; nothing below the gate can refuse. Taps
+// are entries linked in while they are wanted and cost nothing otherwise. Belongs to one engine's thread.
 // Next in reading order: the layers (layers/order.hpp, layers/frag.hpp), then transports/.
 #pragma once
 
@@ -37,17 +37,18 @@ class Stack {
   using Deliver = void (*)(void* self, Message& message);
   using Notify = void (*)(void* self, const Event& event);
 
-  /// Builds every layer of `spec`, links them and runs nothing. `deliver` and `notify` are called on the stack thread; a
-  /// delivered message may be moved out, else the stack destroys it. Errors: unsupported (a header does not fit below).
+  /// Builds every layer of `spec`, links them and runs nothing. `deliver` and `notify` are called on the
+  /// stack thread; a delivered message may be moved out, else the stack destroys it. Errors: unsupported (a
+  /// header does not fit below).
   static Result<std::unique_ptr<Stack>> build(const StackSpec& spec, const Foundation& foundation,
                                               Deliver deliver, Notify notify, void* self);
   ~Stack();
   Stack(const Stack&) = delete;
   Stack& operator=(const Stack&) = delete;
 
-  /// Sends one message. ok: consumed. would_block: still the caller's, one `writable` event follows. too_large (more than
-  /// max_message()), invalid (no body, channel out of range) and exhausted (a message without headroom, and no memory
-  /// for a header block): still the caller's. [stack-thread]
+  /// Sends one message. ok: consumed. would_block: still the caller's, one `writable` event follows.
+  /// too_large (more than max_message()), invalid (no body, channel out of range) and exhausted (a message
+  /// without headroom, and no memory for a header block): still the caller's. [stack-thread]
   Errc send(Message&& message) noexcept {
     if (gate_.refuses(message.note().channel)) [[unlikely]] {
       gate_.note_refusal();
@@ -56,7 +57,8 @@ class Stack {
     if (message.body_size() > max_message_ || !message || message.note().channel >= Gate::channels_max)
         [[unlikely]]
       return refuse(message);
-    // Room for every header is made here, where a message can still be refused, so that no layer's push can fail.
+    // Room for every header is made here, where a message can still be refused, so that no layer's push can
+    // fail.
     if (message.head_room() < head_room_ && !message.make_head_room(head_room_)) [[unlikely]]
       return Errc::exhausted;
     ++sent_messages_;
@@ -89,8 +91,9 @@ class Stack {
   void describe(
       const std::function<void(std::string_view layer, const std::function<void(Describer&)>&)>& visit) const;
 
-  /// Watches what passes the boundary above layer `below_index` (top first; layers count = above the transport). The tap
-  /// outlives its stay; remove it before it dies. Errors: not_found. [stack-thread, not inside a hook]
+  /// Watches what passes the boundary above layer `below_index` (top first; layers count = above the
+  /// transport). The tap outlives its stay; remove it before it dies. Errors: not_found. [stack-thread, not
+  /// inside a hook]
   Result<> add_tap(std::size_t boundary, Tap& tap);
   void remove_tap(Tap& tap) noexcept;
 
