@@ -33,6 +33,11 @@ Frag::~Frag() { drop_all(); }
 void Frag::keep(Message& message) {
   if (refusing_) return;  // the link is closing: whoever hears of it knows that nothing more leaves
   const unsigned channel = message.note().channel % Gate::channels_max;
+  const bool fits = message.size() <= piece_bytes_;
+  if (fits && (message.is_control() || (sending_.empty() && !context_.held_below(channel)))) {
+    mark_whole(message, next_id_++);
+    return context_.below(message);
+  }
   const bool was_held = context_.gate.held_channel(context_.pump, channel);
   auto* sending = new_pooled<Sending>(context_.pool, nullptr, std::move(message));
   if (sending == nullptr) return refuse(Errc::exhausted, "frag has no memory to keep a message");
@@ -99,7 +104,7 @@ bool Frag::send_some(Sending& sending) {
   if (sending.total > piece_bytes_) return send_part(sending);
   if (!sending.message.make_head_room(wire::bytes_of<wire::FragWhole>)) return false;
   Message whole = std::move(sending.message);
-  wire::encode(wire::FragWhole{.id = sending.id}, whole.push(wire::bytes_of<wire::FragWhole>));
+  mark_whole(whole, sending.id);
   finish(sending, whole.note().channel);
   context_.below(whole);
   return true;
@@ -155,9 +160,24 @@ void Frag::finish(Sending& sending, unsigned channel) noexcept {
 
 // ---- up: parts ----
 
-// Takes one frame that is not a whole message. True when it completed one: `message` is then that message.
-bool Frag::assemble(Message& message) {
-  if (refusing_) return ++refused_frames_, false;
+// Takes whatever is not plainly a whole message in one run of bytes.
+void Frag::assemble(Message& message) {
+  if (refusing_) {
+    ++refused_frames_;
+    return;
+  }
+  const std::byte* raw = message.peek(wire::bytes_of<wire::FragWhole>);
+  if (raw == nullptr) return refuse(Errc::corrupt, "a frame is shorter than the header of frag");
+  if (wire::decode<wire::FragWhole>(raw).form == wire::FragForm::whole) {
+    message.pull(wire::bytes_of<wire::FragWhole>);
+    context_.above(message);
+  } else if (take_part(message)) {
+    context_.above(message);
+  }
+}
+
+// True when the part completed a message: `message` is then that message.
+bool Frag::take_part(Message& message) {
   const std::byte* raw = message.pull(wire::bytes_of<wire::FragPart>);
   if (raw == nullptr) return refuse(Errc::corrupt, "a frame is shorter than the header of frag"), false;
   const auto part = wire::decode<wire::FragPart>(raw);

@@ -1,19 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 // frag: messages of any size over frames of a limited one.
 //
-// A message that fits goes as it is behind 4 bytes. A larger one becomes parts {id, offset, total}: slices
-// that share its body, so nothing is copied, and the receiver chains the slabs it received the parts in.
-// Parts may arrive in any order and those of several messages mixed; a part that overlaps another, or
-// contradicts the total, closes the link. A pump: it owns at most one unfinished message a channel, the most
-// urgent first (annotation, 0 = most urgent), equal ones in turn, one frame at a time while the layer below
-// takes it. A further large message is begun only while the unfinished ones together are at most half of what
-// the peer can hold, so that reassembly there cannot deadlock. Rejected: fragmentation below reliability (a
-// lost fragment would cost the whole message, R5); a reassembly buffer of `total` bytes (memory given away on
-// a peer's word, and a copy). Bounds: `reassemblies_max` messages and `runs_max` separate runs under way,
-// bytes under way ≤ the link's quota. Sources: Ensemble `frag`; Kent & Mogul, Fragmentation considered
-// harmful, SIGCOMM 1987; RFC 815 (gaps by interval). Above: order, compress, mux. Below: reliable, or a
-// transport that is. Wire: layers/wire/frag.hpp. Checked by: check_boundary, check_integrity. Page:
-// docs/layers/frag.md. Next in reading order: transports/.
+// A message that fits goes as it is behind 4 bytes. A larger one becomes parts {id, offset, total}:
+// slices that share its body, so nothing is copied, and the receiver chains the slabs it received the
+// parts in. Parts may arrive in any order and those of several messages mixed; a part that overlaps
+// another, or contradicts the total, closes the link.
+// A pump: it owns at most one unfinished message a channel, the most urgent first (annotation, 0 = most
+// urgent), equal ones in turn, one frame at a time while the layer below takes it. A further large
+// message is begun only while the begun ones together are at most half of what the peer can hold, so that
+// reassembly there cannot deadlock.
+// Rejected: fragmentation below reliability (a lost fragment would cost the whole message, R5); a
+// reassembly buffer of `total` bytes (memory given away on a peer's word, and a copy).
+// Bounds: `reassemblies_max` messages and `runs_max` separate runs under way, bytes under way ≤ the
+// quota.
+// Sources: Ensemble `frag`; Kent & Mogul, Fragmentation considered harmful, SIGCOMM 1987; RFC 815.
+// Above: order, compress, mux. Below: reliable, or a transport that is. Wire: layers/wire/frag.hpp.
+// Checked by: check_boundary, check_integrity. Page: docs/layers/frag.md. Next in reading order:
+// transports/.
 #pragma once
 
 #include <boost/intrusive/list.hpp>
@@ -66,22 +69,19 @@ class Frag {
 
   template <class Below>
   void down(Message& message, Below below) {
-    const bool free = sending_.empty() && !context_.held_below(message.note().channel);
-    if (message.size() > piece_bytes_ || !(free || message.is_control())) [[unlikely]]
+    if (message.size() > piece_bytes_ || context_.gate.word() != 0) [[unlikely]]
       return keep(message);
-    mark_whole(message);
+    mark_whole(message, next_id_++);
     below(message);
   }
 
   template <class Above>
   void up(Message& message, Above above) {
-    const std::byte* raw = message.peek(wire::bytes_of<wire::FragWhole>);
-    if (raw != nullptr && wire::decode<wire::FragWhole>(raw).form == wire::FragForm::whole && !refusing_)
-        [[likely]] {
-      message.pull(wire::bytes_of<wire::FragWhole>);
-    } else if (!assemble(message)) {
-      return;
-    }
+    const std::byte* raw = message.front_run(wire::bytes_of<wire::FragWhole>);
+    if (raw == nullptr || wire::decode<wire::FragWhole>(raw).form != wire::FragForm::whole || refusing_)
+        [[unlikely]]
+      return assemble(message);
+    message.drop_front(wire::bytes_of<wire::FragWhole>);
     above(message);
   }
 
@@ -125,8 +125,8 @@ class Frag {
   using Reassemblies = boost::intrusive::set<Reassembly, boost::intrusive::key_of_value<IdOf>>;
   using Runs = boost::intrusive::set<Run, boost::intrusive::key_of_value<KeyOf>>;
 
-  void mark_whole(Message& message) noexcept {
-    wire::encode(wire::FragWhole{.id = next_id_++}, message.push(wire::bytes_of<wire::FragWhole>));
+  static void mark_whole(Message& message, std::uint32_t id) noexcept {
+    wire::encode(wire::FragWhole{.id = id}, message.push(wire::bytes_of<wire::FragWhole>));
   }
   // down, slowly
   void keep(Message& message);
@@ -139,7 +139,8 @@ class Frag {
   void let_others_go(Sending& sending) noexcept;
   void finish(Sending& sending, unsigned channel) noexcept;
   // up, slowly
-  bool assemble(Message& message);
+  void assemble(Message& message);
+  bool take_part(Message& message);
   bool place_part(Reassembly& whole, const wire::FragPart& part, Message& message);
   bool join(Run& run, Message&& bytes) noexcept;
   void complete(Reassembly& whole, Message& message) noexcept;

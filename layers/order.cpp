@@ -27,8 +27,10 @@ Order::Order(const OptionValues& values, LayerContext& context)
 Order::~Order() { drop_all(); }
 
 // Everything that is not simply the next of its channel.
-void Order::sort_in(Message& message, const wire::Order& header) {
+void Order::sort_in(Message& message) {
   if (refusing_) return;
+  const std::byte* raw = message.pull(wire::bytes_of<wire::Order>);
+  const wire::Order header = raw != nullptr ? wire::decode<wire::Order>(raw) : wire::Order{no_channel, 0};
   if (header.channel >= Gate::channels_max) {
     ++malformed_frames_;
     if (reliable_) refuse(Errc::corrupt, "a frame has no header of order, or a channel above 31");
@@ -53,7 +55,7 @@ void Order::sort_in(Message& message, const wire::Order& header) {
 
 // RFC 3550 A.1: a leap beyond dropout_max counts when two in a row agree on it. A reliable layer below never
 // leaps.
-bool Order::believes(const wire::Order& header) noexcept {
+bool Order::believes(wire::Order header) noexcept {
   if (reliable_ || header.sequence - delivered_[header.channel] <= dropout_max) return true;
   const std::uint64_t key = key_of(header.channel, header.sequence);
   const bool confirmed = witness_ == key;
@@ -61,7 +63,7 @@ bool Order::believes(const wire::Order& header) noexcept {
   return confirmed;
 }
 
-void Order::keep(Message& message, const wire::Order& header) {
+void Order::keep(Message& message, wire::Order header) {
   const std::uint64_t key = key_of(header.channel, header.sequence);
   WaitingSet::insert_commit_data place;
   if (!waiting_.insert_check(key, place).second) {
@@ -85,7 +87,7 @@ void Order::keep(Message& message, const wire::Order& header) {
   if (!aging_.armed()) arm();
 }
 
-void Order::deliver(Message& message, const wire::Order& header) {
+void Order::deliver(Message& message, wire::Order header) {
   delivered_[header.channel] = header.sequence;
   message.note().channel = header.channel;
   context_.above(message);

@@ -1,19 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 // order: messages of a channel are delivered in the order they were sent, each at most once.
 //
-// Each channel has its own sequence, 1, 2, 3 …; a message in sequence costs a compare and an add and passes.
-// One that comes early waits, sorted by (channel, sequence). Over a reliable layer it waits for as long as it
-// takes. Over a lossy one it waits at most `patience`; then the gap before it is given up, and what still
-// comes for the gap is late: dropped and counted, like a duplicate. A channel never waits for another.
-// Sequence 0 is outside every sequence: control messages of the layers above, which must not wait for data.
-// Over a lossy layer a sequence far ahead (`dropout_max`) is believed only when its successor comes next, so
-// that one damaged header cannot make the rest of the channel late (RFC 3550 A.1). Rejected: one sequence for
-// the link (a lost message would stop every channel); a ring per channel (kilobytes of idle memory); giving
-// up a gap by count alone (a quiet channel would wait for ever). Bounds: `window` waiting messages a link.
-// More: over reliable the link closes (exhausted); over lossy a gap is given up. Sources: Ensemble
-// `sequencer`, Horus NAK; RFC 3550 appendix A.1. Above: compress, mux. Below: frag, reliable. Wire:
-// layers/wire/order.hpp. Checked by: check_fifo, check_no_duplicates. Page: docs/layers/order.md. Next in
-// reading order: layers/frag.hpp.
+// Each channel has its own sequence, 1, 2, 3 …; a message in sequence costs a compare and an add and
+// passes. One that comes early waits, sorted by (channel, sequence). Over a reliable layer it waits for
+// as long as it takes. Over a lossy one it waits at most `patience`; then the gap before it is given up,
+// and what still comes for the gap is late: dropped and counted, like a duplicate. No channel waits for
+// another. Sequence 0 is outside every sequence: control messages of the layers above, which must not
+// wait for data.
+// Over a lossy layer a leap beyond `dropout_max` is believed only when its successor comes next, so that
+// one damaged header cannot make the rest of the channel late (RFC 3550 A.1).
+// Rejected: one sequence for the link (a lost message would stop every channel); a ring per channel
+// (kilobytes of idle memory); giving up a gap by count alone (a quiet channel would wait for ever).
+// Bounds: `window` waiting messages a link. More: over reliable the link closes (exhausted); over lossy a
+// gap is given up.
+// Sources: Ensemble and Horus sequence layers; RFC 3550 appendix A.1.
+// Above: compress, mux. Below: frag, reliable. Wire: layers/wire/order.hpp.
+// Checked by: check_fifo, check_no_duplicates. Page: docs/layers/order.md. Next in reading order:
+// frag.hpp.
 #pragma once
 
 #include <array>
@@ -74,11 +77,14 @@ class Order {
 
   template <class Above>
   void up(Message& message, Above above) {
-    const std::byte* raw = message.pull(wire::bytes_of<wire::Order>);
-    const wire::Order header = raw != nullptr ? wire::decode<wire::Order>(raw) : wire::Order{no_channel, 0};
-    if (header.channel >= Gate::channels_max || header.sequence != delivered_[header.channel] + 1 ||
-        !waiting_.empty()) [[unlikely]]
-      return sort_in(message, header);
+    const std::byte* raw = message.front_run(wire::bytes_of<wire::Order>);
+    if (raw == nullptr || !waiting_.empty()) [[unlikely]]
+      return sort_in(message);
+    const auto header = wire::decode<wire::Order>(raw);
+    if (header.channel >= Gate::channels_max || header.sequence != delivered_[header.channel] + 1)
+        [[unlikely]]
+      return sort_in(message);
+    message.drop_front(wire::bytes_of<wire::Order>);
     delivered_[header.channel] = header.sequence;
     message.note().channel = header.channel;
     above(message);
@@ -104,10 +110,10 @@ class Order {
   };
   using WaitingSet = boost::intrusive::set<Waiting, boost::intrusive::key_of_value<KeyOf>>;
 
-  void sort_in(Message& message, const wire::Order& header);
-  bool believes(const wire::Order& header) noexcept;
-  void keep(Message& message, const wire::Order& header);
-  void deliver(Message& message, const wire::Order& header);
+  void sort_in(Message& message);
+  bool believes(wire::Order header) noexcept;
+  void keep(Message& message, wire::Order header);
+  void deliver(Message& message, wire::Order header);
   void deliver_run(unsigned channel);
   void give_up_to(std::uint64_t key);
   void give_up_aged();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// One layer at a time: send and deliver one 64-byte message through a stack of that layer alone, whose bottom hands each
-// frame to the other end at once. The row `none` is the price of the stack without any layer.
+// One layer at a time: send and deliver one 64-byte message through a stack of that layer alone, whose bottom
+// hands each frame to the other end at once. The row `none` is the price of the stack without any layer.
 #include <benchmark/benchmark.h>
 
 #include <harness/layers/all.hpp>
