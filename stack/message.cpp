@@ -46,6 +46,15 @@ bool Message::grow_head(std::uint32_t bytes) noexcept {
   return true;
 }
 
+// The first piece's slab leaves the body; it stays as header block when the headers, or room for them, lie in it.
+void Message::let_go(Slab* first) noexcept {
+  if (head_slab_ == nullptr && c_.head_end != 0) {
+    head_slab_ = first;
+  } else {
+    Pool::release(first);
+  }
+}
+
 // The first piece is used up: the second one takes its place.
 void Message::drop_front_piece() noexcept {
   Piece* piece = more();
@@ -56,8 +65,7 @@ void Message::drop_front_piece() noexcept {
   c_.more_bytes -= piece->bytes;
   c_.more = piece->next;
   Pool::release_piece(piece);
-  if (head_slab_ == nullptr) c_.head_at = c_.head_end = 0;  // a received message has no headers to lose
-  Pool::release(old);
+  let_go(old);
 }
 
 // Makes the first `bytes` of the body one run: drops empty front pieces, else copies those bytes into a new first piece.
@@ -67,9 +75,7 @@ bool Message::pull_up(std::uint32_t bytes) noexcept {
   if (bytes <= data_size()) return true;
   Pool* pool = more()->pool;
   Slab* block = pool->allocate(bytes, slab()->quota);
-  Piece* rest = block != nullptr && data_size() != 0 ? pool->allocate_piece(slab(), data(), 0, more()) : nullptr;
   if (block == nullptr) return false;
-  if (data_size() != 0 && rest == nullptr) return Pool::release(block), false;
   std::byte* to = block->bytes();
   std::memcpy(to, data(), data_size());
   std::uint32_t copied = data_size();
@@ -81,8 +87,7 @@ bool Message::pull_up(std::uint32_t bytes) noexcept {
     copied += part;
   }
   c_.more_bytes -= bytes - data_size();
-  // The old first piece stays in the chain with no bytes: headers pushed so far may lie in its slab.
-  rest != nullptr ? prepend(rest) : Pool::release(slab());
+  let_go(slab());
   c_.slab = block;
   c_.data_at = 0;
   c_.data_end = bytes;
@@ -133,7 +138,8 @@ bool Message::append_piece(Pool& pool, Slab* owner, std::byte* data, std::uint32
   return true;
 }
 
-Message Message::view(Pool& pool, std::uint32_t offset, std::uint32_t bytes, bool with_headers) const noexcept {
+Message Message::view(Pool& pool, std::uint32_t offset, std::uint32_t bytes,
+                      bool with_headers) const noexcept {
   const std::uint32_t headers = with_headers ? header_size() : 0;
   Slab* block = c_.slab != nullptr ? pool.allocate(headroom_bytes + headers) : nullptr;
   if (block == nullptr) return {};

@@ -221,6 +221,7 @@ class Message {
     c_.more = piece;
   }
   void drop_front_piece() noexcept;
+  void let_go(Slab* first) noexcept;
   void set_first(Slab* owner, std::byte* from, std::uint32_t bytes) noexcept;
   void copy_body(std::byte* to) const noexcept;
   bool append_piece(Pool& pool, Slab* slab, std::byte* data, std::uint32_t bytes) noexcept;
