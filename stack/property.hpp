@@ -93,6 +93,16 @@ constexpr unsigned level(Properties word, Axis axis) noexcept {
   return static_cast<unsigned>(std::popcount((word & whole(axis)).bits));
 }
 
+/// The axes of `need` on which `have` falls short, each at the level needed: what a person must be told.
+constexpr Properties shortfall(Properties need, Properties have) noexcept {
+  Properties missing;
+  for (std::size_t i = 0; i < axis_count; ++i) {
+    const Properties axis = whole(static_cast<Axis>(i));
+    if (!have.covers(need & axis)) missing = missing | (need & axis);
+  }
+  return missing;
+}
+
 inline constexpr Properties none{};
 inline constexpr Properties message = at_least(Axis::boundary, 1);
 inline constexpr Properties reliable = at_least(Axis::loss, 1);

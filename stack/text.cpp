@@ -38,9 +38,7 @@ std::string list(std::span<const std::string> pieces, std::string_view separator
   return list_of(pieces, separator);
 }
 
-std::string number(std::int64_t value) {
-  return std::to_string(value);
-}
+std::string number(std::int64_t value) { return std::to_string(value); }
 
 std::string quoted(std::string_view text, std::size_t bytes_max) {
   const bool cut = text.size() > bytes_max;
