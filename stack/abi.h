@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The frozen C layout of the message path: an entry of the linked stack and the first 64 bytes of a message.
  *
- * A layer built today, also one that comes in a plug-in, is called through these two structures and nothing else on the
- * path of a message. They never change; what is added goes behind byte 64. stack/message.hpp and stack/layer.hpp assert
- * the layout. Little endian, 64-bit pointers.
+ * A layer built today, also one that comes in a plug-in, is called through these two structures and nothing
+ * else on the path of a message. They never change; what is added goes behind byte 64. stack/message.hpp and
+ * stack/layer.hpp assert the layout. Little endian, 64-bit pointers.
  */
 #ifndef HARNESS_STACK_ABI_H
 #define HARNESS_STACK_ABI_H
@@ -34,19 +34,19 @@ typedef struct harness_annotation {
 
 /* Positions are offsets, so that pushing and pulling a header is one addition to one word. */
 typedef struct harness_message {
-  unsigned char* head_base;    /*  0: start of the header block; headers grow down towards it */
-  uint32_t head_at;            /*  8: offset of the first header byte; also the bytes still free before it */
-  uint32_t head_end;           /* 12: offset behind the last header byte */
-  struct harness_slab* slab;   /* 16: owner of the first body piece, its bytes begin HARNESS_SLAB_HEADER behind; null: empty */
-  uint32_t data_at;            /* 24: offset of the first piece in the slab's bytes */
-  uint32_t data_end;           /* 28: offset behind the first piece */
-  uint32_t more_bytes;         /* 32: bytes of the further pieces together */
-  uint32_t reserved;           /* 36 */
-  struct harness_piece* more;  /* 40: further pieces */
-  harness_annotation note;     /* 48 */
+  unsigned char* head_base;  /*  0: start of the header block; headers grow down towards it */
+  uint32_t head_at;          /*  8: offset of the first header byte; also the bytes still free before it */
+  uint32_t head_end;         /* 12: offset behind the last header byte */
+  struct harness_slab* slab; /* 16: owner of the first piece, HARNESS_SLAB_HEADER before its bytes; or null */
+  uint32_t data_at;          /* 24: offset of the first piece in the slab's bytes */
+  uint32_t data_end;         /* 28: offset behind the first piece */
+  uint32_t more_bytes;       /* 32: bytes of the further pieces together */
+  uint32_t reserved;         /* 36 */
+  struct harness_piece* more; /* 40: further pieces */
+  harness_annotation note;    /* 48 */
 } harness_message;
 
-/* One hook of one layer: call `fn(self, next, message)`; the hook hands on by `next->fn(next->self, next->next, m)`. */
+/* One hook of one layer: call `fn(self, next, message)`; it hands on by `next->fn(next->self, next->next, m)`. */
 typedef struct harness_entry harness_entry;
 typedef void (*harness_hook)(void* self, const harness_entry* next, harness_message* message);
 struct harness_entry {

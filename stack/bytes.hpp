@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Little-endian loads and stores, and a bounded reader and writer for bytes from and to a peer.
 //
-// Wire v1 is little endian. Reader never reads past its end: a short input turns it bad, every later read gives zero,
-// and the caller asks `ok()` once at the end. Writer is its mirror image. Neither allocates.
+// Wire v1 is little endian. Reader never reads past its end: a short input turns it bad, every later read
+// gives zero, and the caller asks `ok()` once at the end. Writer is its mirror image. Neither allocates.
 #pragma once
 
 #include <bit>
@@ -15,7 +15,8 @@
 
 namespace harness {
 
-static_assert(std::endian::native == std::endian::little, "wire v1 is little endian; add byte swaps for this machine");
+static_assert(std::endian::native == std::endian::little,
+              "wire v1 is little endian; add byte swaps for this machine");
 
 __extension__ typedef unsigned __int128 Uint128;  // both compilers have it, ISO C++ has no name for it
 
@@ -55,7 +56,8 @@ class Reader {
     return raw.size() == sizeof(T) ? load<T>(raw.data()) : T{};
   }
 
-  /// The next `count` bytes as a view into the input, or an empty view (and a bad reader) when there are fewer.
+  /// The next `count` bytes as a view into the input, or an empty view (and a bad reader) when there are
+  /// fewer.
   Bytes take_bytes(std::size_t count) noexcept {
     if (!ok_ || count > bytes_.size()) {
       ok_ = false;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The layers and transports a program knows, by name. Filled by main() (layers/all.hpp, transports/all.hpp), never by
-// static constructors; handed to whoever composes or builds stacks; unchanged afterwards, so any thread may read it.
+// The layers and transports a program knows, by name. Filled by main() (layers/all.hpp, transports/all.hpp),
+// never by static constructors; handed to whoever composes or builds stacks; unchanged afterwards, so any
+// thread may read it.
 #pragma once
 
 #include <string_view>

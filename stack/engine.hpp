@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // An engine runs links: one thread, one clock, one pool, and whatever its transports must poll.
 //
-// Everything of an engine belongs to the thread that calls `poll`; `post` is the only door from other threads. One
-// level-triggered descriptor per engine joins any event loop: wait for it to be readable after `arm()` said how long.
-// The engine on epoll is transports/engine.hpp, the one in virtual time transports/sim.hpp.
+// Everything of an engine belongs to the thread that calls `poll`; `post` is the only door from other
+// threads. One level-triggered descriptor per engine joins any event loop: wait for it to be readable after
+// `arm()` said how long. The engine on epoll is transports/engine.hpp, the one in virtual time
+// transports/sim.hpp.
 #pragma once
 
 #include <cstdint>
@@ -17,11 +18,13 @@
 namespace harness {
 
 /// Something an engine polls each turn: a transport, most often.
-class Poller : public boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
+class Poller
+    : public boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
  public:
   virtual ~Poller() = default;
-  /// Handles at most about `budget` messages; returns how many, counting every other callback as one: after 0 there is
-  /// nothing to do until the engine's descriptor is readable or a timer is due. Never blocks. [stack-thread]
+  /// Handles at most about `budget` messages; returns how many, counting every other callback as one: after 0
+  /// there is nothing to do until the engine's descriptor is readable or a timer is due. Never blocks.
+  /// [stack-thread]
   virtual unsigned poll(unsigned budget) = 0;
   /// Hands everything written in this turn to the medium: the natural boundary of batching. [stack-thread]
   virtual void flush() {}
@@ -31,13 +34,16 @@ class Engine : public Env {
  public:
   [[nodiscard]] Pool& pool() noexcept { return pool_; }
 
-  /// One turn: read the clock, run posted work, poll, fire timers, flush. Returns how much was done. [stack-thread]
+  /// One turn: read the clock, run posted work, poll, fire timers, flush. Returns how much was done.
+  /// [stack-thread]
   virtual unsigned poll(unsigned budget = 256) = 0;
-  /// Runs `work` in the next turn, waking the engine when it sleeps. Dropped (and false) after stop. [any-thread]
+  /// Runs `work` in the next turn, waking the engine when it sleeps. Dropped (and false) after stop.
+  /// [any-thread]
   virtual bool post(std::function<void()> work) = 0;
   /// A descriptor readable whenever a turn has work; -1 when the engine has none (simulation). [any-thread]
   [[nodiscard]] virtual int descriptor() const noexcept { return -1; }
-  /// Prepares to wait on the descriptor; returns the longest time in ns to wait, 0 when there is work now. [stack-thread]
+  /// Prepares to wait on the descriptor; returns the longest time in ns to wait, 0 when there is work now.
+  /// [stack-thread]
   virtual std::uint64_t arm() = 0;
 
   /// Polls `poller` from now on until it is destroyed; adding it again changes nothing. [stack-thread]

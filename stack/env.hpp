@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The outside world as a layer may see it: time, timers, randomness, a place for slow work, a log.
 //
-// Time is read once a poll turn (25 ns a read is too much per message) and only moves between turns. The engine on the
-// operating system and the simulator implement this; a layer cannot tell which it runs on.
+// Time is read once a poll turn (25 ns a read is too much per message) and only moves between turns. The
+// engine on the operating system and the simulator implement this; a layer cannot tell which it runs on.
 #pragma once
 
 #include <cstdint>
@@ -24,14 +24,15 @@ class Env {
 
   /// Monotonic time of this poll turn in ns. [stack-thread]
   [[nodiscard]] std::uint64_t now_ns() const noexcept { return now_ns_; }
-  /// By how much, in total ns, turns came later than they were due: who judges a peer's silence allows for what was
-  /// added since the silence began, because it may have been our own. [stack-thread]
+  /// By how much, in total ns, turns came later than they were due: who judges a peer's silence allows for
+  /// what was added since the silence began, because it may have been our own. [stack-thread]
   [[nodiscard]] std::uint64_t late_ns() const noexcept { return late_ns_; }
   [[nodiscard]] TimerWheel& timers() noexcept { return timers_; }
   [[nodiscard]] Random& random() noexcept { return random_; }
 
-  /// Runs `job` away from this thread, then `done` on it; false, and nothing runs, when `offload_max` jobs are under way.
-  /// The job may read bytes of messages that its owner keeps unchanged; it touches no count, pool or layer. [stack-thread]
+  /// Runs `job` away from this thread, then `done` on it; false, and nothing runs, when `offload_max` jobs
+  /// are under way. The job may read bytes of messages that its owner keeps unchanged; it touches no count,
+  /// pool or layer. [stack-thread]
   virtual bool offload(std::function<void()> job, std::function<void()> done) = 0;
   static constexpr unsigned offload_max = 64;
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What travels through a stack without a message.
 //
-// Upward events start at the transport or in a layer and climb to the application; downward ones start at the link.
-// A layer without `on` is skipped; a layer that has one hands on, changes or swallows the event.
+// Upward events start at the transport or in a layer and climb to the application; downward ones start at the
+// link. A layer without `on` is skipped; a layer that has one hands on, changes or swallows the event.
 #pragma once
 
 #include <cstdint>
@@ -14,8 +14,9 @@ namespace harness {
 
 enum class EventKind : std::uint8_t {
   // up
-  up,         // the stack is up: traffic may flow
-  writable,   // a held link takes messages again; a pump keeps it and sends its own whenever it let go of a channel
+  up,        // the stack is up: traffic may flow
+  // a held link takes messages again; a pump keeps it and sends its own whenever it let go of a channel
+  writable,
   peer_lost,  // the peer is gone without closing; nothing more will be received
   corrupt,    // bytes below were damaged on a transport that promised not to: the link closes
   closed,     // both sides closed in order

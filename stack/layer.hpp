@@ -59,16 +59,16 @@ struct LayerContext {
   Pool& pool;
   Gate& gate;
   Quota* quota = nullptr;         // receive quota of the link; charge received copies to it
-  Port below{};                     // for messages the layer makes itself, downward (mark them flag_control)
-  Port above{};                     // … and upward, outside a hook
-  Onward events{};                  // for events the layer makes itself
-  Properties given{};               // what the layers and the transport below guarantee
+  Port below{};                   // for messages the layer makes itself, downward (mark them flag_control)
+  Port above{};                   // … and upward, outside a hook
+  Onward events{};                // for events the layer makes itself
+  Properties given{};             // what the layers and the transport below guarantee
   std::uint32_t max_below = 0;    // largest message the layer below takes, this layer's header not counted in
   std::uint32_t max_message = 0;  // largest message of the link, agreed at open
   std::uint64_t peer_quota_bytes = 0;  // what the peer can hold at once, never 0
   unsigned gate_bit = 0;               // this layer's bit in the gate
   unsigned pump = Gate::no_pump;       // a pump's index for its channel holds
-  Gate::Below waits_for{};               // the part of the gate this layer looks at before it emits
+  Gate::Below waits_for{};             // the part of the gate this layer looks at before it emits
   Role role = Role::initiator;
 
   /// True when nothing, or nothing of this channel, may be sent down now; control messages do not ask.

@@ -9,7 +9,8 @@
 namespace harness {
 
 namespace {
-constexpr std::uint64_t closing_look_ns = 500'000;  // how often a closing link looks whether its pumps are empty
+constexpr std::uint64_t closing_look_ns =
+    500'000;  // how often a closing link looks whether its pumps are empty
 }
 
 std::string_view to_string(Link::State state) noexcept {
@@ -30,7 +31,8 @@ Link::Link(Node& node, LinkOptions options, Role role)
       timer_([](void* self) { static_cast<Link*>(self)->on_timer(); }, this) {
   gate_.hold(Gate::link_bit);
   if (options_.max_message == 0)
-    options_.max_message = static_cast<std::uint32_t>(std::min<std::uint64_t>(options_.quota_bytes / 2, message_bytes_max));
+    options_.max_message =
+        static_cast<std::uint32_t>(std::min<std::uint64_t>(options_.quota_bytes / 2, message_bytes_max));
 }
 
 Link::~Link() = default;
@@ -61,7 +63,8 @@ void Link::apply_pause() noexcept {
 
 Result<Explanation> Link::explain() const {
   if (stack_ == nullptr)
-    return fail(Errc::closed, "link " + options_.name + " has no stack", "it is " + std::string(to_string(state_)));
+    return fail(Errc::closed, "link " + options_.name + " has no stack",
+                "it is " + std::string(to_string(state_)));
   return harness::explain(stack_->spec(), facts_, options_.needs, node_.catalogue());
 }
 
@@ -80,7 +83,8 @@ void Link::remove_tap(Tap& tap) noexcept {
 
 void Link::deliver(void* self, Message& message) {
   auto* link = static_cast<Link*>(self);
-  if (link->state_ == State::accepted) [[unlikely]] link->become_up();  // data counts as READY
+  if (link->state_ == State::accepted) [[unlikely]]
+    link->become_up();  // data counts as READY
   if (link->on_message_) link->on_message_(std::move(message));
 }
 
@@ -88,13 +92,15 @@ void Link::notify(void* self, const Event& event) {
   auto* link = static_cast<Link*>(self);
   switch (event.kind) {
     case EventKind::peer_lost:
-      return link->finish(State::lost, {event.code, "lost the peer " + link->peer_.name, std::string(event.detail), {}},
+      return link->finish(State::lost,
+                          {event.code, "lost the peer " + link->peer_.name, std::string(event.detail), {}},
                           event.kind);
     case EventKind::corrupt:
-      return link->finish(State::lost,
-                          {Errc::corrupt, "damaged bytes on the link to " + link->peer_.name, std::string(event.detail),
-                           "add checksum to the stack of a lossy transport, or look for a broken host in between"},
-                          event.kind);
+      return link->finish(
+          State::lost,
+          {Errc::corrupt, "damaged bytes on the link to " + link->peer_.name, std::string(event.detail),
+           "add checksum to the stack of a lossy transport, or look for a broken host in between"},
+          event.kind);
     case EventKind::writable:
       if (link->state_ != State::up) return;
       break;
@@ -165,7 +171,8 @@ void Link::on_timer() {
     case State::dialing:
       if (now >= deadline_ns_) {
         if (error_.code == Errc::ok)
-          error_ = {Errc::timed_out, "no answer from " + peer_.name + " at " + options_.offers[group_].address,
+          error_ = {Errc::timed_out,
+                    "no answer from " + peer_.name + " at " + options_.offers[group_].address,
                     "it was silent for " + std::to_string(options_.timeout_ns / 1'000'000) + " ms",
                     "check that the node is up: harness node ls"};
         return finish(State::lost, error_, EventKind::peer_lost);
@@ -181,7 +188,8 @@ void Link::on_timer() {
       return retry_later(back_off_ns_);
     case State::closing:
       if (now >= deadline_ns_)
-        return finish(State::closed, {Errc::timed_out, "the peer did not close in time", {}, {}}, EventKind::closed);
+        return finish(State::closed, {Errc::timed_out, "the peer did not close in time", {}, {}},
+                      EventKind::closed);
       try_fin();
       if (state_ != State::closing) return;
       if (fin_sent_ && repeats()) send_frame(setup::Fin{attempt_, endpoint_->frames_sent()});
@@ -227,7 +235,8 @@ void Link::on_fin(const setup::Fin& fin) {
 
 void Link::maybe_closed() {
   if (state_ != State::closing || !fin_acked_ || !fin_received_) return;
-  if (!repeats() && endpoint_->frames_received() < peer_frames_) return;  // late frames on an unordered medium
+  if (!repeats() && endpoint_->frames_received() < peer_frames_)
+    return;  // late frames on an unordered medium
   finish(State::closed, {Errc::ok, {}, {}, {}}, EventKind::closed);
 }
 
@@ -246,7 +255,8 @@ void Link::finish(State state, Error error, EventKind kind) {
       drop_endpoint(state == State::closed ? options_.linger_ns : 0);
     }
   }
-  tell({kind, error_.code, error_.because.empty() ? std::string_view(error_.what) : std::string_view(error_.because)});
+  tell({kind, error_.code,
+        error_.because.empty() ? std::string_view(error_.what) : std::string_view(error_.because)});
 }
 
 void Link::drop_endpoint(std::uint64_t linger_ns) {

@@ -5,10 +5,10 @@
 //   accepted ──READY or data──▶ up              │
 //   any ──peer gone, refused, timed out──▶ lost ◀┘
 //
-// The same table serves every transport: on lossy media HELLO, ACCEPT and FIN are repeated by timer, on the others they
-// are sent once. Nothing that `send` took is lost in between: until the stack is up send returns would_block.
-// A link is owned by its node and by whoever keeps the shared_ptr; it belongs to the engine's thread.
-// Next in reading order: stack/node.hpp.
+// The same table serves every transport: on lossy media HELLO, ACCEPT and FIN are repeated by timer, on the
+// others they are sent once. Nothing that `send` took is lost in between: until the stack is up send returns
+// would_block. A link is owned by its node and by whoever keeps the shared_ptr; it belongs to the engine's
+// thread. Next in reading order: stack/node.hpp.
 #pragma once
 
 #include <functional>
@@ -31,11 +31,11 @@ struct Offer {
 };
 
 struct LinkOptions {
-  std::string name = "main";           // equal at both ends; one link of a name per pair of nodes
-  std::vector<Offer> offers;           // most preferred first; falls through only to what stands here
-  Needs needs;                         // what check demands of the agreed stack at this end
-  std::uint32_t max_message = 0;       // 0: half the quota
-  std::uint64_t quota_bytes = 16u << 20;     // bytes that received messages may keep alive at this end
+  std::string name = "main";                  // equal at both ends; one link of a name per pair of nodes
+  std::vector<Offer> offers;                  // most preferred first; falls through only to what stands here
+  Needs needs;                                // what check demands of the agreed stack at this end
+  std::uint32_t max_message = 0;              // 0: half the quota
+  std::uint64_t quota_bytes = 16u << 20;      // bytes that received messages may keep alive at this end
   std::uint64_t timeout_ns = 10'000'000'000;  // to open, retries included
   std::uint64_t linger_ns = 5'000'000'000;    // to close in order
 };
@@ -52,23 +52,26 @@ class Link : public std::enable_shared_from_this<Link> {
 
   // ---- traffic [stack-thread] ----
 
-  /// Sends one message. ok: consumed. would_block: still the caller's, one `writable` event follows. closed, too_large,
-  /// invalid: still the caller's.
+  /// Sends one message. ok: consumed. would_block: still the caller's, one `writable` event follows. closed,
+  /// too_large, invalid: still the caller's.
   Errc send(Message&& message) noexcept {
-    if (stack_ == nullptr) [[unlikely]] return blocked();
+    if (stack_ == nullptr) [[unlikely]]
+      return blocked();
     const Errc code = stack_->send(std::move(message));
     return code == Errc::would_block ? blocked() : code;
   }
   /// A writable message of this link's engine; empty when the pool's limit is reached.
   [[nodiscard]] Message make(std::uint32_t bytes) noexcept;
-  /// Who gets the messages: owns each one, and destroying it returns its credit. Nothing is received before this is set.
+  /// Who gets the messages: owns each one, and destroying it returns its credit. Nothing is received before
+  /// this is set.
   void on_message(OnMessage handler);
   /// Who hears up, writable, peer_lost, corrupt, closed, violated.
   void on_event(OnEvent handler) { on_event_ = std::move(handler); }
   /// Stops the flow towards on_message; what the peer sends then waits at the peer.
   void pause() noexcept { set_paused(true); }
   void resume() noexcept { set_paused(false); }
-  /// Closes in order: what was sent before is delivered, then both sides hear `closed`; gives up after linger.
+  /// Closes in order: what was sent before is delivered, then both sides hear `closed`; gives up after
+  /// linger.
   void close();
 
   // ---- looking [stack-thread] ----
@@ -90,7 +93,8 @@ class Link : public std::enable_shared_from_this<Link> {
   [[nodiscard]] const std::vector<Offer>& offers() const noexcept { return options_.offers; }
   /// Per layer why it is there. Errors: closed when there is no stack.
   [[nodiscard]] Result<Explanation> explain() const;
-  /// Watches a boundary (0: above the top layer … layers: above the transport) until removed; the tap outlives its stay.
+  /// Watches a boundary (0: above the top layer … layers: above the transport) until removed; the tap
+  /// outlives its stay.
   /// Errors: closed, not_found.
   Result<> add_tap(std::size_t boundary, Tap& tap);
   void remove_tap(Tap& tap) noexcept;
@@ -102,7 +106,8 @@ class Link : public std::enable_shared_from_this<Link> {
   // setting up: link_setup.cpp
   void dial();
   void dial_next(Error error);
-  void accept(std::unique_ptr<Endpoint> endpoint, const setup::Hello& hello, StackSpec spec, std::uint8_t choice);
+  void accept(std::unique_ptr<Endpoint> endpoint, const setup::Hello& hello, StackSpec spec,
+              std::uint8_t choice);
   void adopt(std::unique_ptr<Endpoint> endpoint);
   void attach();
   void send_hello();

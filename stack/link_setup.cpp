@@ -27,7 +27,8 @@ void Link::attach() {
   endpoint_->attach(receiver);
 }
 
-// Dials the transport of offer `group_`; its neighbours with the same transport and address travel in the same HELLO.
+// Dials the transport of offer `group_`; its neighbours with the same transport and address travel in the
+// same HELLO.
 void Link::dial() {
   if (started_ns_ == 0) {
     started_ns_ = node_.engine().now_ns();
@@ -55,8 +56,9 @@ void Link::retry_later(std::uint64_t delay_ns) {
 
 // This transport failed: the next one offered, or the first again after a pause.
 void Link::dial_next(Error error) {
-  const bool final = error.code == Errc::denied || error.code == Errc::conflict || error.code == Errc::unsupported ||
-                     error.code == Errc::invalid || error.code == Errc::not_found;
+  const bool final = error.code == Errc::denied || error.code == Errc::conflict ||
+                     error.code == Errc::unsupported || error.code == Errc::invalid ||
+                     error.code == Errc::not_found;
   error_ = std::move(error);
   drop_endpoint(0);
   const std::string_view failed = options_.offers[group_].stack.transport->name;
@@ -66,7 +68,8 @@ void Link::dial_next(Error error) {
     group_ = next;
     return arm(0);
   }
-  if (final || node_.engine().now_ns() >= deadline_ns_) return finish(State::lost, error_, EventKind::peer_lost);
+  if (final || node_.engine().now_ns() >= deadline_ns_)
+    return finish(State::lost, error_, EventKind::peer_lost);
   group_ = 0;
   retry_later(back_off_ns_);
 }
@@ -98,7 +101,8 @@ void Link::on_accept(const setup::Accept& accept) {
   const std::size_t chosen = group_ + accept.choice;
   if (chosen >= options_.offers.size() || options_.offers[chosen].stack.hash() != accept.hash)
     return dial_next({Errc::conflict, "the peer chose a stack that was not offered",
-                      "choice " + std::to_string(accept.choice) + " with another hash", "run the same release on both"});
+                      "choice " + std::to_string(accept.choice) + " with another hash",
+                      "run the same release on both"});
   peer_ = accept.from;
   agreed_ = {std::min(accept.limits.max_message, options_.max_message), accept.limits.quota_bytes};
   choice_ = accept.choice;
@@ -117,7 +121,8 @@ void Link::on_refuse(const setup::Refuse& refuse) {
   dial_next({refuse.code, refuse.what, refuse.because, refuse.advice});
 }
 
-void Link::accept(std::unique_ptr<Endpoint> endpoint, const setup::Hello& hello, StackSpec spec, std::uint8_t choice) {
+void Link::accept(std::unique_ptr<Endpoint> endpoint, const setup::Hello& hello, StackSpec spec,
+                  std::uint8_t choice) {
   drop_endpoint(0);  // our own attempt, when both sides dialled
   state_ = State::accepted;
   role_ = Role::responder;
@@ -131,7 +136,8 @@ void Link::accept(std::unique_ptr<Endpoint> endpoint, const setup::Hello& hello,
   back_off_ns_ = Node::repeat_ns;
   adopt(std::move(endpoint));
   if (auto built = build(spec); !built) {
-    send_frame(setup::Refuse{attempt_, built.error().code, false, built.error().what, built.error().because, {}});
+    send_frame(
+        setup::Refuse{attempt_, built.error().code, false, built.error().what, built.error().because, {}});
     return finish(State::lost, built.error(), EventKind::peer_lost);
   }
   send_accept();
@@ -139,23 +145,26 @@ void Link::accept(std::unique_ptr<Endpoint> endpoint, const setup::Hello& hello,
 }
 
 void Link::send_accept() {
-  send_frame(setup::Accept{attempt_, node_.identity(), choice_, hash_, {agreed_.max_message, options_.quota_bytes}});
+  send_frame(
+      setup::Accept{attempt_, node_.identity(), choice_, hash_, {agreed_.max_message, options_.quota_bytes}});
 }
 
 void Link::on_hello(const setup::Hello&) {
-  if (role_ == Role::responder && (state_ == State::accepted || state_ == State::up)) send_accept();  // ours was lost
+  if (role_ == Role::responder && (state_ == State::accepted || state_ == State::up))
+    send_accept();  // ours was lost
 }
 
 Result<> Link::build(const StackSpec& spec) {
   const Properties trust = node_.trust_of(peer_);
   facts_ = spec.transport->facts(spec.transport_options, trust);
   if (const Errc code = endpoint_->configure(spec.transport_options); code != Errc::ok)
-    return fail(code, "the transport refuses its options", print(StackText{{}, {std::string(spec.transport->name), {}}}));
+    return fail(code, "the transport refuses its options",
+                print(StackText{{}, {std::string(spec.transport->name), {}}}));
   const auto proved = check(spec, facts_, with_domain_floor(options_.needs, trust), node_.catalogue());
   if (!proved) return tl::unexpected<Error>(proved.error());
   clear_ = property::level(trust, Axis::trust) == 0 && !proved->given.word.covers(property::encrypted);
-  Foundation foundation{node_.engine(), endpoint_->down(), facts_, gate_, quota_.get(), role_, agreed_.max_message,
-                        agreed_.quota_bytes};
+  Foundation foundation{node_.engine(),      endpoint_->down(),  facts_, gate_, quota_.get(), role_,
+                        agreed_.max_message, agreed_.quota_bytes};
   auto stack = Stack::build(spec, foundation, &Link::deliver, &Link::notify, this);
   if (!stack) return tl::unexpected<Error>(stack.error());
   stack_ = std::move(*stack);

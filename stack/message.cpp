@@ -46,7 +46,8 @@ bool Message::grow_head(std::uint32_t bytes) noexcept {
   return true;
 }
 
-// The first piece's slab leaves the body; it stays as header block when the headers, or room for them, lie in it.
+// The first piece's slab leaves the body; it stays as header block when the headers, or room for them, lie in
+// it.
 void Message::let_go(Slab* first) noexcept {
   if (head_slab_ == nullptr && c_.head_end != 0) {
     head_slab_ = first;
@@ -68,7 +69,8 @@ void Message::drop_front_piece() noexcept {
   let_go(old);
 }
 
-// Makes the first `bytes` of the body one run: drops empty front pieces, else copies those bytes into a new first piece.
+// Makes the first `bytes` of the body one run: drops empty front pieces, else copies those bytes into a new
+// first piece.
 bool Message::pull_up(std::uint32_t bytes) noexcept {
   if (c_.slab == nullptr || bytes > body_size()) return false;
   while (data_size() == 0 && c_.more != nullptr) drop_front_piece();

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// Message: move-only bytes with an annotation. Headers grow downwards before the body; the body is a chain of slabs.
+// Message: move-only bytes with an annotation. Headers grow downwards before the body; the body is a chain of
+// slabs.
 //
-//   sending    [room | headers] [body piece] -> [body piece] …     layers `push` headers, the transport gathers all
-//   receiving             [header bytes … body] -> [body piece] …  layers `pull` headers off the front
+//   sending    [room | headers] [body piece] -> [body piece] …     layers `push`, the transport gathers all
+//   receiving             [header bytes … body] -> [body piece] …  layers `pull` off the front
 //
-// A body is immutable once two messages refer to it (`share`, `slice`); every transmission has its own header block with
-// at least `headroom_bytes` free; a message that comes back with less room gets a larger block before it is sent.
-// A message made with `make` keeps its headers in front of its body in one slab, so that a small message is one
-// contiguous run of bytes from the application to the wire.
-// The first 64 bytes are frozen (stack/abi.h). Thread: a message belongs to its pool's engine thread, except a detached
-// one (heap slabs, no pool, unshared), which whoever holds it may move to another thread.
+// A body is immutable once two messages refer to it (`share`, `slice`); every transmission has its own header
+// block with at least `headroom_bytes` free; a message that comes back with less room gets a larger block
+// before it is sent. A message made with `make` keeps its headers in front of its body in one slab, so that a
+// small message is one contiguous run of bytes from the application to the wire.
+// The first 64 bytes are frozen (stack/abi.h). Thread: a message belongs to its pool's engine thread, except
+// a detached one (heap slabs, no pool, unshared), which whoever holds it may move to another thread.
 // Next in reading order: stack/stack.hpp (send).
 #pragma once
 
@@ -37,7 +38,9 @@ class Message {
   static constexpr std::uint32_t headroom_bytes = 128;
 
   Message() noexcept = default;
-  Message(Message&& other) noexcept : c_(other.c_), head_slab_(other.head_slab_), last_(other.last_) { other.forget(); }
+  Message(Message&& other) noexcept : c_(other.c_), head_slab_(other.head_slab_), last_(other.last_) {
+    other.forget();
+  }
   Message& operator=(Message&& other) noexcept {
     if (this != &other) {
       reset();
@@ -64,10 +67,12 @@ class Message {
   /// A message whose body is a copy of `bytes`. [stack-thread]
   static Message copy_of(Pool& pool, Bytes bytes) noexcept;
   static Message copy_of(Pool& pool, std::string_view text) noexcept { return copy_of(pool, as_bytes(text)); }
-  /// A received frame: `bytes` of `slab` from `offset`; takes over the caller's reference to the slab. [stack-thread]
+  /// A received frame: `bytes` of `slab` from `offset`; takes over the caller's reference to the slab.
+  /// [stack-thread]
   static Message received(Slab* slab, std::uint32_t offset, std::uint32_t bytes) noexcept {
     Message message(slab, offset, bytes);
-    message.c_.head_at = message.c_.head_end = 0;  // nothing may be pushed before received bytes that others share
+    message.c_.head_at = message.c_.head_end =
+        0;  // nothing may be pushed before received bytes that others share
     return message;
   }
 
@@ -93,27 +98,32 @@ class Message {
 
   // ---- headers, sending ----
 
-  /// Room for `bytes` more header bytes before all others. Requires: head_room() >= bytes; the stack sees to it before the
-  /// first hook (make_head_room), and every new message has headroom_bytes. A layer that pushes more than its descriptor
-  /// says traps here rather than write outside the block; a call in this place would cost every hook a stack frame.
+  /// Room for `bytes` more header bytes before all others. Requires: head_room() >= bytes; the stack sees to
+  /// it before the first hook (make_head_room), and every new message has headroom_bytes. A layer that pushes
+  /// more than its descriptor says traps here rather than write outside the block; a call in this place would
+  /// cost every hook a stack frame.
   std::byte* push(std::uint32_t bytes) noexcept {
-    if (bytes > c_.head_at) [[unlikely]] __builtin_trap();
+    if (bytes > c_.head_at) [[unlikely]]
+      __builtin_trap();
     c_.head_at -= bytes;
     return head();
   }
-  /// Makes room for `bytes` more header bytes, so that pushes of as many cannot fail; false at the pool's limit.
+  /// Makes room for `bytes` more header bytes, so that pushes of as many cannot fail; false at the pool's
+  /// limit.
   bool make_head_room(std::uint32_t bytes) noexcept { return bytes <= c_.head_at || grow_head(bytes); }
 
   // ---- headers, receiving ----
 
-  /// The first `bytes` body bytes, taken off the front; nullptr when there are fewer. Copies only when they are scattered.
+  /// The first `bytes` body bytes, taken off the front; nullptr when there are fewer. Copies only when they
+  /// are scattered.
   const std::byte* pull(std::uint32_t bytes) noexcept {
     const std::byte* front = peek(bytes);
     if (front != nullptr) c_.data_at += bytes;
     return front;
   }
-  /// The first `bytes` of the first piece; nullptr when they are not there in one run. Unlike peek it calls nothing: a
-  /// hook tries this first and leaves the rest (peek, pull) to its slow path, so that the usual one needs no stack frame.
+  /// The first `bytes` of the first piece; nullptr when they are not there in one run. Unlike peek it calls
+  /// nothing: a hook tries this first and leaves the rest (peek, pull) to its slow path, so that the usual
+  /// one needs no stack frame.
   [[nodiscard]] const std::byte* front_run(std::uint32_t bytes) const noexcept {
     return bytes <= c_.data_end - c_.data_at ? data() : nullptr;
   }
@@ -132,13 +142,14 @@ class Message {
   [[nodiscard]] Bytes front() const noexcept { return {data(), data_size()}; }
   /// The first piece for writing. Requires: made by make, copy_of or make_detached, and never shared.
   [[nodiscard]] MutableBytes writable() noexcept { return {data(), data_size()}; }
-  /// The whole body as one run: gathers a scattered body into one slab first (a counted copy). Empty when that fails.
+  /// The whole body as one run: gathers a scattered body into one slab first (a counted copy). Empty when
+  /// that fails.
   Bytes gathered(Pool& pool) noexcept;
   /// The body as text, for examples and tests. Requires: a body of one piece, as small messages have.
   [[nodiscard]] std::string_view text() const noexcept { return as_text(front()); }
 
-  /// Calls `visit(Bytes)` for the header bytes (if any) and then each body piece, adjacent ones merged; visit returns false
-  /// to stop.
+  /// Calls `visit(Bytes)` for the header bytes (if any) and then each body piece, adjacent ones merged; visit
+  /// returns false to stop.
   template <class Visit>
   void each_run(Visit&& visit) const {
     Bytes run{head(), header_size()};
@@ -161,19 +172,24 @@ class Message {
     copy_runs(to);
   }
 
-  /// Another message with the same body and a copy of the headers in its own block; empty when the pool's limit is reached.
+  /// Another message with the same body and a copy of the headers in its own block; empty when the pool's
+  /// limit is reached.
   [[nodiscard]] Message share(Pool& pool) const noexcept { return view(pool, 0, body_size(), true); }
-  /// A new transmission of body bytes [offset, offset + bytes): own empty header block, shared bytes, same annotation.
+  /// A new transmission of body bytes [offset, offset + bytes): own empty header block, shared bytes, same
+  /// annotation.
   [[nodiscard]] Message slice(Pool& pool, std::uint32_t offset, std::uint32_t bytes) const noexcept {
     return view(pool, offset, bytes, false);
   }
-  /// Appends the body of `tail` (its headers are dropped); false, with both unchanged, when the pool's limit is reached.
+  /// Appends the body of `tail` (its headers are dropped); false, with both unchanged, when the pool's limit
+  /// is reached.
   bool append(Pool& pool, Message&& tail) noexcept;
   /// Cuts the body to its first `bytes`. Requires: bytes ≤ body_size().
   void truncate(std::uint32_t bytes) noexcept;
-  /// Turns pushed headers into the front of the body, as the receiving side sees it (loop, simulations). Never copies.
+  /// Turns pushed headers into the front of the body, as the receiving side sees it (loop, simulations).
+  /// Never copies.
   bool as_received(Pool& pool) noexcept;
-  /// Counts the slabs that no quota counts yet to `quota` until they are released: what a receiver keeps alive. [stack-thread]
+  /// Counts the slabs that no quota counts yet to `quota` until they are released: what a receiver keeps
+  /// alive. [stack-thread]
   void charge(Quota& quota) noexcept {
     if (c_.slab != nullptr) slab()->charge(quota);
     for (const Piece* piece = more(); piece != nullptr; piece = piece->next) piece->slab->charge(quota);
@@ -189,9 +205,20 @@ class Message {
 
  private:
   Message(Slab* slab, std::uint32_t offset, std::uint32_t bytes) noexcept
-      : c_{reinterpret_cast<unsigned char*>(slab->bytes()), offset, offset, slab, offset, offset + bytes, 0, 0, nullptr, {}} {}
+      : c_{reinterpret_cast<unsigned char*>(slab->bytes()),
+           offset,
+           offset,
+           slab,
+           offset,
+           offset + bytes,
+           0,
+           0,
+           nullptr,
+           {}} {}
 
-  [[nodiscard]] std::byte* head() const noexcept { return reinterpret_cast<std::byte*>(c_.head_base) + c_.head_at; }
+  [[nodiscard]] std::byte* head() const noexcept {
+    return reinterpret_cast<std::byte*>(c_.head_base) + c_.head_at;
+  }
   [[nodiscard]] std::byte* data() const noexcept { return slab()->bytes() + c_.data_at; }
   [[nodiscard]] std::uint32_t data_size() const noexcept { return c_.data_end - c_.data_at; }
   [[nodiscard]] bool headers_touch_body() const noexcept {
@@ -227,11 +254,13 @@ class Message {
   bool append_piece(Pool& pool, Slab* slab, std::byte* data, std::uint32_t bytes) noexcept;
 
   harness_message c_{};
-  Slab* head_slab_ = nullptr;  // owner of a header block of its own; null: headers lie in the first piece's slab
-  Piece* last_ = nullptr;      // last further piece; meaningful only while there is one
+  Slab* head_slab_ =
+      nullptr;             // owner of a header block of its own; null: headers lie in the first piece's slab
+  Piece* last_ = nullptr;  // last further piece; meaningful only while there is one
 };
-static_assert(HARNESS_SLAB_HEADER == sizeof(Slab) && offsetof(harness_message, slab) == 16 && offsetof(harness_message, more) == 40 &&
-              offsetof(harness_message, note) == 48 && sizeof(harness_message) == 64);
+static_assert(HARNESS_SLAB_HEADER == sizeof(Slab) && offsetof(harness_message, slab) == 16 &&
+              offsetof(harness_message, more) == 40 && offsetof(harness_message, note) == 48 &&
+              sizeof(harness_message) == 64);
 static_assert(sizeof(Message) == 80 && std::is_standard_layout_v<Message>);
 
 }  // namespace harness

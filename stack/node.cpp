@@ -10,7 +10,8 @@ namespace harness {
 struct Node::Waiting {
   Waiting(Node& owner, std::unique_ptr<Endpoint> dialled)
       : node(owner), endpoint(std::move(dialled)),
-        timer([](void* self) { static_cast<Waiting*>(self)->node.release(*static_cast<Waiting*>(self)); }, this) {}
+        timer([](void* self) { static_cast<Waiting*>(self)->node.release(*static_cast<Waiting*>(self)); },
+              this) {}
   Node& node;
   std::unique_ptr<Endpoint> endpoint;
   Timer timer;
@@ -34,9 +35,11 @@ Needs with_domain_floor(Needs needs, Properties trust) noexcept {
 }
 
 Node::Node(Engine& engine, const Catalogue& catalogue, NodeOptions options)
-    : engine_(engine), catalogue_(catalogue),
-      identity_{std::move(options.name), std::move(options.domain), std::move(options.host), engine.random().next()} {
-  admit_ = [this](const setup::Identity& peer, const std::string&) { return own_domain_only(identity_, peer); };
+    : engine_(engine), catalogue_(catalogue), identity_{std::move(options.name), std::move(options.domain),
+                                                        std::move(options.host), engine.random().next()} {
+  admit_ = [this](const setup::Identity& peer, const std::string&) {
+    return own_domain_only(identity_, peer);
+  };
   engine_.add(*this);
 }
 
@@ -87,9 +90,11 @@ Result<std::shared_ptr<Link>> Node::connect(const std::string& peer, LinkOptions
     return fail(Errc::invalid, "not a name: " + (setup::valid_name(options.name) ? peer : options.name),
                 "names are 1 to 64 letters, digits, '.', '_' and '-'", "rename it");
   if (options.offers.empty())
-    return fail(Errc::invalid, "nothing to offer to " + peer, "the link has no stack", "give it a stack or needs");
+    return fail(Errc::invalid, "nothing to offer to " + peer, "the link has no stack",
+                "give it a stack or needs");
   if (!peer.empty() && find(peer, options.name) != nullptr)
-    return fail(Errc::exists, "link " + options.name + " to " + peer + " is open", {}, "give this one another name");
+    return fail(Errc::exists, "link " + options.name + " to " + peer + " is open", {},
+                "give this one another name");
   std::shared_ptr<Link> link(new Link(*this, std::move(options), Role::initiator));
   link->peer_.name = peer;
   links_.push_back(link);
@@ -134,8 +139,8 @@ void Node::release(Waiting& waiting) noexcept {
 
 void Node::turn_away(Waiting& waiting, std::uint64_t attempt, const Error& error, bool yield) {
   ++refused_count_;
-  Message frame =
-      setup::write(engine_.pool(), setup::Refuse{attempt, error.code, yield, error.what, error.because, error.advice});
+  Message frame = setup::write(
+      engine_.pool(), setup::Refuse{attempt, error.code, yield, error.what, error.because, error.advice});
   if (frame) (void)waiting.endpoint->send_setup(std::move(frame));
   release(waiting);
 }
@@ -144,7 +149,8 @@ void Node::on_first_frame(Waiting& waiting, Message& frame) {
   auto parsed = setup::parse(frame.gathered(engine_.pool()));
   const auto* hello = parsed ? std::get_if<setup::Hello>(&*parsed) : nullptr;
   if (hello == nullptr)
-    return turn_away(waiting, 0, parsed ? Error{Errc::corrupt, "the first frame is not a HELLO", {}, {}} : parsed.error());
+    return turn_away(
+        waiting, 0, parsed ? Error{Errc::corrupt, "the first frame is not a HELLO", {}, {}} : parsed.error());
   on_hello(waiting, *hello);
 }
 
@@ -154,7 +160,8 @@ Result<std::shared_ptr<Link>> Node::rival(const setup::Hello& hello) {
   if (mine == nullptr) return mine;
   if (mine->state() == Link::State::dialing) return mine;
   if (mine->peer().incarnation == hello.from.incarnation)
-    return fail(Errc::exists, "link " + hello.link + " between " + hello.from.name + " and " + identity_.name + " is open",
+    return fail(Errc::exists,
+                "link " + hello.link + " between " + hello.from.name + " and " + identity_.name + " is open",
                 "it is " + std::string(to_string(mine->state())), "give the second link another name");
   mine->finish(Link::State::lost, {Errc::peer_lost, hello.from.name + " came back as a new process", {}, {}},
                EventKind::peer_lost);
@@ -169,8 +176,8 @@ void Node::on_hello(Waiting& waiting, const setup::Hello& hello) {
   auto mine = rival(hello);
   if (!mine) return turn_away(waiting, hello.attempt, mine.error());
   if (*mine != nullptr && identity_.name < hello.from.name && !(*mine)->yielded_)
-    return turn_away(waiting, hello.attempt, {Errc::exists, "both sides dialled", "the smaller name's attempt stands", {}},
-                     true);
+    return turn_away(waiting, hello.attempt,
+                     {Errc::exists, "both sides dialled", "the smaller name's attempt stands", {}}, true);
   auto admission = admit_(hello.from, hello.link);
   if (!admission) return turn_away(waiting, hello.attempt, admission.error());
   auto choice = choose(hello, *waiting.endpoint, *admission);
@@ -194,7 +201,8 @@ void Node::on_hello(Waiting& waiting, const setup::Hello& hello) {
 }
 
 // The first offer that is ours, has the hash we compute, stands on this transport and passes check.
-Result<Node::Choice> Node::choose(const setup::Hello& hello, const Endpoint& endpoint, const Admission& admission) const {
+Result<Node::Choice> Node::choose(const setup::Hello& hello, const Endpoint& endpoint,
+                                  const Admission& admission) const {
   const Properties trust = trust_of(hello.from);
   Error first{Errc::invalid, "nothing was offered", {}, {}};
   for (std::size_t i = 0; i < hello.offers.size(); ++i) {
@@ -207,13 +215,13 @@ Result<Node::Choice> Node::choose(const setup::Hello& hello, const Endpoint& end
       continue;
     }
     if (spec->hash() != hello.offers[i].hash) {
-      refused({Errc::conflict, "the two nodes read the same stack differently", "the hashes of " + spec->text() + " differ",
-               "run the same release on both nodes"});
+      refused({Errc::conflict, "the two nodes read the same stack differently",
+               "the hashes of " + spec->text() + " differ", "run the same release on both nodes"});
       continue;
     }
     if (!endpoint.peer_address().starts_with(std::string(spec->transport->name) + ":")) {
-      refused({Errc::unsupported, "the offer " + spec->text() + " arrived over another transport", endpoint.peer_address(),
-               "dial the address of its own transport"});
+      refused({Errc::unsupported, "the offer " + spec->text() + " arrived over another transport",
+               endpoint.peer_address(), "dial the address of its own transport"});
       continue;
     }
     Needs floor = admission.floor;
@@ -232,7 +240,8 @@ Result<Node::Choice> Node::choose(const setup::Hello& hello, const Endpoint& end
 void Node::retire(std::unique_ptr<Endpoint> endpoint) { dead_endpoints_.push_back(std::move(endpoint)); }
 
 void Node::retire(const Link& link) {
-  const auto at = std::find_if(links_.begin(), links_.end(), [&](const auto& mine) { return mine.get() == &link; });
+  const auto at =
+      std::find_if(links_.begin(), links_.end(), [&](const auto& mine) { return mine.get() == &link; });
   if (at == links_.end()) return;
   dead_links_.push_back(std::move(*at));
   links_.erase(at);

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // A node: a name with an engine that listens on addresses, dials names and owns the links.
 //
-// Set-up is one state table for all transports (stack/link.hpp). Two nodes that dial each other at the same time get one
-// link: the attempt of the smaller name stands, the other side's yields and attaches to it. A peer that comes back with
-// another incarnation replaces what is left of its former self.
-// The node is handed its transports or makes them from the catalogue; it knows none by name. Everything on the engine's
-// thread; other threads use Engine::post.
+// Set-up is one state table for all transports (stack/link.hpp). Two nodes that dial each other at the same
+// time get one link: the attempt of the smaller name stands, the other side's yields and attaches to it. A
+// peer that comes back with another incarnation replaces what is left of its former self.
+// The node is handed its transports or makes them from the catalogue; it knows none by name. Everything on
+// the engine's thread; other threads use Engine::post.
 #pragma once
 
 #include <functional>
@@ -28,12 +28,12 @@ struct NodeOptions {
 /// What this node demands of a link that a peer opens.
 struct Admission {
   Needs floor;
-  std::uint32_t max_message = 0;          // 0: half the quota
+  std::uint32_t max_message = 0;  // 0: half the quota
   std::uint64_t quota_bytes = 16u << 20;
 };
 
-/// What is needed at least of a link to a peer as near as `trust` says: between domains, encryption without a gap, unless
-/// both ends allow clear text. [any-thread]
+/// What is needed at least of a link to a peer as near as `trust` says: between domains, encryption without a
+/// gap, unless both ends allow clear text. [any-thread]
 Needs with_domain_floor(Needs needs, Properties trust) noexcept;
 
 class Node : private Poller, private Acceptor {
@@ -41,9 +41,9 @@ class Node : private Poller, private Acceptor {
   using Admit = std::function<Result<Admission>(const setup::Identity& peer, const std::string& link)>;
   using OnLink = std::function<void(const std::shared_ptr<Link>&)>;
 
-  static constexpr std::size_t waiting_max = 256;                         // accepted endpoints without a HELLO yet
-  static constexpr std::uint64_t hello_timeout_ns = 5'000'000'000;        // … and how long they may wait
-  static constexpr std::uint64_t repeat_ns = 20'000'000;                  // first repetition on lossy media
+  static constexpr std::size_t waiting_max = 256;                   // accepted endpoints without a HELLO yet
+  static constexpr std::uint64_t hello_timeout_ns = 5'000'000'000;  // … and how long they may wait
+  static constexpr std::uint64_t repeat_ns = 20'000'000;            // first repetition on lossy media
   static constexpr std::uint64_t back_off_ns_max = 1'000'000'000;
 
   /// Requires: a valid name and domain (setup::valid_name); engine and catalogue outlive the node.
@@ -57,18 +57,20 @@ class Node : private Poller, private Acceptor {
 
   /// Adds a transport made elsewhere (loop and sim are shared by several nodes). One of each name.
   void add(std::shared_ptr<Transport> transport);
-  /// Listens on "tcp:127.0.0.1:7001"; returns the address to dial, ports filled in. Errors: not_found (no such
-  /// transport), and those of Transport::listen.
+  /// Listens on "tcp:127.0.0.1:7001"; returns the address to dial, ports filled in. Errors: not_found (no
+  /// such transport), and those of Transport::listen.
   Result<std::string> listen(std::string_view address);
-  /// Opens a link to the node called `peer` (empty: whoever answers). The link is up, or lost with its error, later;
-  /// events tell. Errors: invalid (names, no offers), exists (a link of that name to that peer is open).
+  /// Opens a link to the node called `peer` (empty: whoever answers). The link is up, or lost with its error,
+  /// later; events tell. Errors: invalid (names, no offers), exists (a link of that name to that peer is
+  /// open).
   Result<std::shared_ptr<Link>> connect(const std::string& peer, LinkOptions options);
-  /// The same for a stack declared as text: each stack of `spec` with the first of `addresses` ("tcp:10.0.0.2:7001") that
-  /// its transport can dial, in the order of `spec`. Errors: those of resolve; invalid (no address for any stack).
+  /// The same for a stack declared as text: each stack of `spec` with the first of `addresses`
+  /// ("tcp:10.0.0.2:7001") that its transport can dial, in the order of `spec`. Errors: those of resolve;
+  /// invalid (no address for any stack).
   Result<std::shared_ptr<Link>> connect(const std::string& peer, std::string_view spec,
                                         const std::vector<std::string>& addresses, LinkOptions options = {});
-  /// The same for needs: the cheapest stack over each address' transport, in the order of `addresses`. Errors:
-  /// unsupported, with what the last transport lacks.
+  /// The same for needs: the cheapest stack over each address' transport, in the order of `addresses`.
+  /// Errors: unsupported, with what the last transport lacks.
   Result<std::shared_ptr<Link>> connect(const std::string& peer, const Needs& needs,
                                         const std::vector<std::string>& addresses, LinkOptions options = {});
   /// Who hears of links that peers open: called before their first message, so that handlers can be set.
@@ -95,7 +97,8 @@ class Node : private Poller, private Acceptor {
   void accepted(std::unique_ptr<Endpoint> endpoint) override;
   void on_first_frame(Waiting& waiting, Message& frame);
   void on_hello(Waiting& waiting, const setup::Hello& hello);
-  Result<Choice> choose(const setup::Hello& hello, const Endpoint& endpoint, const Admission& admission) const;
+  Result<Choice> choose(const setup::Hello& hello, const Endpoint& endpoint,
+                        const Admission& admission) const;
   Result<std::shared_ptr<Link>> rival(const setup::Hello& hello);
   void turn_away(Waiting& waiting, std::uint64_t attempt, const Error& error, bool yield = false);
   void release(Waiting& waiting) noexcept;
@@ -111,7 +114,8 @@ class Node : private Poller, private Acceptor {
   std::vector<std::string> addresses_;
   std::vector<std::shared_ptr<Link>> links_;
   std::list<Waiting> waiting_;
-  std::vector<std::unique_ptr<Endpoint>> dead_endpoints_;  // freed in the next turn, never inside their own callbacks
+  std::vector<std::unique_ptr<Endpoint>>
+      dead_endpoints_;  // freed in the next turn, never inside their own callbacks
   std::vector<std::shared_ptr<Link>> dead_links_;
   std::list<Waiting> dead_waiting_;
   Admit admit_;

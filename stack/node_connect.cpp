@@ -37,7 +37,8 @@ Result<std::shared_ptr<Link>> Node::connect(const std::string& peer, std::string
 
 Result<std::shared_ptr<Link>> Node::connect(const std::string& peer, const Needs& needs,
                                             const std::vector<std::string>& addresses, LinkOptions options) {
-  Error last{Errc::invalid, "no address of " + peer, "the list is empty", "give one, as in tcp:127.0.0.1:7001"};
+  Error last{Errc::invalid, "no address of " + peer, "the list is empty",
+             "give one, as in tcp:127.0.0.1:7001"};
   options.needs = needs;
   for (const std::string& address : addresses) {
     const auto [name, rest] = split(address);
@@ -48,7 +49,8 @@ Result<std::shared_ptr<Link>> Node::connect(const std::string& peer, const Needs
     }
     // How near the peer is shows only in its ACCEPT; what holds within a domain holds nearer, too.
     const OptionValues standard(transport->options);
-    auto stack = compose(needs, *transport, standard, transport->facts(standard, property::same_domain), catalogue_);
+    auto stack =
+        compose(needs, *transport, standard, transport->facts(standard, property::same_domain), catalogue_);
     if (stack) {
       options.offers.push_back({std::move(*stack), std::string(rest)});
     } else {

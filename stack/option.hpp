@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Options of layers and transports: typed, bounded and documented in one constexpr table.
 //
-// Every option is a 64-bit integer inside: a count, a size in bytes, a time in microseconds, a rate in parts per
-// million, yes/no, or the index of a word. The table gives name, kind, bounds, default and one sentence; the spec parser,
-// `--help`, the docs table and the layer's constructor all read the same table.
+// Every option is a 64-bit integer inside: a count, a size in bytes, a time in microseconds, a rate in parts
+// per million, yes/no, or the index of a word. The table gives name, kind, bounds, default and one sentence;
+// the spec parser, `--help`, the docs table and the layer's constructor all read the same table.
 #pragma once
 
 #include <cstdint>
@@ -35,14 +35,15 @@ struct OptionSpec {
   std::span<const std::string_view> words = {};
 };
 
-/// Reads one value as written in a spec: whole numbers with a unit, rates with up to four decimals. Error invalid:
-/// what the option is, its bounds and its default. [any-thread]
+/// Reads one value as written in a spec: whole numbers with a unit, rates with up to four decimals. Error
+/// invalid: what the option is, its bounds and its default. [any-thread]
 Result<std::int64_t> parse_value(const OptionSpec& option, std::string_view text);
-/// The canonical text of a value: the largest unit that gives a whole number; reading it gives the same value.
-/// [any-thread]
+/// The canonical text of a value: the largest unit that gives a whole number; reading it gives the same
+/// value. [any-thread]
 std::string print_value(const OptionSpec& option, std::int64_t value);
 
-/// Values of one layer's or transport's options, in the order of its table; made by `resolve` (stack/spec.hpp).
+/// Values of one layer's or transport's options, in the order of its table; made by `resolve`
+/// (stack/spec.hpp).
 class OptionValues {
  public:
   OptionValues() = default;

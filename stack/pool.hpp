@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Reference-counted slabs from per-engine pools, and the quota that counts what a link has alive.
 //
-// A pool keeps free lists of eight sizes (256 B … 256 KiB with the 64-byte slab header); larger slabs come from the
-// heap and go back to it. It grows in chunks up to a stated limit and never shrinks; after warm-up it allocates nothing.
-// Counts are not atomic: a pool, its slabs and every message made of them belong to one engine's thread. What crosses
-// threads is copied into heap slabs (Message::detached), which have no pool.
+// A pool keeps free lists of eight sizes (256 B … 256 KiB with the 64-byte slab header); larger slabs come
+// from the heap and go back to it. It grows in chunks up to a stated limit and never shrinks; after warm-up
+// it allocates nothing. Counts are not atomic: a pool, its slabs and every message made of them belong to one
+// engine's thread. What crosses threads is copied into heap slabs (Message::detached), which have no pool.
 // Rejected: atomic counts (5 ns each on the 64-byte path), std::pmr (no shared ownership, no quota).
 // Bounds: `limit_bytes` for all chunks and large slabs together; an allocation beyond it gives nullptr.
 #pragma once
@@ -16,14 +16,15 @@
 
 #include <boost/intrusive/slist.hpp>
 
-struct harness_slab {};   // the opaque C names of stack/abi.h
+struct harness_slab {};  // the opaque C names of stack/abi.h
 struct harness_piece {};
 
 namespace harness {
 
 class Pool;
 
-/// Counts the pool bytes that a link's layers and its application keep alive; tells once when they fall below the limit.
+/// Counts the pool bytes that a link's layers and its application keep alive; tells once when they fall below
+/// the limit.
 class Quota {
  public:
   using Notify = void (*)(void* self) noexcept;
@@ -83,7 +84,9 @@ class Quota {
 };
 
 /// A block of shared memory; its bytes follow this header. Immutable once a second message refers to it.
-struct alignas(64) Slab : harness_slab, boost::intrusive::slist_base_hook<boost::intrusive::link_mode<boost::intrusive::normal_link>> {
+struct alignas(64) Slab
+    : harness_slab,
+      boost::intrusive::slist_base_hook<boost::intrusive::link_mode<boost::intrusive::normal_link>> {
   Pool* pool = nullptr;    // null: a heap slab without a pool, may cross threads while unshared
   Quota* quota = nullptr;  // charged for total_bytes while alive
   std::uint32_t references = 1;
@@ -111,10 +114,13 @@ struct Piece : harness_piece {
 
 class Pool {
  public:
-  static constexpr std::array<std::uint32_t, 8> class_bytes = {256, 512, 1024, 2048, 4096, 16384, 65536, 262144};
+  static constexpr std::array<std::uint32_t, 8> class_bytes = {256,  512,   1024,  2048,
+                                                               4096, 16384, 65536, 262144};
   static constexpr std::uint32_t large = class_bytes.size();
   static constexpr std::uint32_t slab_header_bytes = sizeof(Slab);
-  static constexpr std::uint32_t capacity_of(std::uint32_t size_class) { return class_bytes[size_class] - slab_header_bytes; }
+  static constexpr std::uint32_t capacity_of(std::uint32_t size_class) {
+    return class_bytes[size_class] - slab_header_bytes;
+  }
 
   explicit Pool(std::uint64_t limit_bytes = std::uint64_t{1} << 30) noexcept : limit_bytes_(limit_bytes) {}
   /// Requires: every slab was given back, or the process ends (messages outlive their pool only by a bug).
@@ -122,7 +128,8 @@ class Pool {
   Pool(const Pool&) = delete;
   Pool& operator=(const Pool&) = delete;
 
-  /// A slab of at least `capacity` bytes with one reference, or nullptr beyond the limit. `quota` may be null. [stack-thread]
+  /// A slab of at least `capacity` bytes with one reference, or nullptr beyond the limit. `quota` may be
+  /// null. [stack-thread]
   Slab* allocate(std::uint32_t capacity, Quota* quota = nullptr) noexcept {
     const std::uint32_t size_class = class_for(capacity);
     if (size_class == large || free_[size_class].empty()) return allocate_slow(size_class, capacity, quota);
@@ -134,7 +141,8 @@ class Pool {
     return &slab;
   }
 
-  /// A slab from the heap that belongs to no pool: whoever holds its only reference may be on any thread. [any-thread]
+  /// A slab from the heap that belongs to no pool: whoever holds its only reference may be on any thread.
+  /// [any-thread]
   static Slab* allocate_detached(std::uint32_t capacity) noexcept;
 
   static void retain(Slab* slab) noexcept { ++slab->references; }
@@ -146,12 +154,15 @@ class Pool {
   Piece* allocate_piece(Slab* slab, std::byte* data, std::uint32_t bytes, Piece* next) noexcept;
   static void release_piece(Piece* piece) noexcept;
 
-  [[nodiscard]] std::uint64_t held_bytes() const noexcept { return held_bytes_; }    // chunks and large slabs
-  [[nodiscard]] std::uint64_t grown_count() const noexcept { return grown_count_; }  // times it asked the heap
-  [[nodiscard]] std::uint64_t alive_count() const noexcept;                          // slabs not given back
+  [[nodiscard]] std::uint64_t held_bytes() const noexcept { return held_bytes_; }  // chunks and large slabs
+  [[nodiscard]] std::uint64_t grown_count() const noexcept {
+    return grown_count_;
+  }                                                          // times it asked the heap
+  [[nodiscard]] std::uint64_t alive_count() const noexcept;  // slabs not given back
 
  private:
-  using FreeList = boost::intrusive::slist<Slab, boost::intrusive::constant_time_size<false>, boost::intrusive::cache_last<false>>;
+  using FreeList = boost::intrusive::slist<Slab, boost::intrusive::constant_time_size<false>,
+                                           boost::intrusive::cache_last<false>>;
   struct Chunk {
     Chunk* next;
     std::uint64_t bytes;

@@ -98,13 +98,9 @@ struct Plain {
 
 }  // namespace
 
-const std::array<AxisInfo, axis_count>& axes() noexcept {
-  return table;
-}
+const std::array<AxisInfo, axis_count>& axes() noexcept { return table; }
 
-const AxisInfo& info(Axis axis) noexcept {
-  return table[static_cast<std::size_t>(axis)];
-}
+const AxisInfo& info(Axis axis) noexcept { return table[static_cast<std::size_t>(axis)]; }
 
 std::optional<Properties> from_word(std::string_view word) noexcept {
   const Plain plain(word);

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a link guarantees, as one word: ordered axes in thermometer code.
 //
-// Each axis has levels from weak to strong. Level k of an axis sets bits 1…k of its field, so "at least" is one AND:
-// `have.covers(need)`. A layer adds levels and clears them; a transport states facts; an application states needs; all
-// three are the same type. The largest message is a number beside the word (see Facts), not an axis.
+// Each axis has levels from weak to strong. Level k of an axis sets bits 1…k of its field, so "at least" is
+// one AND: `have.covers(need)`. A layer adds levels and clears them; a transport states facts; an application
+// states needs; all three are the same type. The largest message is a number beside the word (see Facts), not
+// an axis.
 // Rejected: plain booleans as in Horus (P1–P16): they cannot say "at least", and `clears` needs whole axes.
 // Sources: van Renesse, Birman & Maffeis, Horus, CACM 39(4) 1996 (properties of a layer).
 #pragma once
@@ -23,7 +24,8 @@ enum class Axis : std::uint8_t {
   order,            // none < fifo (per channel) < causal < total
   duplication,      // possible < none
   integrity,        // none < 16 bit < 32 bit < cryptographic
-  confidentiality,  // none < host (memory of one host) < link (encrypted, keys of the two ends) < forward secret
+  // none < host (memory of one host) < link (encrypted, keys of the two ends) < forward secret
+  confidentiality,
   identity,         // none < address < host key < principal
   replay,           // open < windowed < none
   coverage,         // something unauthenticated went out < no control byte ever did
@@ -48,17 +50,21 @@ inline constexpr std::size_t axis_count = 23;
 struct AxisInfo {
   Axis axis;
   std::string_view name;
-  std::uint8_t levels;                       // number of levels above 0
-  std::uint8_t shift;                        // first bit of the field
-  std::array<std::string_view, 5> words;     // words[0] … words[levels]
+  std::uint8_t levels;                    // number of levels above 0
+  std::uint8_t shift;                     // first bit of the field
+  std::array<std::string_view, 5> words;  // words[0] … words[levels]
 };
 
 /// A set of guarantees: one word, a value.
 struct Properties {
   std::uint64_t bits = 0;
 
-  [[nodiscard]] constexpr bool covers(Properties need) const noexcept { return (bits & need.bits) == need.bits; }
-  [[nodiscard]] constexpr bool intersects(Properties other) const noexcept { return (bits & other.bits) != 0; }
+  [[nodiscard]] constexpr bool covers(Properties need) const noexcept {
+    return (bits & need.bits) == need.bits;
+  }
+  [[nodiscard]] constexpr bool intersects(Properties other) const noexcept {
+    return (bits & other.bits) != 0;
+  }
   [[nodiscard]] constexpr bool empty() const noexcept { return bits == 0; }
   [[nodiscard]] constexpr Properties without(Properties other) const noexcept { return {bits & ~other.bits}; }
   friend constexpr Properties operator|(Properties a, Properties b) noexcept { return {a.bits | b.bits}; }
@@ -151,9 +157,9 @@ const std::array<AxisInfo, axis_count>& axes() noexcept;
 /// The row of one axis. [any-thread]
 const AxisInfo& info(Axis axis) noexcept;
 
-/// The properties a user's word asks for ("reliable", "ordered", "encrypted" …), or nothing for an unknown word.
-/// Words are those of AxisInfo plus the synonyms of docs/composition.md; capitals do not matter, '-' and '_' are
-/// blanks. The word of a level 0 asks for nothing. [any-thread]
+/// The properties a user's word asks for ("reliable", "ordered", "encrypted" …), or nothing for an unknown
+/// word. Words are those of AxisInfo plus the synonyms of docs/composition.md; capitals do not matter, '-'
+/// and '_' are blanks. The word of a level 0 asks for nothing. [any-thread]
 std::optional<Properties> from_word(std::string_view word) noexcept;
 /// The word that asks for something and is nearest to a mistyped one; empty when none is near. [any-thread]
 std::string_view closest_word(std::string_view word) noexcept;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Seeded pseudo-random numbers (xoshiro256**, seeded by splitmix64): the same on every machine, so that a seed replays.
+// Seeded pseudo-random numbers (xoshiro256**, seeded by splitmix64): the same on every machine, so that a
+// seed replays.
 //
 // Not for keys. Source: Blackman & Vigna, Scrambled linear pseudorandom number generators, 2018.
 #pragma once
@@ -34,7 +35,9 @@ class Random {
     return static_cast<std::uint64_t>((static_cast<Uint128>(next()) * bound) >> 64);
   }
   /// Uniform in [low, high].
-  std::uint64_t between(std::uint64_t low, std::uint64_t high) noexcept { return low + below(high - low + 1); }
+  std::uint64_t between(std::uint64_t low, std::uint64_t high) noexcept {
+    return low + below(high - low + 1);
+  }
   /// True with a probability of `parts` per million.
   bool chance_ppm(std::uint64_t parts) noexcept { return parts != 0 && below(1'000'000) < parts; }
 

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Errors as values: `Errc` where messages flow, `Result<T>` where links and stacks are set up.
 //
-// The hot path returns one 16-bit code and never a text. Set-up, configuration and everything a person reads returns
-// `Error`, whose three parts are printed as they are: what failed, because of which fact, and what to type next.
-// Rejected: exceptions (no function of this project lets one out) and std::error_code (24 bytes, and no second part).
+// The hot path returns one 16-bit code and never a text. Set-up, configuration and everything a person reads
+// returns `Error`, whose three parts are printed as they are: what failed, because of which fact, and what to
+// type next.
+// Rejected: exceptions (no function of this project lets one out) and std::error_code (24 bytes, and no
+// second part).
 #pragma once
 
 #include <cstdint>
@@ -52,7 +54,8 @@ struct Error {
 template <class T = void>
 using Result = tl::expected<T, Error>;
 
-inline tl::unexpected<Error> fail(Errc code, std::string what, std::string because = {}, std::string advice = {}) {
+inline tl::unexpected<Error> fail(Errc code, std::string what, std::string because = {},
+                                  std::string advice = {}) {
   return tl::unexpected<Error>(Error{code, std::move(what), std::move(because), std::move(advice)});
 }
 

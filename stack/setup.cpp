@@ -98,7 +98,8 @@ Refuse take_refuse(Reader& from) {
   Refuse refuse;
   refuse.attempt = from.take<std::uint64_t>();
   const auto code = from.take<std::uint16_t>();
-  refuse.code = code > 0 && code <= static_cast<std::uint16_t>(Errc::io) ? static_cast<Errc>(code) : Errc::denied;
+  refuse.code =
+      code > 0 && code <= static_cast<std::uint16_t>(Errc::io) ? static_cast<Errc>(code) : Errc::denied;
   refuse.yield = from.take<std::uint8_t>() == 1;
   refuse.what = from.take_text(text_bytes_max);
   refuse.because = from.take_text(text_bytes_max);
@@ -151,10 +152,12 @@ Result<Frame> parse(Bytes bytes) {
   if (!frame) return frame;
   if (!from.done())
     return fail(Errc::corrupt, "a damaged set-up frame",
-                from.ok() ? std::to_string(from.remaining()) + " bytes too many" : "it ends early or a text is too long");
+                from.ok() ? std::to_string(from.remaining()) + " bytes too many"
+                          : "it ends early or a text is too long");
   if (const auto* hello = std::get_if<Hello>(&*frame)) {
     if (!valid_name(hello->from.name) || !valid_name(hello->link) || hello->offers.size() > offers_max)
-      return fail(Errc::corrupt, "a damaged set-up frame", "a name is not valid or there are too many offers");
+      return fail(Errc::corrupt, "a damaged set-up frame",
+                  "a name is not valid or there are too many offers");
   }
   return frame;
 }
@@ -162,7 +165,8 @@ Result<Frame> parse(Bytes bytes) {
 bool valid_name(std::string_view name) noexcept {
   if (name.empty() || name.size() > name_bytes_max || name[0] == '.' || name[0] == '-') return false;
   return std::all_of(name.begin(), name.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
+           c == '_' || c == '-';
   });
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The frames of link set-up and close: HELLO, ACCEPT, REFUSE, READY, FIN, FIN_ACK. Values, a writer and a parser.
+// The frames of link set-up and close: HELLO, ACCEPT, REFUSE, READY, FIN, FIN_ACK. Values, a writer and a
+// parser.
 //
 //   initiator                              responder
 //     HELLO{version, names, offers}  ──▶     first offer that both catalogues and floors allow
@@ -8,9 +9,9 @@
 //     FIN{frames}                    ──▶   each side ends its own direction …
 //                                    ◀──   FIN_ACK, and its own FIN
 //
-// Every frame: magic 32, version 16, type 8, then its fields; texts have a 16-bit length. Bounded before anything is
-// allocated: names 64 bytes, offers 16 of 4096 bytes. An attempt number, drawn by the initiator, names the attempt, so
-// that repeated and late frames are recognised on lossy media.
+// Every frame: magic 32, version 16, type 8, then its fields; texts have a 16-bit length. Bounded before
+// anything is allocated: names 64 bytes, offers 16 of 4096 bytes. An attempt number, drawn by the initiator,
+// names the attempt, so that repeated and late frames are recognised on lossy media.
 #pragma once
 
 #include <cstdint>
@@ -97,7 +98,8 @@ using Frame = std::variant<Hello, Accept, Refuse, Ready, Fin, FinAck>;
 
 /// A setup frame as bytes; empty when the pool's limit is reached or a text is too long. [stack-thread]
 Message write(Pool& pool, const Frame& frame);
-/// Reads a setup frame. Errors: corrupt (not one of ours, short, too long), conflict (another version). [any-thread]
+/// Reads a setup frame. Errors: corrupt (not one of ours, short, too long), conflict (another version).
+/// [any-thread]
 Result<Frame> parse(Bytes bytes);
 
 /// True for names of nodes, domains and links: 1–64 of [a-z A-Z 0-9 . _ -], no leading dot or dash.

@@ -4,11 +4,12 @@
 //   spec  := stack { '|' stack }                       ordered preference
 //   stack := [ layer { '/' layer } ] '@' transport     top first
 //   word  := name [ '(' key '=' value { ',' key '=' value } ')' ]
-//   name, key := letter { letter | digit | '_' }       value := { letter | digit | one of _ . % + - : }, not empty
+//   name, key := letter { letter | digit | '_' }     value := { letter | digit | one of _ . % + - : } not empty
 //
-// Blanks, tabs and line ends may stand between any two of these. parse ∘ print = identity on what parse gives.
-// `resolve` binds names and options to a catalogue; the text of what it gives is canonical: single blanks as above,
-// options in the order of the layer's table, only those that differ from the default, values in canonical units.
+// Blanks, tabs and line ends may stand between any two of these. parse ∘ print = identity on what parse
+// gives. `resolve` binds names and options to a catalogue; the text of what it gives is canonical: single
+// blanks as above, options in the order of the layer's table, only those that differ from the default, values
+// in canonical units.
 #pragma once
 
 #include <cstdint>
@@ -44,7 +45,8 @@ inline constexpr std::size_t spec_layers_max = 24;
 inline constexpr std::size_t spec_stacks_max = 16;
 inline constexpr std::size_t spec_options_max = 32;  // of one word
 
-/// Reads a spec; errors (invalid) name line column, what was expected and what was found. Bounded by the limits above.
+/// Reads a spec; errors (invalid) name line column, what was expected and what was found. Bounded by the
+/// limits above.
 Result<SpecText> parse_spec(std::string_view text);
 std::string print(const Word& word);
 std::string print(const StackText& stack);
@@ -70,8 +72,8 @@ struct StackSpec {
   [[nodiscard]] std::uint64_t hash() const;
 };
 
-/// Binds names and options. Errors: not_found (unknown layer, transport or option, with a did-you-mean), invalid (bad or
-/// out-of-range value, with the bounds). [any-thread]
+/// Binds names and options. Errors: not_found (unknown layer, transport or option, with a did-you-mean),
+/// invalid (bad or out-of-range value, with the bounds). [any-thread]
 Result<StackSpec> resolve(const StackText& stack, const Catalogue& catalogue);
 Result<std::vector<StackSpec>> resolve(const SpecText& spec, const Catalogue& catalogue);
 /// parse + resolve of a text with exactly one stack.

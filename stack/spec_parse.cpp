@@ -15,21 +15,11 @@ namespace {
 
 constexpr std::string_view example = "order / frag(size=16KiB) @ tcp | order / frag @ loop";
 
-bool is_letter(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
-}
-bool is_digit(char c) {
-  return c >= '0' && c <= '9';
-}
-bool in_name(char c) {
-  return is_letter(c) || is_digit(c);
-}
-bool in_value(char c) {
-  return in_name(c) || std::string_view(".%+-:").find(c) != std::string_view::npos;
-}
-bool is_blank(char c) {
-  return c == ' ' || c == '\t' || c == '\n' || c == '\r';
-}
+bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
+bool in_name(char c) { return is_letter(c) || is_digit(c); }
+bool in_value(char c) { return in_name(c) || std::string_view(".%+-:").find(c) != std::string_view::npos; }
+bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
 
 class Parser {
  public:

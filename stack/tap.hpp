@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // A tap watches one boundary between two layers: an entry linked into both directions while it is wanted.
 //
-// It sees every message as its neighbours do, headers included, may copy what it wants and hands it on unchanged.
-// `harness tap` writes what it sees as pcapng; tests compare it with docs/one-message.md.
+// It sees every message as its neighbours do, headers included, may copy what it wants and hands it on
+// unchanged. `harness tap` writes what it sees as pcapng; tests compare it with docs/one-message.md.
 #pragma once
 
 #include <harness/stack/layer.hpp>

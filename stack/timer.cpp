@@ -21,14 +21,15 @@ void TimerWheel::arm(Timer& timer, std::uint64_t due_ns) noexcept {
   place(timer);
 }
 
-// Level 0 holds the current 64 ticks, level k the current 64 slots of 64^k ticks: the highest differing bit decides.
+// Level 0 holds the current 64 ticks, level k the current 64 slots of 64^k ticks: the highest differing bit
+// decides.
 void TimerWheel::place(Timer& timer) noexcept {
   const std::uint64_t differ = timer.due_tick_ ^ now_tick_;
   unsigned level = differ == 0 ? 0 : (63 - static_cast<unsigned>(std::countl_zero(differ))) / level_bits;
   std::uint64_t slot = timer.due_tick_ >> (level * level_bits);
   if (level >= levels) {
-    // Across the end of the top level's turn its slots wrap around; beyond a whole turn the slot before the current one,
-    // looked at again when it comes up.
+    // Across the end of the top level's turn its slots wrap around; beyond a whole turn the slot before the
+    // current one, looked at again when it comes up.
     level = levels - 1;
     slot = std::min(timer.due_tick_ >> (level * level_bits), (now_tick_ >> (level * level_bits)) + slot_mask);
   }

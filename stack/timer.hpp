@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Hierarchical timer wheel: arm, cancel and expire in constant time, no allocation, resolution 4.096 µs.
 //
-// Five levels of 64 slots; level k has slots of 64^k ticks; a bit per slot says which are occupied, so the next due time
-// is five bit scans. A timer further than 64^5 ticks (73 minutes) away sits in the last slot and is armed anew there.
-// Late timers fire on the next advance; none fires early. Source: Varghese & Lauck, SOSP 1987 (scheme 7).
+// Five levels of 64 slots; level k has slots of 64^k ticks; a bit per slot says which are occupied, so the
+// next due time is five bit scans. A timer further than 64^5 ticks (73 minutes) away sits in the last slot
+// and is armed anew there. Late timers fire on the next advance; none fires early. Source: Varghese & Lauck,
+// SOSP 1987 (scheme 7).
 #pragma once
 
 #include <array>
@@ -16,7 +17,8 @@ namespace harness {
 class TimerWheel;
 
 /// A one-shot timer owned by its user; cancels itself when destroyed. Calls `fn(self)` on the stack thread.
-class Timer : public boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
+class Timer
+    : public boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
  public:
   using Fn = void (*)(void* self);
   Timer(Fn fn, void* self) noexcept : fn_(fn), self_(self) {}
@@ -45,9 +47,11 @@ class TimerWheel {
 
   /// (Re)arms `timer` to fire at or after `due_ns`. [stack-thread]
   void arm(Timer& timer, std::uint64_t due_ns) noexcept;
-  /// Fires everything due at `now_ns`; returns how many fired. A timer armed for the past by a callback fires next time.
+  /// Fires everything due at `now_ns`; returns how many fired. A timer armed for the past by a callback fires
+  /// next time.
   unsigned advance(std::uint64_t now_ns) noexcept;
-  /// A lower bound, in ns, of the next due time; UINT64_MAX when nothing is armed. Exact within one level's slot.
+  /// A lower bound, in ns, of the next due time; UINT64_MAX when nothing is armed. Exact within one level's
+  /// slot.
   [[nodiscard]] std::uint64_t next_due_ns() noexcept;
 
  private:

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a transport gives the stack: endpoints that carry whole frames to one peer.
 //
-// A Transport belongs to one engine; it listens, dials and is polled. An Endpoint is one peer. Frames have a kind: `data`
-// frames belong to the stack and arrive at `Receiver::up`; `setup` frames belong to link set-up and arrive at
-// `Receiver::setup`. A transport frames, checks lengths before it allocates, and never aborts, blocks in poll, installs
-// signal handlers or drops without counting.
+// A Transport belongs to one engine; it listens, dials and is polled. An Endpoint is one peer. Frames have a
+// kind: `data` frames belong to the stack and arrive at `Receiver::up`; `setup` frames belong to link set-up
+// and arrive at `Receiver::setup`. A transport frames, checks lengths before it allocates, and never aborts,
+// blocks in poll, installs signal handlers or drops without counting.
 //
 // | call            | blocks | errors                    | who owns the message afterwards                                  |
 // |-----------------|--------|---------------------------|------------------------------------------------------------------|
@@ -13,8 +13,8 @@
 // | send_setup      | never  | exhausted (reserve used)  | the transport on ok, else the caller                             |
 // | Transport::dial | never  | a text in three parts     | –                                                                |
 //
-// Back-pressure: the endpoint sets its gate bit while it can still take one largest frame and `control_reserve` control
-// frames; it clears the bit and reports `writable` when there is room again.
+// Back-pressure: the endpoint sets its gate bit while it can still take one largest frame and
+// `control_reserve` control frames; it clears the bit and reports `writable` when there is room again.
 #pragma once
 
 #include <cstdint>
@@ -29,15 +29,17 @@ namespace harness {
 
 enum class FrameKind : std::uint8_t { data = 1, setup = 2 };
 
-/// Where an endpoint hands what arrives; set by the link before the first poll. All calls on the stack thread, from a poll.
-/// A callback may close the endpoint, not destroy it. Gate and quota live until close or the endpoint's destruction.
-/// A default one ignores everything, so that an endpoint never tests for null; only gate and quota may be.
+/// Where an endpoint hands what arrives; set by the link before the first poll. All calls on the stack
+/// thread, from a poll. A callback may close the endpoint, not destroy it. Gate and quota live until close or
+/// the endpoint's destruction. A default one ignores everything, so that an endpoint never tests for null;
+/// only gate and quota may be.
 struct Receiver {
   Entry up{&ignore_data, nullptr, nullptr};  // data frames: headers and body as one received message
   void* self = nullptr;
-  void (*setup)(void* self, Message& frame) = &ignore_setup;      // setup frames
-  void (*event)(void* self, const Event& event) = &ignore_event;  // writable, peer_lost (code closed: in order), corrupt
-  Gate* gate = nullptr;    // the endpoint owns Gate::transport_bit
+  void (*setup)(void* self, Message& frame) = &ignore_setup;  // setup frames
+  void (*event)(void* self,
+                const Event& event) = &ignore_event;  // writable, peer_lost (code closed: in order), corrupt
+  Gate* gate = nullptr;                               // the endpoint owns Gate::transport_bit
   Quota* quota = nullptr;  // charged for received frames; exhausted: stop receiving
 
   static void ignore_data(void*, const Entry*, harness_message*) {}
@@ -53,32 +55,34 @@ class Endpoint {
   Endpoint(const Endpoint&) = delete;
   Endpoint& operator=(const Endpoint&) = delete;
 
-  /// The bottom of the stack: sends one data frame of at most facts().max_message bytes. Requires: not held, or a
-  /// control message within the reserve. [stack-thread]
+  /// The bottom of the stack: sends one data frame of at most facts().max_message bytes. Requires: not held,
+  /// or a control message within the reserve. [stack-thread]
   [[nodiscard]] Entry down() const noexcept { return down_; }
   /// Room for one data frame of `bytes`, written in place and sent by commit; empty when held. [stack-thread]
   virtual MutableBytes reserve(std::uint32_t bytes) noexcept = 0;
   virtual void commit() noexcept = 0;
-  /// Sends one setup frame, also while the gate is held; it keeps its place between the data frames. ok: consumed;
-  /// exhausted (four wait already), too_large or closed: still the caller's.
+  /// Sends one setup frame, also while the gate is held; it keeps its place between the data frames. ok:
+  /// consumed; exhausted (four wait already), too_large or closed: still the caller's.
   virtual Errc send_setup(Message&& frame) noexcept = 0;
 
-  /// Applies the chosen stack's transport options to this endpoint; facts() follows. Called once, before the first data
-  /// frame. unsupported: an option that only the other kind of endpoint has.
+  /// Applies the chosen stack's transport options to this endpoint; facts() follows. Called once, before the
+  /// first data frame. unsupported: an option that only the other kind of endpoint has.
   virtual Errc configure(const OptionValues& options) noexcept {
     (void)options;
     return Errc::ok;
   }
-  /// Data frames sent and received so far: an orderly close over an unordered medium waits for the peer's number.
+  /// Data frames sent and received so far: an orderly close over an unordered medium waits for the peer's
+  /// number.
   [[nodiscard]] virtual std::uint64_t frames_sent() const noexcept = 0;
   [[nodiscard]] virtual std::uint64_t frames_received() const noexcept = 0;
 
   /// Attaches the receiver; may be called again to replace it (a listener hands over to a link).
   void attach(const Receiver& receiver) noexcept { receiver_ = receiver; }
-  /// Stops or resumes handing up received data frames; setup frames still pass where the medium keeps them apart.
+  /// Stops or resumes handing up received data frames; setup frames still pass where the medium keeps them
+  /// apart.
   virtual void pause_receive(bool paused) noexcept = 0;
-  /// Lets go: the endpoint is silent from now on and may be destroyed; everything accepted before is sent for up to
-  /// `linger_ns`, the peer then hears peer_lost with code `closed`. Destroyed
+  /// Lets go: the endpoint is silent from now on and may be destroyed; everything accepted before is sent for
+  /// up to `linger_ns`, the peer then hears peer_lost with code `closed`. Destroyed
   /// without close: with code `peer_lost`.
   virtual void close(std::uint64_t linger_ns) noexcept = 0;
   /// True when nothing accepted is still waiting to leave this process.
@@ -105,10 +109,11 @@ class Acceptor {
 class Transport : public Poller {
  public:
   [[nodiscard]] virtual std::string_view name() const noexcept = 0;
-  /// Listens on `address` (without "name:"); returns the address others can dial, ports filled in. The acceptor outlives
-  /// the transport. Errors: invalid (address), exists (in use), io. [stack-thread]
+  /// Listens on `address` (without "name:"); returns the address others can dial, ports filled in. The
+  /// acceptor outlives the transport. Errors: invalid (address), exists (in use), io. [stack-thread]
   virtual Result<std::string> listen(std::string_view address, Acceptor& acceptor) = 0;
-  /// Starts to reach `address`; a later `peer_lost` event (code unreachable, timed_out) tells failure. [stack-thread]
+  /// Starts to reach `address`; a later `peer_lost` event (code unreachable, timed_out) tells failure.
+  /// [stack-thread]
   virtual Result<std::unique_ptr<Endpoint>> dial(std::string_view address) = 0;
 };
 

@@ -100,6 +100,7 @@ def pages_point_somewhere(tree):
                     source.text.count("\n", 0, match.start()) + 1,
                     f"the link to {target} leads nowhere",
                     "correct it, or write the page",
+                    1,
                 )
 
 

@@ -17,7 +17,7 @@ WHOLE = re.compile(r"^(\s*)(///?|\*)( ?)(\S.*)$")
 BEHIND = re.compile(r"^(\s*)(\S.*?\S)\s+(//)( )(.+)$")
 
 
-SET_APART = re.compile(r"[-*·|(]|\d+[.)]|\w+:( |$)|.* {3}")  # lists, tables, diagrams, "Requires: …"
+SET_APART = re.compile(r"[-*·|(]|\d+[.)]|[A-Z]\w+: |.* {3}")  # lists, tables, diagrams, "Requires: …"
 
 
 def continues(line, indent, mark):

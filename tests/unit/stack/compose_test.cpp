@@ -28,7 +28,8 @@ TEST(Compose, TakesNoLayerForWhatTheTransportGives) {
 
 TEST(Compose, DerivesTheCanonicalOrder) {
   EXPECT_EQ(derived({reliable | fifo, 1 << 20}, "udp", 1), "order / frag / reliable @ udp");
-  const Properties everything = resumable | channels | compact | fifo | put_emulated | death_within | encrypted;
+  const Properties everything =
+      resumable | channels | compact | fifo | put_emulated | death_within | encrypted;
   EXPECT_EQ(derived({everything, 1 << 20}, "udp", 0),
             "resume / mux / compress / order / put / frag / reliable / heartbeat / encrypt @ udp");
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Messages against a model: headers and body as plain byte vectors. Random operations on a handful of messages that
-// share slabs, over pools with and without memory; afterwards every slab is back and every quota at zero.
+// Messages against a model: headers and body as plain byte vectors. Random operations on a handful of
+// messages that share slabs, over pools with and without memory; afterwards every slab is back and every
+// quota at zero.
 #include <harness/stack/message.hpp>
 
 #include <array>
@@ -177,7 +178,8 @@ class MessageModel {
   void gather(Pair& at) {
     if (random_.below(2) == 0) return at.message.charge(*quota_);
     if (!at.headers
-             .empty()) {  // of a message under way the bytes are asked for by copy_to, or the body alone detached
+             // of a message under way the bytes are asked for by copy_to, or the body alone detached
+             .empty()) {
       const Message copy = at.message.detached();
       EXPECT_TRUE(std::equal(at.body.begin(), at.body.end(), copy.front().begin(), copy.front().end()));
       return;

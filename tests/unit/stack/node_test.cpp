@@ -9,7 +9,7 @@
 
 #include <harness/transports/loop.hpp>
 
-#include "../../support/manual_engine.hpp"
+#include <harness/tests/support/manual_engine.hpp>
 
 namespace harness {
 namespace {
@@ -29,7 +29,9 @@ struct Ear {
     });
     link->on_event([this](const Event& event) { events.push_back(event.kind); });
   }
-  [[nodiscard]] int count(EventKind kind) const { return static_cast<int>(std::count(events.begin(), events.end(), kind)); }
+  [[nodiscard]] int count(EventKind kind) const {
+    return static_cast<int>(std::count(events.begin(), events.end(), kind));
+  }
 
   std::shared_ptr<Link> link;
   std::vector<std::string> texts;
@@ -60,7 +62,8 @@ class NodeTest : public testing::Test {
     EXPECT_TRUE(address) << address.error().text();
     return host;
   }
-  LinkOptions to(const std::string& address, const std::string& stack = "@ loop", const std::string& name = "main") {
+  LinkOptions to(const std::string& address, const std::string& stack = "@ loop",
+                 const std::string& name = "main") {
     LinkOptions options;
     options.name = name;
     auto spec = stack_from(stack, catalogue_);

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// The running stack: hooks in order, absent ones skipped, the gate before everything, events, taps, one block.
+// The running stack: hooks in order, absent ones skipped, the gate before everything, events, taps, one
+// block.
 #include <harness/stack/stack.hpp>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "../../support/manual_engine.hpp"
+#include <harness/tests/support/manual_engine.hpp>
 
 namespace harness {
 namespace {
@@ -42,7 +43,8 @@ class Stamp {
     above(message);
   }
   void on(const Event& event, Onward onward) {
-    if (event_log != nullptr) event_log->push_back(std::string(1, Letter) + ":" + std::string(to_string(event.kind)));
+    if (event_log != nullptr)
+      event_log->push_back(std::string(1, Letter) + ":" + std::string(to_string(event.kind)));
     onward(event);
   }
   void describe(Describer& describer) const { describer.value("taken", taken_); }
@@ -70,8 +72,12 @@ struct Ends {
     frame.copy_to(reinterpret_cast<std::byte*>(bytes.data()));
     static_cast<Ends*>(self)->frames.push_back(bytes);
   }
-  static void deliver(void* self, Message& message) { static_cast<Ends*>(self)->delivered.emplace_back(message.text()); }
-  static void notify(void* self, const Event& event) { static_cast<Ends*>(self)->events.push_back(event.kind); }
+  static void deliver(void* self, Message& message) {
+    static_cast<Ends*>(self)->delivered.emplace_back(message.text());
+  }
+  static void notify(void* self, const Event& event) {
+    static_cast<Ends*>(self)->events.push_back(event.kind);
+  }
 };
 
 class StackTest : public testing::Test {
@@ -211,7 +217,8 @@ struct Seen {
   Tap tap{[](void* self, Tap::Direction direction, const Message& message) {
             std::string bytes(message.size(), 0);
             message.copy_to(reinterpret_cast<std::byte*>(bytes.data()));
-            static_cast<Seen*>(self)->lines.push_back((direction == Tap::Direction::down ? "down " : "up ") + bytes);
+            static_cast<Seen*>(self)->lines.push_back((direction == Tap::Direction::down ? "down " : "up ") +
+                                                      bytes);
           },
           this};
 };

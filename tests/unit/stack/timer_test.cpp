@@ -17,7 +17,8 @@ namespace {
 constexpr std::uint64_t never = ~std::uint64_t{0};
 constexpr std::uint64_t tick_ns = std::uint64_t{1} << TimerWheel::tick_shift;
 
-// What the wheel promises, in the plainest form: a timer fires in the first advance whose tick reaches its own.
+// What the wheel promises, in the plainest form: a timer fires in the first advance whose tick reaches its
+// own.
 class Model {
  public:
   Model(std::uint64_t seed, std::uint64_t now_ns) : random_(seed), wheel_(now_ns), now_ns_(now_ns) {
