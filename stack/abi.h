@@ -46,7 +46,7 @@ typedef struct harness_message {
   harness_annotation note;    /* 48 */
 } harness_message;
 
-/* One hook of one layer: call `fn(self, next, message)`; it hands on by `next->fn(next->self, next->next, m)`. */
+/* One hook: call `fn(self, next, message)`; it hands on by `next->fn(next->self, next->next, m)`. */
 typedef struct harness_entry harness_entry;
 typedef void (*harness_hook)(void* self, const harness_entry* next, harness_message* message);
 struct harness_entry {

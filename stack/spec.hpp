@@ -4,7 +4,7 @@
 //   spec  := stack { '|' stack }                       ordered preference
 //   stack := [ layer { '/' layer } ] '@' transport     top first
 //   word  := name [ '(' key '=' value { ',' key '=' value } ')' ]
-//   name, key := letter { letter | digit | '_' }     value := { letter | digit | one of _ . % + - : } not empty
+//   name, key := letter { letter | digit | '_' }   value := { letter | digit | one of _ . % + - : } not empty
 //
 // Blanks, tabs and line ends may stand between any two of these. parse ∘ print = identity on what parse
 // gives. `resolve` binds names and options to a catalogue; the text of what it gives is canonical: single
