@@ -166,8 +166,10 @@ TEST(OsEngine, GivesUpAtTheTimeout) {
 
 TEST(OsEngine, EndsItsRunWhenStoppedAndRefusesPostsThen) {
   auto engine = make();
+  std::atomic<bool> running{false};
+  engine->post([&] { running = true; });
   std::thread stopper([&] {
-    while (engine->counters().turns == 0 && engine->post([] {})) std::this_thread::yield();
+    while (!running) std::this_thread::yield();
     engine->stop();
   });
   engine->run();
