@@ -113,7 +113,7 @@ LoopEndpoint::LoopEndpoint(Loop& loop, std::string peer_name)
 }
 
 LoopEndpoint::~LoopEndpoint() {
-  if (waiting_quota_) receiver_.quota->when_below(nullptr, nullptr);
+  if (waiting_quota_ != nullptr) waiting_quota_->when_below(nullptr, nullptr);
   if (peer_ == nullptr) return;
   if (!closed_) peer_->end(Errc::peer_lost, "the peer's endpoint was destroyed without close");
   peer_->peer_ = nullptr;
@@ -198,10 +198,10 @@ bool LoopEndpoint::may_receive(const Message& front) noexcept {
   if (kind_of(front) == FrameKind::setup) return true;
   if (paused_) return false;
   if (receiver_.quota == nullptr || !receiver_.quota->exhausted()) return true;
-  waiting_quota_ = true;
+  waiting_quota_ = receiver_.quota;
   receiver_.quota->when_below(
       [](void* self) noexcept {
-        static_cast<LoopEndpoint*>(self)->waiting_quota_ = false;
+        static_cast<LoopEndpoint*>(self)->waiting_quota_ = nullptr;
         static_cast<LoopEndpoint*>(self)->wake();
       },
       this);
@@ -279,8 +279,8 @@ void LoopEndpoint::pause_receive(bool paused) noexcept {
 void LoopEndpoint::close(std::uint64_t) noexcept {
   if (closed_) return;
   closed_ = true;
-  if (waiting_quota_) receiver_.quota->when_below(nullptr, nullptr);
-  waiting_quota_ = false;
+  if (waiting_quota_ != nullptr) waiting_quota_->when_below(nullptr, nullptr);
+  waiting_quota_ = nullptr;
   if (!delivering_) discard();
   if (peer_ != nullptr) peer_->end(Errc::closed, "the peer closed");
 }

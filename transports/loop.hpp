@@ -85,7 +85,7 @@ class LoopEndpoint final : public Endpoint, public LoopHook {
   std::uint32_t setup_count_ = 0;
   bool paused_ = false;
   bool delivering_ = false;
-  bool waiting_quota_ = false;
+  Quota* waiting_quota_ = nullptr;  // that calls wake
   bool end_reported_ = false;
   Errc end_code_ = Errc::ok;  // how the sender of this ring ended
   const char* end_why_ = "";

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+// What only tcp promises: its bytes on the wire, system calls, addresses, coalescing, memory. The rest is
+// tests/conformance.
+#include <harness/tests/support/manual_engine.hpp>
+#include <harness/transports/all.hpp>
+#include <harness/transports/tcp.hpp>
+
+#include <map>
+
+#include <gtest/gtest.h>
+
+namespace harness::transports {
+namespace {
+
+constexpr std::uint64_t long_ns = 20'000'000'000;  // a bound for tests that fail
+
+struct Side final : Acceptor {
+  std::unique_ptr<Endpoint> endpoint;
+  std::vector<std::string> got;
+  std::vector<Event> events;
+  std::string detail;
+  Gate gate;
+
+  void accepted(std::unique_ptr<Endpoint> other) override { take(std::move(other)); }
+  void take(std::unique_ptr<Endpoint> mine) {
+    endpoint = std::move(mine);
+    Receiver receiver;
+    receiver.up = {[](void* self, const Entry*, harness_message* m) {
+                     auto& message = Message::from_c(m);
+                     static_cast<Side*>(self)->got.emplace_back(message.text());
+                   },
+                   this, nullptr};
+    receiver.self = this;
+    receiver.event = [](void* self, const Event& event) {
+      static_cast<Side*>(self)->events.push_back(event);
+      static_cast<Side*>(self)->detail = event.detail;
+    };
+    receiver.gate = &gate;
+    endpoint->attach(receiver);
+  }
+  void send(Pool& pool, std::string_view text) const {
+    Message message = Message::copy_of(pool, text);
+    const Entry down = endpoint->down();
+    down.fn(down.self, down.next, message.c());
+  }
+};
+
+struct Values final : Describer {
+  std::map<std::string, std::uint64_t, std::less<>> values;
+  void value(std::string_view name, std::uint64_t value) override { values.emplace(name, value); }
+  void text(std::string_view, std::string_view) override {}
+};
+
+struct TcpPair : testing::Test {
+  std::unique_ptr<OsEngine> engine = std::move(OsEngine::make().value());
+  Tcp tcp{*engine};
+  Side near, far;
+  std::string address;
+
+  void connect() {
+    address = tcp.listen("127.0.0.1:0", far).value();
+    near.take(tcp.dial(address).value());
+    ASSERT_TRUE(until([&] { return far.endpoint != nullptr; }));
+  }
+  bool until(const std::function<bool()>& done) { return engine->run_until(done, long_ns); }
+  Pool& pool() { return engine->pool(); }
+  static std::map<std::string, std::uint64_t, std::less<>> values(const Side& side) {
+    Values values;
+    side.endpoint->describe(values);
+    return values.values;
+  }
+};
+
+TEST_F(TcpPair, CarriesFramesBothWays) {
+  connect();
+  near.send(pool(), "ping");
+  ASSERT_TRUE(until([&] { return far.got.size() == 1; }));
+  far.send(pool(), "pong");
+  ASSERT_TRUE(until([&] { return near.got.size() == 1; }));
+  EXPECT_EQ(far.got[0], "ping");
+  EXPECT_EQ(near.got[0], "pong");
+}
+
+TEST_F(TcpPair, SendsAllFramesOfATurnByOneCall) {
+  connect();
+  for (int i = 0; i < 40; ++i) near.send(pool(), "one of many");
+  ASSERT_TRUE(until([&] { return far.got.size() == 40; }));
+  EXPECT_EQ(values(near)["send_calls"], 1u);
+  EXPECT_EQ(values(near)["staged_frames"], 40u);
+}
+
+TEST_F(TcpPair, KeepsNoBufferForAConnectionThatIsIdle) {
+  connect();
+  near.send(pool(), std::string(100'000, 'x'));
+  ASSERT_TRUE(until([&] { return far.got.size() == 1; }));
+  engine->poll();
+  EXPECT_EQ(pool().alive_count(), 0u);
+}
+
+TEST_F(TcpPair, ReceivesMostOfALargeFrameStraightIntoItsSlab) {
+  connect();
+  near.send(pool(), std::string(200'000, 'x'));
+  ASSERT_TRUE(until([&] { return far.got.size() == 1; }));
+  EXPECT_EQ(far.got[0], std::string(200'000, 'x'));
+  EXPECT_GE(values(far)["direct_bytes"], 200'000u - Tcp::scratch_bytes);
+}
+
+TEST_F(TcpPair, TellsAnOrderlyCloseFromADeath) {
+  connect();
+  near.endpoint->close(1'000'000'000);
+  ASSERT_TRUE(until([&] { return !far.events.empty(); }));
+  EXPECT_EQ(far.events[0].kind, EventKind::peer_lost);
+  EXPECT_EQ(far.events[0].code, Errc::closed);
+}
+
+TEST_F(TcpPair, TellsThatNobodyListens) {
+  near.take(tcp.dial("127.0.0.1:1").value());
+  ASSERT_TRUE(until([&] { return !near.events.empty(); }));
+  EXPECT_EQ(near.events[0].kind, EventKind::peer_lost);
+  EXPECT_EQ(near.events[0].code, Errc::unreachable);
+}
+
+TEST(Transports, StandInTheCatalogueAndAreMadeForTheirEngines) {
+  Catalogue catalogue;
+  add_all(catalogue);
+  auto engine = std::move(OsEngine::make().value());
+  tests::ManualEngine manual;
+  for (const TransportType& type : catalogue.transports()) {
+    const OptionValues options(type.options);
+    ASSERT_NE(type.make, nullptr) << type.name;
+    EXPECT_NE(type.make(*engine, options), nullptr) << type.name;
+    EXPECT_EQ(type.facts(options, {}).max_message, options[type.name == "tcp" ? 0u : 1u]) << type.name;
+  }
+  const TransportType& tcp = *catalogue.transport("tcp");
+  EXPECT_EQ(tcp.make(manual, OptionValues(tcp.options)), nullptr)
+      << "tcp needs the operating system's engine";
+}
+
+}  // namespace
+}  // namespace harness::transports

@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
+// See all.hpp.
+#include <harness/transports/all.hpp>
+
+#include <harness/transports/loop.hpp>
+#include <harness/transports/tcp.hpp>
+
+namespace harness::transports {
+
+void add_all(Catalogue& catalogue) {
+  catalogue.add(Loop::type());
+  catalogue.add(Tcp::type());
+}
+
+}  // namespace harness::transports

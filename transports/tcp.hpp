@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+// tcp: links over TCP connections on Linux.
+//
+// Sending: frames written in a turn are collected per connection, small ones by a copy into a staging slab,
+// large ones where they lie, and go to the kernel by one call when the turn ends (or 64 KiB wait). Receiving:
+// one read takes many frames. A connection that is idle has no buffer at all. Sockets that were busy lately
+// are read without asking epoll, so that a busy-polled exchange costs one send and one receive like raw
+// sockets.
+//
+// Addresses are "10.0.0.2:7001", "[::1]:7001" or "name:7001"; "*:7001" listens on every IPv4 address. A
+// dialled name is looked up by an offload thread, its addresses are tried in turn. listen takes numbers (and
+// "localhost") only: it returns at once and must not wait for a name service. An orderly close is told by a
+// `bye` frame; a stream that ends without one is peer_lost.
+// Rejected: per-connection buffers (10,000 idle links), edge handling by epoll alone (a system call more a
+// message), MSG_ZEROCOPY (loopback copies anyway; later, for remote links). Sources: RFC 9293, RFC 5482 (user
+// timeout), tcp(7).
+// Bounds: connections by the limit of open files; per connection see tcp/connection.hpp; 16 accepts a turn.
+#pragma once
+
+#include <array>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <harness/transports/tcp/connection.hpp>
+
+namespace harness::transports {
+
+class Tcp final : public Transport {
+ public:
+  enum Option : std::size_t {
+    option_frame,
+    option_sndbuf,
+    option_rcvbuf,
+    option_notsent,
+    option_congestion,
+    option_nodelay,
+    option_keepalive,
+    option_user_timeout,
+    option_connect_timeout,
+  };
+  static constexpr std::size_t scratch_bytes = 64 * 1024;
+  static constexpr unsigned hot_max = 4;
+  static constexpr unsigned hot_misses_max = 4096;  // empty reads before a socket is no longer hot
+  static constexpr unsigned crowd_turns = 256;  // more active sockets than hot_max: epoll alone, for so long
+  static constexpr unsigned accepts_max = 16;
+  static constexpr std::uint64_t accept_pause_ns = 100'000'000;  // after "too many open files"
+
+  /// `options` are values of type().options; the engine outlives the transport, the transport its endpoints.
+  explicit Tcp(OsEngine& engine, const OptionValues& options = OptionValues(type().options));
+  /// Hands what waits to the kernel as far as it takes it, then closes every connection.
+  ~Tcp() override;
+
+  /// Name, options, header and facts, for a Catalogue; make() needs an OsEngine and gives null for others.
+  /// [any-thread]
+  static const TransportType& type() noexcept;
+
+  [[nodiscard]] std::string_view name() const noexcept override { return "tcp"; }
+  Result<std::string> listen(std::string_view address, Acceptor& acceptor) override;
+  /// Errors: invalid (address), exhausted (names being looked up). peer_lost tells later: unreachable,
+  /// timed_out.
+  Result<std::unique_ptr<Endpoint>> dial(std::string_view address) override;
+  unsigned poll(unsigned budget) override;
+  void flush() override;
+
+  [[nodiscard]] std::size_t connection_count() const noexcept { return connections_.size(); }
+
+  // ---- for the connections ----
+
+  [[nodiscard]] OsEngine& engine() noexcept { return engine_; }
+  [[nodiscard]] std::byte* scratch() noexcept { return scratch_.get(); }
+  [[nodiscard]] const Facts& facts() const noexcept { return facts_; }
+  [[nodiscard]] std::uint64_t connect_timeout_ns() const noexcept { return connect_timeout_ns_; }
+  [[nodiscard]] const tcp::SocketOptions& socket_options() const noexcept { return socket_options_; }
+  void wake(tcp::Connection& connection) noexcept {
+    if (!connection.tcp::Hook<tcp::ReadyTag>::is_linked()) ready_.push_back(connection);
+  }
+  void soil(tcp::Connection& connection) noexcept {
+    if (!connection.tcp::Hook<tcp::DirtyTag>::is_linked()) dirty_.push_back(connection);
+  }
+  /// A send queue from those that nobody uses, or a new one; null when there is no memory.
+  std::unique_ptr<tcp::SendQueue> take_queue() noexcept;
+  void give_queue(std::unique_ptr<tcp::SendQueue> queue) noexcept { queues_.push_back(std::move(queue)); }
+  /// The connection received something: it may be read without asking first.
+  void warm(tcp::Connection& connection) noexcept;
+  /// … or no longer.
+  void cool(tcp::Connection& connection) noexcept;
+  /// Frees the connection in the next poll.
+  void bury(tcp::Connection& connection) noexcept;
+
+ private:
+  struct Listener;
+
+  unsigned accept_waiting();
+  unsigned accept_from(Listener& listener);
+  void heat() noexcept;
+
+  OsEngine& engine_;
+  Facts facts_;
+  tcp::SocketOptions socket_options_;
+  std::uint64_t connect_timeout_ns_;
+  std::unique_ptr<std::byte[]> scratch_;
+  std::vector<std::unique_ptr<Listener>> listeners_;
+  boost::intrusive::list<tcp::Connection, boost::intrusive::base_hook<tcp::Hook<tcp::OwnedTag>>,
+                         boost::intrusive::constant_time_size<false>>
+      connections_, graveyard_;
+  tcp::List<tcp::Connection, tcp::ReadyTag> ready_;
+  tcp::List<tcp::Connection, tcp::DirtyTag> dirty_;
+  std::vector<std::unique_ptr<tcp::SendQueue>> queues_;
+  std::array<tcp::Connection*, hot_max> hot_{};
+  unsigned hot_count_ = 0;
+  unsigned crowd_ = 0;
+};
+
+/// The socket options that these option values ask for.
+tcp::SocketOptions socket_options_of(const OptionValues& options) noexcept;
+
+}  // namespace harness::transports
