@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which stacks a link may use: facts about two nodes and wishes for their link in, an ordered list of stacks
+// out, with a reason for each and for everything refused.
+//
+// A policy is a pure function: no I/O, no clock, no state. It states needs (what is asked for, what the
+// floors of the two domains demand) and lets compose find stacks; no stack text and no transport's name
+// stands here. Both ends, and every host, decide the same from the same facts, whichever end asks and in
+// whatever order the candidates come. Sources: design §3, §6.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <harness/stack/compose.hpp>
+
+namespace harness::policies {
+
+/// Where a node is. Equal non-empty texts mean the same; an empty host or process is never the same as
+/// another.
+struct Place {
+  std::string domain;
+  std::string host;
+  std::string process;
+};
+
+/// The trust word between two places: foreign, same domain, same host, same process. [any-thread]
+Properties trust_between(const Place& a, const Place& b) noexcept;
+
+/// What links between two domains must give at least, whoever asks; the order of the two does not matter.
+/// Floors only raise what is needed.
+struct Floor {
+  std::string domain_a;
+  std::string domain_b;
+  Properties word{};
+  bool forbids_clear = false;  // allow_clear of a link is not honoured
+};
+
+/// A transport by which the peer can be reached.
+struct Candidate {
+  const TransportType* transport = nullptr;
+  OptionValues options;
+  std::string address;  // handed through
+};
+
+/// What is wished for a link: needs, or written stacks that must still meet them.
+struct Wish {
+  Needs needs;                          // allow_clear: agreed to by whoever declared the link
+  std::vector<std::string> transports;  // by preference; empty: the cheapest stack first
+  std::vector<StackSpec> stacks;        // written, by preference; empty: derive
+};
+
+struct Choice {
+  StackSpec stack;
+  std::string address;
+  Given given;
+  bool clear = false;  // leaves the domain unencrypted; to be shown as CLEAR
+  std::string why;     // "cheapest for reliable, fifo over tcp: 1 round trip …"
+};
+
+struct Refusal {
+  std::string what;  // a stack's text or a transport's name
+  Error why;
+};
+
+struct Decision {
+  Properties trust{};
+  Needs needs;                 // wished ∪ floors: what both ends check the agreed stack against
+  std::vector<Choice> offers;  // most preferred first; empty: the link cannot be
+  std::vector<Refusal> refused;
+};
+
+/// Decides. Everything that `wish` names is in the catalogue, which outlives the decision. [any-thread]
+Decision decide_link(const Place& from, const Place& to, const Wish& wish, std::span<const Floor> floors,
+                     std::span<const Candidate> candidates, const Catalogue& catalogue);
+
+/// Why a decision has no offers, in three parts; the first refusal speaks for all. [any-thread]
+Error why_no_link(const Decision& decision);
+
+}  // namespace harness::policies

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: Apache-2.0
+// The link policy: the same answer at both ends, floors that only raise, clear text only by permission and
+// shown, and a reason for everything refused.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include <harness/policies/link.hpp>
+#include <harness/stack/node.hpp>
+#include <harness/stack/random.hpp>
+#include <harness/tests/support/contract_layers.hpp>
+#include <harness/tests/support/seed.hpp>
+
+namespace harness::policies {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using namespace property;
+
+class LinkPolicyTest : public testing::Test {
+ protected:
+  Candidate over(std::string_view transport) const {
+    const TransportType* type = catalogue_.transport(transport);
+    return {type, OptionValues(type->options), std::string(transport) + ":7001"};
+  }
+  std::vector<Candidate> over(std::initializer_list<std::string_view> transports) const {
+    std::vector<Candidate> all;
+    for (std::string_view transport : transports) all.push_back(over(transport));
+    return all;
+  }
+  StackSpec stack(std::string_view text) const { return *stack_from(text, catalogue_); }
+  Decision decide(const Place& to, const Wish& wish, const std::vector<Candidate>& candidates) const {
+    return decide_link(here_, to, wish, floors_, candidates, catalogue_);
+  }
+  static std::vector<std::string> texts(const Decision& decision) {
+    std::vector<std::string> all;
+    for (const Choice& choice : decision.offers) all.push_back(choice.stack.text());
+    return all;
+  }
+
+  Catalogue catalogue_ = tests::contract_catalogue();
+  Place here_{"lab", "host1", "p1"};
+  Place beside_{"lab", "host1", "p2"};
+  Place near_{"lab", "host2", "p3"};
+  Place far_{"office", "host3", "p4"};
+  std::vector<Floor> floors_;
+};
+
+TEST_F(LinkPolicyTest, TrustFollowsFromWhatTwoPlacesHaveInCommon) {
+  EXPECT_EQ(trust_between(here_, here_), same_process);
+  EXPECT_EQ(trust_between(here_, beside_), same_host);
+  EXPECT_EQ(trust_between(here_, near_), same_domain);
+  EXPECT_EQ(trust_between(here_, far_), none);
+  EXPECT_EQ(trust_between({"lab", "", ""}, {"lab", "", ""}), same_domain)
+      << "an unknown host is no host in common";
+  EXPECT_EQ(trust_between({"", "h", "p"}, {"", "h", "p"}), none) << "nor an unknown domain";
+}
+
+TEST_F(LinkPolicyTest, OffersTheCheapestStackFirstWhenNobodyPrefersATransport) {
+  const Decision decision =
+      decide(beside_, {{reliable | fifo, 1 << 20}, {}, {}}, over({"tcp", "udp", "shm"}));
+  EXPECT_THAT(texts(decision), ElementsAre("frag @ shm", "order / frag / reliable @ udp", "frag @ tcp"));
+  EXPECT_THAT(decision.offers[0].why, HasSubstr("cheapest for reliable, fifo over shm"));
+  EXPECT_EQ(decision.offers[0].address, "shm:7001");
+}
+
+TEST_F(LinkPolicyTest, OffersInTheOrderOfThePreferredTransportsAndNoOthers) {
+  const Decision decision =
+      decide(beside_, {{reliable}, {"tcp", "udp", "loop"}, {}}, over({"shm", "udp", "tcp"}));
+  EXPECT_THAT(texts(decision), ElementsAre("@ tcp", "reliable @ udp"));
+  ASSERT_EQ(decision.refused.size(), 1u);
+  EXPECT_EQ(decision.refused[0].what, "loop");
+  EXPECT_THAT(decision.refused[0].why.text(), HasSubstr("the peer has no address for loop"));
+}
+
+TEST_F(LinkPolicyTest, BothEndsDecideTheSameInWhateverOrderTheFactsCome) {
+  const std::uint64_t seed = tests::seed(5);
+  SCOPED_TRACE(testing::Message() << "HARNESS_SEED=" << seed);
+  Random random(seed);
+  floors_ = {{"lab", "office", encrypted}, {"office", "lab", reliable}};
+  const Place places[] = {here_, beside_, near_, far_};
+  const Properties wishes[] = {none, reliable | fifo, channels | compact, put_emulated | reliable,
+                               checked32 | fifo};
+  for (int i = 0; i < 300; ++i) {
+    const Place& to = places[random.below(4)];
+    const Wish wish{
+        {wishes[random.below(5)], random.below(2) != 0 ? 1u << 20 : 0, random.below(2) != 0}, {}, {}};
+    std::vector<Candidate> candidates = over({"udp", "tcp", "shm", "rdma", "loop"});
+    const Decision one = decide_link(here_, to, wish, floors_, candidates, catalogue_);
+    for (std::size_t j = candidates.size(); j > 1; --j)
+      std::swap(candidates[j - 1], candidates[random.below(j)]);
+    std::reverse(floors_.begin(), floors_.end());
+    const Decision other = decide_link(to, here_, wish, floors_, candidates, catalogue_);
+    EXPECT_EQ(texts(one), texts(other));
+    EXPECT_EQ(one.needs.word, other.needs.word);
+    EXPECT_EQ(one.refused.size(), other.refused.size());
+  }
+}
+
+TEST_F(LinkPolicyTest, ALinkBetweenDomainsIsEncryptedWhoeverAsks) {
+  const Decision decision = decide(far_, {{reliable | fifo}, {}, {}}, over({"tcp", "udp"}));
+  EXPECT_THAT(texts(decision), ElementsAre("order / reliable / encrypt @ udp", "encrypt @ tcp"));
+  EXPECT_FALSE(decision.offers[0].clear);
+  EXPECT_EQ(with_domain_floor({reliable | fifo}, decision.trust).word, decision.needs.word)
+      << "what Node demands";
+}
+
+TEST_F(LinkPolicyTest, WithoutAnEncryptingLayerALinkBetweenDomainsNeedsPermissionAndIsShownAsClear) {
+  Catalogue plain;
+  for (const LayerType& layer : catalogue_.layers())
+    if (!layer.descriptor->contract.encrypts) plain.add(layer);
+  for (const TransportType& transport : catalogue_.transports()) plain.add(transport);
+  Wish wish{{reliable | fifo}, {"udp"}, {}};
+  const Decision refused = decide_link(here_, far_, wish, {}, over({"udp"}), plain);
+  EXPECT_THAT(refused.offers, IsEmpty());
+  EXPECT_THAT(why_no_link(refused).text(), HasSubstr("allow_clear = true"));
+  const Wish written{{reliable}, {}, {*stack_from("reliable @ udp", plain)}};
+  EXPECT_THAT(why_no_link(decide_link(here_, far_, written, {}, over({"udp"}), plain)).advice,
+              HasSubstr("allow_clear = true"));
+  EXPECT_THAT(why_no_link(decide(far_, {{reliable}, {}, {stack("reliable @ udp")}}, over({"udp"}))).advice,
+              HasSubstr("reliable / encrypt @ udp"))
+      << "where encryption is possible, that is the advice";
+  wish.needs.allow_clear = true;
+  const Decision clear = decide_link(here_, far_, wish, {}, over({"udp"}), plain);
+  EXPECT_THAT(texts(clear), ElementsAre("order / reliable @ udp"));
+  EXPECT_TRUE(clear.offers[0].clear);
+  EXPECT_THAT(clear.offers[0].why, HasSubstr("CLEAR"));
+  const std::vector<Floor> strict = {{"office", "lab", none, true}};
+  EXPECT_THAT(decide_link(here_, far_, wish, strict, over({"udp"}), plain).offers, IsEmpty());
+}
+
+TEST_F(LinkPolicyTest, FloorsOfTheTwoDomainsRaiseTheNeedsAndOthersDoNot) {
+  floors_ = {{"office", "lab", no_duplicates}, {"lab", "lab", checked32}, {"lab", "elsewhere", views}};
+  EXPECT_TRUE(decide(far_, {{}, {}, {}}, over({"udp"})).needs.word.covers(no_duplicates));
+  EXPECT_EQ(decide(near_, {{reliable}, {}, {}}, over({"udp"})).needs.word, reliable | checked32);
+  EXPECT_THAT(texts(decide(near_, {{reliable}, {}, {}}, over({"udp"}))),
+              ElementsAre("reliable / checksum @ udp"));
+}
+
+TEST_F(LinkPolicyTest, AWrittenStackIsCheckedAgainstNeedsAndFloors) {
+  Wish wish{{reliable | fifo},
+            {},
+            {stack("reliable @ udp"), stack("order / reliable @ udp"), stack("@ tcp"), stack("@ shm")}};
+  const Decision decision = decide(near_, wish, over({"udp", "tcp"}));
+  EXPECT_THAT(texts(decision), ElementsAre("order / reliable @ udp", "@ tcp"));
+  EXPECT_EQ(decision.offers[0].why, "written");
+  ASSERT_EQ(decision.refused.size(), 2u);
+  EXPECT_THAT(decision.refused[0].why.text(), HasSubstr("the link needs fifo"));
+  EXPECT_THAT(decision.refused[1].why.text(), HasSubstr("no address for shm"));
+}
+
+TEST_F(LinkPolicyTest, ATransportThatDoesNotReachSoFarIsRefusedWithThatReason) {
+  const Decision decision = decide(near_, {{reliable}, {}, {}}, over({"shm"}));
+  EXPECT_THAT(decision.offers, IsEmpty());
+  EXPECT_THAT(why_no_link(decision).text(), HasSubstr("shm does not reach the peer"));
+  EXPECT_THAT(why_no_link(decide(near_, {{reliable}, {}, {}}, {})).text(), HasSubstr("no address"));
+}
+
+TEST_F(LinkPolicyTest, WhyNoLinkNamesEveryRefusal) {
+  const Error error = why_no_link(decide(near_, {{views}, {"tcp", "udp"}, {}}, over({"udp", "tcp"})));
+  EXPECT_EQ(error.code, Errc::unsupported);
+  EXPECT_THAT(error.text(), HasSubstr("no stack over tcp gives views"));
+  EXPECT_THAT(error.text(), HasSubstr("also refused: udp: no stack over udp gives views"));
+}
+
+}  // namespace
+}  // namespace harness::policies
