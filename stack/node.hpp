@@ -22,7 +22,7 @@ namespace harness {
 struct NodeOptions {
   std::string name;
   std::string domain = "local";
-  std::string host;  // equal texts: the same host; empty: never the same
+  std::string host = {};  // equal texts: the same host; empty: never the same
 };
 
 /// What this node demands of a link that a peer opens.
