@@ -48,7 +48,8 @@ Node::~Node() {
   for (const auto& link : std::vector(links_)) {
     link->on_event_ = nullptr;
     link->on_message_ = nullptr;
-    link->finish(Link::State::lost, {Errc::cancelled, "the node " + identity_.name + " ended", {}, {}}, EventKind::peer_lost);
+    link->finish(Link::State::lost, {Errc::cancelled, "the node " + identity_.name + " ended", {}, {}},
+                 EventKind::peer_lost);
   }
 }
 
@@ -173,10 +174,12 @@ Result<std::shared_ptr<Link>> Node::rival(const setup::Hello& hello) {
   return std::shared_ptr<Link>();
 }
 
-// Both sides dialled: the smaller name's attempt stands, unless it got nowhere while the other side came through twice.
+// Both sides dialled: the smaller name's attempt stands, unless it got nowhere while the other side came
+// through twice.
 bool Node::asks_to_yield(Link& mine, const std::string& peer) const noexcept {
   constexpr std::uint8_t yields_asked_max = 2;
-  if (identity_.name >= peer || mine.endpoint_ == nullptr || mine.yields_asked_ >= yields_asked_max) return false;
+  if (identity_.name >= peer || mine.endpoint_ == nullptr || mine.yields_asked_ >= yields_asked_max)
+    return false;
   ++mine.yields_asked_;
   return true;
 }

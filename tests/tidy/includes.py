@@ -22,7 +22,7 @@ MAY = {  # folders of ours that a folder may include, besides itself
 }
 # Values of stack that a policy may know, and compose, which is a pure function of them: no message, no timer,
 # no Env, nothing that acts.
-VALUE_HEADERS = "address bytes catalogue compose descriptor hash option property result spec text view".split()
+VALUE_HEADERS = "address bytes catalogue compose descriptor option property result spec text view".split()
 
 # The C++ library where neither time, chance, threads nor the outside world is.
 PURE_STD = set(
