@@ -60,7 +60,7 @@ Slab* Pool::allocate_slow(std::uint32_t size_class, std::uint32_t capacity, Quot
   if (slab == nullptr) return nullptr;
   slab->pool = this;
   slab->quota = quota;
-  if (quota != nullptr) quota->charge(slab->total_bytes());
+  if (quota != nullptr) quota->charge(slab->charge_bytes());
   held_bytes_ += total;
   ++grown_count_;
   ++large_alive_;
@@ -71,7 +71,7 @@ Slab* Pool::allocate_detached(std::uint32_t capacity) noexcept {
   void* raw = heap(sizeof(Slab) + std::size_t{capacity});
   if (raw == nullptr) return nullptr;
   Slab* slab = new (raw) Slab;
-  slab->capacity = capacity;
+  slab->capacity = slab->wanted = capacity;
   slab->size_class = large;
   return slab;
 }
@@ -79,6 +79,7 @@ Slab* Pool::allocate_detached(std::uint32_t capacity) noexcept {
 void Pool::recycle(Slab* slab) noexcept {
   Quota* quota = slab->quota;
   const std::uint64_t total = slab->total_bytes();
+  const std::uint64_t charged = slab->charge_bytes();
   Pool* pool = slab->pool;
   slab->quota = nullptr;
   if (slab->size_class != large) {
@@ -90,7 +91,7 @@ void Pool::recycle(Slab* slab) noexcept {
     }
     std::free(slab);
   }
-  if (quota != nullptr) quota->release(total);  // last: it may resume a transport, which allocates
+  if (quota != nullptr) quota->release(charged);  // last: it may resume a transport, which allocates
 }
 
 Piece* Pool::allocate_piece(Slab* slab, std::byte* data, std::uint32_t bytes, Piece* next) noexcept {

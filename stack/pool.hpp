@@ -88,17 +88,25 @@ struct alignas(64) Slab
     : harness_slab,
       boost::intrusive::slist_base_hook<boost::intrusive::link_mode<boost::intrusive::normal_link>> {
   Pool* pool = nullptr;    // null: a heap slab without a pool, may cross threads while unshared
-  Quota* quota = nullptr;  // charged for total_bytes while alive
+  Quota* quota = nullptr;  // charged for charge_bytes while alive
   std::uint32_t references = 1;
   std::uint32_t capacity = 0;    // bytes behind the header
   std::uint32_t size_class = 0;  // index, or Pool::large
+  std::uint32_t wanted = 0;      // bytes asked for, at most capacity
   [[nodiscard]] std::byte* bytes() noexcept { return reinterpret_cast<std::byte*>(this + 1); }
   [[nodiscard]] std::uint64_t total_bytes() const noexcept { return sizeof(Slab) + std::uint64_t{capacity}; }
+  /// What a quota counts: the bytes asked for, not what the size class adds to them. So half a quota is room
+  /// for a message of half as many bytes, whatever frames it comes in, and reassembly cannot starve on
+  /// rounding.
+  [[nodiscard]] std::uint64_t charge_bytes() const noexcept {
+    const std::uint64_t bytes = sizeof(Slab) + std::uint64_t{wanted};
+    return bytes > 256 ? bytes : 256;
+  }
   /// Counts this slab to `to` until it is released, unless a quota counts it already.
   void charge(Quota& to) noexcept {
     if (quota != nullptr) return;
     quota = &to;
-    to.charge(total_bytes());
+    to.charge(charge_bytes());
   }
 };
 static_assert(sizeof(Slab) == 64);
@@ -136,8 +144,9 @@ class Pool {
     Slab& slab = free_[size_class].front();
     free_[size_class].pop_front();
     slab.references = 1;
+    slab.wanted = capacity;
     slab.quota = quota;
-    if (quota != nullptr) quota->charge(slab.total_bytes());
+    if (quota != nullptr) quota->charge(slab.charge_bytes());
     return &slab;
   }
 
@@ -157,7 +166,7 @@ class Pool {
   [[nodiscard]] std::uint64_t held_bytes() const noexcept { return held_bytes_; }  // chunks and large slabs
   [[nodiscard]] std::uint64_t grown_count() const noexcept {
     return grown_count_;
-  }                                                          // times it asked the heap
+  }  // times it asked the heap
   [[nodiscard]] std::uint64_t alive_count() const noexcept;  // slabs not given back
 
  private:
