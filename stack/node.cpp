@@ -43,14 +43,8 @@ Node::Node(Engine& engine, const Catalogue& catalogue, NodeOptions options)
   engine_.add(*this);
 }
 
-// Links that somebody still holds are lost and silent from here on.
 Node::~Node() {
-  for (const auto& link : std::vector(links_)) {
-    link->on_event_ = nullptr;
-    link->on_message_ = nullptr;
-    link->finish(Link::State::lost, {Errc::cancelled, "the node " + identity_.name + " ended", {}, {}},
-                 EventKind::peer_lost);
-  }
+  for (const auto& link : links_) link->drop_endpoint(0);
 }
 
 void Node::add(std::shared_ptr<Transport> transport) {
@@ -174,16 +168,6 @@ Result<std::shared_ptr<Link>> Node::rival(const setup::Hello& hello) {
   return std::shared_ptr<Link>();
 }
 
-// Both sides dialled: the smaller name's attempt stands, unless it got nowhere while the other side came
-// through twice.
-bool Node::asks_to_yield(Link& mine, const std::string& peer) const noexcept {
-  constexpr std::uint8_t yields_asked_max = 2;
-  if (identity_.name >= peer || mine.endpoint_ == nullptr || mine.yields_asked_ >= yields_asked_max)
-    return false;
-  ++mine.yields_asked_;
-  return true;
-}
-
 void Node::on_hello(Waiting& waiting, const setup::Hello& hello) {
   if (!hello.to.empty() && hello.to != identity_.name)
     return turn_away(waiting, hello.attempt,
@@ -191,7 +175,7 @@ void Node::on_hello(Waiting& waiting, const setup::Hello& hello) {
                       "dial it as " + identity_.name + ", or correct the address of " + hello.to});
   auto mine = rival(hello);
   if (!mine) return turn_away(waiting, hello.attempt, mine.error());
-  if (*mine != nullptr && asks_to_yield(**mine, hello.from.name))
+  if (*mine != nullptr && identity_.name < hello.from.name && !(*mine)->yielded_)
     return turn_away(waiting, hello.attempt,
                      {Errc::exists, "both sides dialled", "the smaller name's attempt stands", {}}, true);
   auto admission = admit_(hello.from, hello.link);
@@ -253,7 +237,11 @@ Result<Node::Choice> Node::choose(const setup::Hello& hello, const Endpoint& end
   return tl::unexpected<Error>(std::move(first));
 }
 
-void Node::retire(std::unique_ptr<Endpoint> endpoint) { dead_endpoints_.push_back(std::move(endpoint)); }
+// What is retired is freed in the next turn, which comes although nothing else may happen any more.
+void Node::retire(std::unique_ptr<Endpoint> endpoint) {
+  dead_endpoints_.push_back(std::move(endpoint));
+  engine_.post([] {});
+}
 
 void Node::retire(const Link& link) {
   const auto at =
@@ -261,13 +249,18 @@ void Node::retire(const Link& link) {
   if (at == links_.end()) return;
   dead_links_.push_back(std::move(*at));
   links_.erase(at);
+  engine_.post([] {});
 }
 
 unsigned Node::poll(unsigned) {
   dead_waiting_.clear();
   // An endpoint that still drains stays until it is done or its linger ends; it tells so by drained().
   std::erase_if(dead_endpoints_, [](const auto& endpoint) { return endpoint->drained(); });
-  std::erase_if(dead_links_, [](const auto& link) { return link->endpoint() == nullptr; });
+  std::erase_if(dead_links_, [](const auto& link) {
+    if (link->endpoint_ != nullptr) return false;
+    link->stack_.reset();  // what its layers kept goes back, although somebody may keep the link
+    return true;
+  });
   return 0;
 }
 
