@@ -40,7 +40,10 @@ struct Receiver {
   void (*event)(void* self,
                 const Event& event) = &ignore_event;  // writable, peer_lost (code closed: in order), corrupt
   Gate* gate = nullptr;                               // the endpoint owns Gate::transport_bit
-  Quota* quota = nullptr;  // charged for received frames; exhausted: stop receiving
+  // Charged for received frames. Exhausted: a medium that keeps order stops receiving; an unordered reliable
+  // one gives no new credit but hands up what credit was given for, since any of it may complete what layers
+  // keep.
+  Quota* quota = nullptr;
 
   static void ignore_data(void*, const Entry*, harness_message*) {}
   static void ignore_setup(void*, Message&) {}

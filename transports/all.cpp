@@ -3,6 +3,7 @@
 #include <harness/transports/all.hpp>
 
 #include <harness/transports/loop.hpp>
+#include <harness/transports/sim.hpp>
 #include <harness/transports/tcp.hpp>
 
 namespace harness::transports {
@@ -10,6 +11,7 @@ namespace harness::transports {
 void add_all(Catalogue& catalogue) {
   catalogue.add(Loop::type());
   catalogue.add(Tcp::type());
+  catalogue.add(Sim::type());  // composed and checked like the others; only a test can make one
 }
 
 }  // namespace harness::transports

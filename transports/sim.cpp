@@ -200,8 +200,7 @@ void Sim::flush() {
 // waiting data.
 void Sim::transmit(SimChannel& channel) {
   const auto may_go = [&](const SimPacketPtr& packet) {
-    return packet->setup ||
-           (channel.peer_cookie != 0 && (!reliable() || channel.outstanding < channel.window));
+    return packet->setup || (channel.peer_cookie != 0 && (!reliable() || channel.has_credit()));
   };
   auto& staged = channel.staged;
   while (!staged.empty() && may_go(staged.front())) {
@@ -232,7 +231,8 @@ void Sim::send(SimChannel& channel, SimPacketPtr packet) {
   packet->intact = packet->setup || options_[option_damage] == 0;
   packet->fifo_floor = channel.fifo_floor;
   packet->uses_credit = reliable() && !packet->setup;
-  if (packet->uses_credit) ++channel.outstanding;
+  packet->counter = channel.counter;
+  if (packet->uses_credit) channel.outstanding.insert(channel.counter);
   wire::encode(SimHeader{channel.peer_cookie, static_cast<std::uint8_t>(kind), channel.counter++},
                packet->bytes.data());
   if (packet->setup) {
@@ -248,6 +248,7 @@ void Sim::discard(SimChannel& channel, std::uint64_t linger_ns) {
     for (const auto& frame : *inbox) drop(counters_.after_end, *frame.packet);
     inbox->clear();
   }
+  for (const SimPacketPtr& packet : std::exchange(channel.withheld, {})) engine_.world().give_credit(*packet);
   engine_.timers().arm(channel.linger, engine_.now_ns() + linger_ns);
   unflushed(channel);
 }
@@ -267,10 +268,10 @@ void Sim::departed(std::uint32_t cookie, bool setup) {
   ready(*channel);
 }
 
-void Sim::credit(std::uint32_t cookie) {
+void Sim::credit(std::uint32_t cookie, std::uint64_t counter) {
   SimChannel* const channel = find(cookie);
   if (channel == nullptr) return;
-  --channel->outstanding;
+  channel->outstanding.erase(counter);
   if (!channel->staged.empty() || channel->closing) unflushed(*channel);
 }
 

@@ -6,16 +6,18 @@
 // its endpoint by (source, sender cookie), so that duplicates make no second one, also for a while after that
 // endpoint is gone. Any other unknown cookie, kind or length is dropped and counted, and nothing is allocated
 // for it. What it promises is an option, so that every stack can be tested on just what it bears:
-//   datagram   lossy, unordered, duplicated; full inboxes drop; nobody says when the peer is gone (UDP)
-//   fabric     every frame arrives once or, with duplicates=yes, more than once, in any order, under receiver
-//   credit (RDM) stream     every frame arrives once and in order, under receiver credit (TCP with framing)
-//   damage=yes   frames may arrive with flipped bits (never the outer header of a reliable medium); else they
-//   never do death=no     fabric and stream keep silent about a peer that crashed; else they report it at
-//   once
+//
+//   datagram    lossy, unordered, duplicated; full inboxes drop; nobody says when the peer is gone (UDP)
+//   fabric      every frame arrives once, or with duplicates=yes at least once, in any order, but none is
+//               overtaken by more than `inbox` frames; receiver credit (RDM)
+//   stream      every frame arrives once and in order; receiver credit (TCP with framing)
+//   damage=yes  data frames may arrive with flipped bits, never the outer header of a reliable medium
+//   death=no    fabric and stream keep silent about a peer that crashed; else they report it at once
+//
 // The faults themselves are set on SimWorld's paths; a medium repairs what it promises not to show (a loss
-// becomes a delay) unless the path breaks promises. Both ends must use the same options. Bounds: `queue`
-// frames wait in an endpoint (then it holds), `inbox` frames in a receiver, endpoints_max endpoints,
-// first_frames_max frames for listeners.
+// becomes a delay) unless the path breaks promises. Both ends must use the same options.
+// Bounds: `queue` frames wait in an endpoint (then it holds), `inbox` frames in a receiver, endpoints_max
+// endpoints, first_frames_max frames for listeners.
 #pragma once
 
 #include <array>
@@ -117,7 +119,7 @@ class Sim final : public Transport, private SimPort {
 
   void arrive(SimPacketPtr packet) override;
   void departed(std::uint32_t cookie, bool setup) override;
-  void credit(std::uint32_t cookie) override;
+  void credit(std::uint32_t cookie, std::uint64_t counter) override;
   void crashed() override;
 
   [[nodiscard]] SimChannel* find(std::uint32_t cookie) const noexcept;
@@ -135,6 +137,9 @@ class Sim final : public Transport, private SimPort {
   unsigned report_end(SimChannel& channel);
   bool take_setup(SimChannel& channel);
   bool take_data(SimChannel& channel);
+  bool must_wait(SimChannel& channel, Quota* quota);
+  void wait_for_quota(SimChannel& channel, Quota& quota);
+  void take_credit(SimChannel& channel, SimPacket& packet, Quota* quota);
   void starve(SimChannel& channel);
   void send_gone(const SimAddress& from, const SimAddress& to, std::uint32_t cookie, Errc code,
                  std::shared_ptr<std::uint64_t> fifo_floor);

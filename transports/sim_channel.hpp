@@ -41,9 +41,9 @@ struct SimChannel {
 
   // out
   std::deque<SimPacketPtr> staged;
-  unsigned pending = 0;      // data frames staged or in the queue of the medium
-  unsigned setups = 0;       // setup frames there
-  unsigned outstanding = 0;  // data frames sent and not taken by the receiver yet
+  unsigned pending = 0;                 // data frames staged or in the queue of the medium
+  unsigned setups = 0;                  // setup frames there
+  std::set<std::uint64_t> outstanding;  // counters of data frames sent and not taken by the receiver yet
   unsigned queue = 64;
   unsigned window = 256;
   std::uint64_t counter = 0;
@@ -58,7 +58,8 @@ struct SimChannel {
   std::set<std::uint64_t> seen;  // counters received beyond seen_below; bounded by the peer's window
   std::uint64_t seen_below = 0;
   std::uint64_t last_counter = 0;
-  Quota* waits_for = nullptr;  // exhausted: it tells when there is room
+  Quota* waits_for = nullptr;          // exhausted: it tells when there is room
+  std::vector<SimPacketPtr> withheld;  // credit to give back then; at most `window` tickets without bytes
   bool paused = false;
   bool ready = false;
   bool room = false;  // held and there is room again: writable is due
@@ -66,6 +67,11 @@ struct SimChannel {
 
   /// True when nothing accepted is still here; on a fabric, when the peer has taken everything.
   [[nodiscard]] bool drained() const noexcept;
+  /// True while the oldest frame that the receiver has not taken is less than a window behind the next one:
+  /// so memory at the receiver and disorder under way are both bounded.
+  [[nodiscard]] bool has_credit() const noexcept {
+    return outstanding.empty() || counter - *outstanding.begin() < window;
+  }
   void forget_quota() noexcept;
   /// Notes a counter; false when it came before.
   bool first_time(std::uint64_t number) {

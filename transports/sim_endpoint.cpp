@@ -26,7 +26,7 @@ SimChannel::~SimChannel() { forget_quota(); }
 
 bool SimChannel::drained() const noexcept {
   return staged.empty() && pending == 0 && setups == 0 &&
-         (outstanding == 0 || sim.profile() != Sim::Profile::fabric);
+         (outstanding.empty() || sim.profile() != Sim::Profile::fabric);
 }
 
 void SimChannel::forget_quota() noexcept {

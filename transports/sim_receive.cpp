@@ -176,23 +176,49 @@ bool Sim::take_setup(SimChannel& channel) {
   return true;
 }
 
+// A stream and a datagram medium stop receiving while the quota is used up. An unordered reliable one must
+// not: the frame that completes what the layers keep may be any of those under way, so what credit was given
+// for is always handed up, and credit is what it withholds. When the peer is gone nothing more can come, so
+// nothing has to wait.
+bool Sim::must_wait(SimChannel& channel, Quota* quota) {
+  if (quota == nullptr || !quota->exhausted() || channel.gone != Errc::ok || profile_ == Profile::fabric)
+    return false;
+  wait_for_quota(channel, *quota);
+  return true;
+}
+
+void Sim::wait_for_quota(SimChannel& channel, Quota& quota) {
+  channel.waits_for = &quota;
+  quota.when_below(
+      [](void* self) noexcept {
+        auto* waiting = static_cast<SimChannel*>(self);
+        waiting->waits_for = nullptr;
+        for (const SimPacketPtr& packet : std::exchange(waiting->withheld, {}))
+          waiting->sim.engine_.world().give_credit(*packet);
+        waiting->sim.ready(*waiting);
+      },
+      &channel);
+}
+
+void Sim::take_credit(SimChannel& channel, SimPacket& packet, Quota* quota) {
+  if (profile_ != Profile::fabric || quota == nullptr || !quota->exhausted())
+    return engine_.world().give_credit(packet);
+  auto ticket = std::make_unique<SimPacket>();
+  ticket->from = packet.from;
+  ticket->sender_cookie = packet.sender_cookie;
+  ticket->counter = packet.counter;
+  ticket->uses_credit = std::exchange(packet.uses_credit, false);
+  channel.withheld.push_back(std::move(ticket));
+  wait_for_quota(channel, *quota);
+}
+
 bool Sim::take_data(SimChannel& channel) {
   if (channel.inbox.empty() || channel.inbox.front().setup || channel.paused) return false;
   SimEndpoint& endpoint = *channel.endpoint;
   const Receiver receiver = endpoint.receiver_;
   if (receiver.up.fn == &Receiver::ignore_data && reliable())
     return false;  // its stack is not up yet: it waits
-  if (receiver.quota != nullptr && receiver.quota->exhausted()) {
-    channel.waits_for = receiver.quota;
-    channel.waits_for->when_below(
-        [](void* self) noexcept {
-          auto* waiting = static_cast<SimChannel*>(self);
-          waiting->waits_for = nullptr;
-          waiting->sim.ready(*waiting);
-        },
-        &channel);
-    return false;
-  }
+  if (must_wait(channel, receiver.quota)) return false;
   const SimChannel::Arrived& front = channel.inbox.front();
   const auto bytes = static_cast<std::uint32_t>(front.packet->bytes.size() - sim_header_bytes);
   Slab* slab = engine_.pool().allocate(bytes, receiver.quota);
@@ -200,7 +226,7 @@ bool Sim::take_data(SimChannel& channel) {
   const SimPacketPtr packet = std::move(channel.inbox.front().packet);
   const std::uint64_t counter = front.counter;
   channel.inbox.pop_front();
-  engine_.world().give_credit(*packet);
+  take_credit(channel, *packet, receiver.quota);
   if (slab == nullptr) return ++counters_.pool_empty, true;
   if (channel.first_time(counter) || !reliable()) ++endpoint.frames_in_;
   if (bytes != 0) std::memcpy(slab->bytes(), packet->bytes.data() + sim_header_bytes, bytes);

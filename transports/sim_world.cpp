@@ -243,7 +243,7 @@ void SimWorld::give_credit(const SimPacket& packet) {
   if (!packet.uses_credit) return;
   SimEngine* const from = engine(packet.from.engine);
   if (SimPort* port = from != nullptr ? from->port(packet.from.port) : nullptr)
-    port->credit(packet.sender_cookie);
+    port->credit(packet.sender_cookie, packet.counter);
 }
 
 void SimWorld::arrive(SimPacketPtr packet) {

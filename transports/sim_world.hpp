@@ -68,6 +68,7 @@ struct SimPacket {
   bool single = false;  // never duplicated
   bool intact = true;   // never damaged
   bool uses_credit = false;
+  std::uint64_t counter = 0;
   bool setup = false;
   bool gone = false;              // a notice of the medium: the sender's endpoint no longer exists
   Errc gone_code = Errc::ok;      // of that notice
@@ -84,7 +85,8 @@ class SimPort {
   virtual ~SimPort() = default;
   virtual void arrive(SimPacketPtr packet) = 0;
   virtual void departed(std::uint32_t cookie, bool setup) = 0;  // one frame left the sender's queue
-  virtual void credit(std::uint32_t cookie) = 0;  // one frame was taken by the receiver, or is lost for good
+  virtual void credit(std::uint32_t cookie,
+                      std::uint64_t counter) = 0;  // one frame was taken by the receiver, or is lost for good
   virtual void crashed() = 0;  // the last words of the medium, before the engine goes silent
 };
 

@@ -78,6 +78,40 @@ TEST(SimEndpoint, AnExhaustedQuotaStopsReceivingUntilMemoryComesBack) {
   EXPECT_EQ(pair.far.quota->used_bytes(), 0u);
 }
 
+TEST(SimEndpoint, AFabricHandsUpWhatItGaveCreditForAlsoBeyondTheQuota) {
+  OptionValues options = medium(Sim::Profile::fabric);
+  options.set(Sim::option_inbox, 16);
+  Pair pair(options);
+  pair.connect();
+  pair.far.quota = Quota::make(4096);
+  pair.far.attach();
+  pair.far.keeps = true;
+  pair.send(0, 40, 1000);
+  pair.world.run_for(100'000'000);
+  EXPECT_EQ(pair.far.got.size(), 3u + 16u) << "three frames within the quota, then one window";
+  pair.far.kept.clear();
+  pair.world.run_for(100'000'000);
+  EXPECT_EQ(pair.far.got.size(), 38u);
+  pair.far.kept.clear();
+  pair.world.run_for(100'000'000);
+  EXPECT_EQ(pair.far.got.size(), 40u);
+}
+
+TEST(SimEndpoint, ThePeersEndIsReportedAlthoughTheQuotaIsExhausted) {
+  Pair pair(medium(Sim::Profile::stream));
+  pair.connect();
+  pair.far.quota = Quota::make(2048);
+  pair.far.attach();
+  pair.far.keeps = true;
+  pair.send(0, 20, 1000);
+  pair.world.run_for(10'000'000);
+  EXPECT_LT(pair.far.got.size(), 20u);
+  pair.near.endpoint->close(1'000'000'000);
+  pair.world.run_for(10'000'000);
+  EXPECT_EQ(pair.far.got.size(), 20u);
+  EXPECT_EQ(pair.far.count(EventKind::peer_lost), 1u);
+}
+
 TEST(SimEndpoint, AFullDatagramInboxDropsAndCounts) {
   OptionValues options = medium(Sim::Profile::datagram);
   options.set(Sim::option_inbox, 16);
