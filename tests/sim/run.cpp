@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: Apache-2.0
+// See run.hpp.
+#include <harness/tests/sim/run.hpp>
+
+#include <fmt/format.h>
+
+#include <harness/stack/node.hpp>
+
+namespace harness::tests {
+
+using transports::Sim;
+using transports::SimEngine;
+using transports::SimWorld;
+
+namespace {
+
+constexpr std::uint64_t limit_ns = 60'000'000'000;      // of virtual time, until both ends have closed
+constexpr std::uint64_t aftermath_ns = 12'000'000'000;  // lingering endpoints, half-open links, late frames
+
+// One process: engine, node, transport, application. Destroyed in the order in which a process would end.
+struct Side {
+  SimEngine* engine = nullptr;
+  std::shared_ptr<Sim> sim;
+  std::unique_ptr<Talker> talker;
+  std::unique_ptr<Node> node;
+  std::shared_ptr<Link> link;
+  bool crashed = false;
+};
+
+class Run {
+ public:
+  Run(const Scenario& scenario, const Catalogue& catalogue, bool keep_trace)
+      : scenario_(scenario), catalogue_(catalogue), world_(scenario.seed),
+        flows_{Flow{"a>b", scenario.seed * 2, verdict_}, Flow{"b>a", scenario.seed * 2 + 1, verdict_}} {
+    world_.keep_trace(keep_trace);
+    for (const unsigned side : {0u, 1u}) build(side);
+    for (const unsigned side : {0u, 1u})
+      world_.path(*sides_[side].engine, *sides_[1 - side].engine) = scenario_.paths[side];
+    // Where bytes may be damaged unseen nothing else can be judged: a flipped sequence number is a lost
+    // message.
+    judged_ = scenario_.given.word.covers(property::checked16) || !scenario_.has(Trouble::corruption);
+    for (Flow& flow : flows_) flow.promise(judged_ ? scenario_.given.word : property::none);
+  }
+
+  Outcome go() {
+    connect();
+    for (const Incident& incident : scenario_.incidents)
+      world_.at(incident.at_ns, [this, &incident] { happen(incident); });
+    world_.run_until([this] { return may_close(); }, limit_ns);
+    start_closing();
+    world_.run_until([this] { return ended(0) && ended(1); }, limit_ns);
+    audit_ends();
+    for (const unsigned side : {0u, 1u})
+      if (!sides_[side].crashed) sides_[side].talker->drop();
+    world_.run_for(aftermath_ns);
+    for (const unsigned side : {0u, 1u})
+      if (!sides_[side].crashed) tear_down(side);
+    return outcome();
+  }
+
+ private:
+  void build(unsigned side) {
+    Side& at = sides_[side];
+    at.engine = &world_.add(side == 0 ? "a" : "b", scenario_.engines[side]);
+    at.node = std::make_unique<Node>(*at.engine, catalogue_, NodeOptions{at.engine->name(), "lab", {}});
+    at.sim = std::make_shared<Sim>(*at.engine, scenario_.medium);
+    at.node->add(at.sim);
+    at.talker = std::make_unique<Talker>(*at.engine, scenario_.talkers[side], scenario_.seed ^ (side + 1),
+                                         flows_[side], flows_[1 - side], verdict_);
+    at.node->set_admission([this, side](const setup::Identity&, const std::string&) -> Result<Admission> {
+      Admission admission;
+      admission.quota_bytes = scenario_.quota_bytes[side];
+      return admission;
+    });
+    at.node->on_link([this, side](const std::shared_ptr<Link>& link) { take(side, link); });
+    const auto address = at.node->listen("sim::7");
+    if (!address) verdict_.fail(address.error().text());
+  }
+  void take(unsigned side, const std::shared_ptr<Link>& link) {
+    if (scenario_.crashes() && sides_[side].link != nullptr)
+      return link->close();  // from the late HELLO of a dead peer
+    if (sides_[side].link != nullptr) return verdict_.fail("a second link at " + sides_[side].engine->name());
+    sides_[side].link = link;
+    sides_[side].talker->take(link);
+  }
+  void connect() {
+    for (const unsigned side : {0u, 1u}) {
+      if (side == 1 && !scenario_.both_dial) continue;
+      LinkOptions options;
+      options.quota_bytes = scenario_.quota_bytes[side];
+      options.offers = {{scenario_.stack, side == 0 ? "b:7" : "a:7"}};
+      auto link = sides_[side].node->connect(side == 0 ? "b" : "a", std::move(options));
+      if (!link) return verdict_.fail(link.error().text());
+      take(side, *link);
+    }
+  }
+
+  void happen(const Incident& incident) {
+    Side& at = sides_[incident.side];
+    Side& other = sides_[1 - incident.side];
+    if (at.crashed || other.crashed) return;
+    switch (incident.kind) {
+      case Incident::Kind::cut: return world_.cut(*at.engine, *other.engine, true);
+      case Incident::Kind::heal: return world_.cut(*at.engine, *other.engine, false);
+      case Incident::Kind::jump: return at.engine->jump(incident.by_ns);
+      case Incident::Kind::stall: return at.engine->stall(static_cast<std::uint64_t>(incident.by_ns));
+      case Incident::Kind::crash: return crash(incident.side);
+    }
+  }
+  void crash(unsigned side) {
+    sides_[side].crashed = true;
+    sides_[side].engine->crash();
+    sides_[side].talker->drop();
+    tear_down(side);
+    // Nobody may tell the other side; its application loses patience after a while.
+    world_.at(world_.now_ns() + 2'000'000'000, [this, survivor = 1 - side] {
+      if (!ended(survivor))
+        sides_[survivor].engine->post([this, survivor] { sides_[survivor].talker->close(); });
+    });
+  }
+
+  // ---- the end of a run ----
+
+  [[nodiscard]] bool ended(unsigned side) const {
+    return sides_[side].crashed || sides_[side].link == nullptr || sides_[side].talker->ended();
+  }
+  [[nodiscard]] bool may_close() const {
+    if (sides_[0].crashed || sides_[1].crashed) return true;
+    if (scenario_.close_early) return sides_[scenario_.closer].talker->done();
+    return sides_[0].talker->done() && sides_[1].talker->done();
+  }
+  void start_closing() {
+    for (const unsigned side : {0u, 1u}) {
+      const bool wants = side == scenario_.closer || sides_[1 - side].crashed;
+      if (sides_[side].crashed || !wants) continue;
+      if (judged_ && !sides_[side].talker->done() && !sides_[1 - side].crashed) explain_stuck(side);
+      sides_[side].engine->post([this, side] { sides_[side].talker->close(); });
+    }
+  }
+  void explain_stuck(unsigned side) {
+    const Talker& talker = *sides_[side].talker;
+    verdict_.fail(fmt::format("{}: {} of {} messages sent after {} s (link {}, was up: {})",
+                              sides_[side].engine->name(), flows_[side].sent_count(),
+                              scenario_.talkers[side].messages, limit_ns / 1'000'000'000,
+                              to_string(talker.link()->state()), talker.was_up()));
+  }
+
+  // A link may be lost only by what can cost it its life.
+  [[nodiscard]] bool may_be_lost() const {
+    if (scenario_.crashes()) return true;
+    const bool heartbeat = scenario_.given.word.covers(property::death_within) &&
+                           !Sim::type().facts(scenario_.medium, {}).word.covers(property::death_within);
+    const bool checks = scenario_.has(Trouble::corruption) || scenario_.has(Trouble::fault_layer);
+    return heartbeat || checks;
+  }
+  void audit_ends() {
+    bool in_order = true;
+    for (const unsigned side : {0u, 1u}) {
+      const Side& at = sides_[side];
+      if (at.crashed) {
+        in_order = false;
+        continue;
+      }
+      if (at.link == nullptr && sides_[1 - side].crashed) continue;  // it came too late
+      at.talker->judge();
+      if (!at.talker->ended()) {
+        in_order = false;
+        verdict_.fail(fmt::format("{}: the link never ended, it is {}", at.engine->name(),
+                                  at.link != nullptr ? to_string(at.link->state()) : "not there"));
+        continue;
+      }
+      const Event& end = at.talker->end();
+      in_order = in_order && end.kind == EventKind::closed && end.code == Errc::ok;
+      if (end.kind != EventKind::closed && !may_be_lost())
+        verdict_.fail(fmt::format("{}: lost the link without a cause: {} {}", at.engine->name(),
+                                  to_string(end.kind), at.link->error().text()));
+    }
+    closed_in_order_ = in_order;
+    if (in_order)
+      for (Flow& flow : flows_) flow.finish();
+  }
+
+  void tear_down(unsigned side) {
+    Side& at = sides_[side];
+    const std::string name = at.engine->name();
+    up_ = up_ || at.talker->was_up();
+    if (!at.crashed && !at.node->links().empty()) verdict_.fail(name + ": the node still has a link");
+    const std::uint64_t quota_used = at.link != nullptr ? at.link->quota().used_bytes() : 0;
+    if (!at.crashed && quota_used != 0)
+      verdict_.fail(fmt::format("{}: {} bytes of quota still used", name, quota_used));
+    at.talker.reset();
+    at.link.reset();
+    at.node.reset();
+    if (at.sim->counters().beyond_reserve != 0)
+      verdict_.fail(
+          fmt::format("{}: {} frames were sent although held", name, at.sim->counters().beyond_reserve));
+    if (!at.crashed && at.sim->endpoint_count() != 0) verdict_.fail(name + ": an endpoint is left");
+    at.sim.reset();
+    Pool& pool = at.engine->pool();
+    if (pool.alive_count() != 0)
+      verdict_.fail(fmt::format("{}: {} slabs not given back", name, pool.alive_count()));
+    if (pool.held_bytes() > memory_bytes_max(side))
+      verdict_.fail(fmt::format("{}: the pool grew to {} bytes, expected at most {}", name, pool.held_bytes(),
+                                memory_bytes_max(side)));
+    if (at.engine->timers().next_due_ns() != ~std::uint64_t{0})
+      verdict_.fail(name + ": a timer is still armed");
+    world_.remove(*at.engine);
+  }
+  // What a link may hold: received bytes by the quota, one unfinished message a channel, the queue of the
+  // medium.
+  [[nodiscard]] std::uint64_t memory_bytes_max(unsigned side) const {
+    const std::uint64_t message =
+        std::min<std::uint64_t>(scenario_.given.max_message, scenario_.talkers[side].large_bytes_max);
+    return 4 * scenario_.quota_bytes[side] + 64 * message + (4 << 20);
+  }
+
+  Outcome outcome() {
+    Outcome result;
+    result.failures = verdict_.lines();
+    result.trace_hash = world_.trace_hash();
+    result.events = world_.events();
+    result.virtual_ns = world_.now_ns();
+    for (const Flow& flow : flows_) {
+      result.sent += flow.sent_count();
+      result.delivered += flow.delivered_count();
+    }
+    result.up = up_;
+    result.closed_in_order = closed_in_order_;
+    result.trace = world_.trace();
+    return result;
+  }
+
+  const Scenario& scenario_;
+  const Catalogue& catalogue_;
+  Verdict verdict_;
+  SimWorld world_;
+  std::array<Flow, 2> flows_;
+  std::array<Side, 2> sides_;
+  bool judged_ = true;
+  bool closed_in_order_ = false;
+  bool up_ = false;
+};
+
+}  // namespace
+
+Outcome run(const Scenario& scenario, const Catalogue& catalogue, bool keep_trace) {
+  return Run(scenario, catalogue, keep_trace).go();
+}
+
+}  // namespace harness::tests
