@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// One message through one declared stack, between two nodes of this process. docs/one-message.md follows it file by file.
+// One message through one declared stack, between two nodes of this process. docs/one-message.md follows it
+// file by file.
 #include <iostream>
 
 #include <harness/layers/all.hpp>
@@ -14,10 +15,12 @@ int main() {
   harness::transports::add_all(catalogue);
   harness::Node a(*engine, catalogue, {"a"}), b(*engine, catalogue, {"b"});
   b.on_link([&](auto& link) {
-    link->on_message([&](harness::Message&& message) { std::cout << message.text() << '\n', engine->stop(); });
+    link->on_message(
+        [&](harness::Message&& message) { std::cout << message.text() << '\n', engine->stop(); });
   });
   const std::string address = b.listen("tcp:127.0.0.1:0").value();
   auto link = a.connect("b", "order / frag @ tcp", {address}).value();
-  link->on_event([&](const harness::Event&) { link->send(harness::Message::copy_of(engine->pool(), "hello, b")); });
+  link->on_event(
+      [&](const harness::Event&) { link->send(harness::Message::copy_of(engine->pool(), "hello, b")); });
   engine->run();
 }

@@ -17,10 +17,12 @@ bool joins(const Floor& floor, const Place& from, const Place& to) {
          (floor.domain_a == to.domain && floor.domain_b == from.domain);
 }
 
-/// Without a word of anybody, nothing between domains can be read, changed or forged (as Node demands of peers).
+/// Without a word of anybody, nothing between domains can be read, changed or forged (as Node demands of
+/// peers).
 constexpr Properties between_domains = property::encrypted | property::authenticated | property::covered;
 
-/// What all floors between the two domains demand together with the wish; `clear` leaves out the unwritten one.
+/// What all floors between the two domains demand together with the wish; `clear` leaves out the unwritten
+/// one.
 struct Demand {
   Needs needs;
   Needs clear;

@@ -178,7 +178,7 @@ void Link::on_timer() {
         return finish(State::lost, error_, EventKind::peer_lost);
       }
       if (endpoint_ == nullptr) return dial();
-      send_hello();
+      if (repeats()) send_hello();
       return retry_later(back_off_ns_);
     case State::accepted:
       if (now >= deadline_ns_)

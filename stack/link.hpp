@@ -150,7 +150,7 @@ class Link : public std::enable_shared_from_this<Link> {
   bool fin_sent_ = false;
   bool fin_acked_ = false;
   bool fin_received_ = false;
-  bool yielded_ = false;
+  std::uint8_t yields_asked_ = 0;  // times the peer's attempt was asked to yield to ours
   std::uint8_t choice_ = 0;
 
   Node& node_;

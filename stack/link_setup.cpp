@@ -40,7 +40,6 @@ void Link::dial() {
   auto endpoint = transport ? (*transport)->dial(offer.address) : tl::unexpected<Error>(transport.error());
   if (!endpoint) return dial_next(endpoint.error());
   attempt_ = node_.engine().random().next();
-  yielded_ = false;
   adopt(std::move(*endpoint));
   send_hello();
   retry_later(back_off_ns_);
@@ -114,7 +113,6 @@ void Link::on_accept(const setup::Accept& accept) {
 void Link::on_refuse(const setup::Refuse& refuse) {
   if (state_ != State::dialing) return;
   if (refuse.yield) {  // the peer's own attempt stands; wait for its HELLO
-    yielded_ = true;
     drop_endpoint(0);
     return retry_later(4 * Node::repeat_ns);
   }

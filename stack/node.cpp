@@ -43,8 +43,14 @@ Node::Node(Engine& engine, const Catalogue& catalogue, NodeOptions options)
   engine_.add(*this);
 }
 
+// Links that somebody still holds are lost and silent from here on.
 Node::~Node() {
-  for (const auto& link : links_) link->drop_endpoint(0);
+  for (const auto& link : std::vector(links_)) {
+    link->on_event_ = nullptr;
+    link->on_message_ = nullptr;
+    link->finish(Link::State::lost, {Errc::cancelled, "the node " + identity_.name + " ended", {}, {}},
+                 EventKind::peer_lost);
+  }
 }
 
 void Node::add(std::shared_ptr<Transport> transport) {
@@ -168,6 +174,16 @@ Result<std::shared_ptr<Link>> Node::rival(const setup::Hello& hello) {
   return std::shared_ptr<Link>();
 }
 
+// Both sides dialled: the smaller name's attempt stands, unless it got nowhere while the other side came
+// through twice.
+bool Node::asks_to_yield(Link& mine, const std::string& peer) const noexcept {
+  constexpr std::uint8_t yields_asked_max = 2;
+  if (identity_.name >= peer || mine.endpoint_ == nullptr || mine.yields_asked_ >= yields_asked_max)
+    return false;
+  ++mine.yields_asked_;
+  return true;
+}
+
 void Node::on_hello(Waiting& waiting, const setup::Hello& hello) {
   if (!hello.to.empty() && hello.to != identity_.name)
     return turn_away(waiting, hello.attempt,
@@ -175,7 +191,7 @@ void Node::on_hello(Waiting& waiting, const setup::Hello& hello) {
                       "dial it as " + identity_.name + ", or correct the address of " + hello.to});
   auto mine = rival(hello);
   if (!mine) return turn_away(waiting, hello.attempt, mine.error());
-  if (*mine != nullptr && identity_.name < hello.from.name && !(*mine)->yielded_)
+  if (*mine != nullptr && asks_to_yield(**mine, hello.from.name))
     return turn_away(waiting, hello.attempt,
                      {Errc::exists, "both sides dialled", "the smaller name's attempt stands", {}}, true);
   auto admission = admit_(hello.from, hello.link);

@@ -100,6 +100,7 @@ class Node : private Poller, private Acceptor {
   Result<Choice> choose(const setup::Hello& hello, const Endpoint& endpoint,
                         const Admission& admission) const;
   Result<std::shared_ptr<Link>> rival(const setup::Hello& hello);
+  [[nodiscard]] bool asks_to_yield(Link& mine, const std::string& peer) const noexcept;
   void turn_away(Waiting& waiting, std::uint64_t attempt, const Error& error, bool yield = false);
   void release(Waiting& waiting) noexcept;
   [[nodiscard]] Result<Transport*> transport(std::string_view name);

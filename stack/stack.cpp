@@ -223,6 +223,8 @@ void Stack::arrived(const Event& event) {
   notify_(self_, event);
 }
 
+void* Stack::layer(std::size_t index) const noexcept { return slots_[index]->state; }
+
 unsigned Stack::active_hooks_down() const noexcept {
   return static_cast<unsigned>(
       std::count_if(slots_.begin(), slots_.end(), [](Slot* slot) { return slot->type->down != nullptr; }));

@@ -49,7 +49,10 @@ class Stack {
   /// Sends one message. ok: consumed. would_block: still the caller's, one `writable` event follows.
   /// too_large (more than max_message()), invalid (no body, channel out of range) and exhausted (a message
   /// without headroom, and no memory for a header block): still the caller's. [stack-thread]
-  Errc send(Message&& message) noexcept {
+  Errc send(Message&& message) noexcept { return send_by(message, Port{down_first_}); }
+  /// The same with another way below the gate: static_stack.hpp's, of the same layers. [stack-thread]
+  template <class Way>
+  Errc send_by(Message& message, Way way) noexcept {
     if (gate_.refuses(message.note().channel)) [[unlikely]] {
       gate_.note_refusal();
       return Errc::would_block;
@@ -63,8 +66,7 @@ class Stack {
       return Errc::exhausted;
     ++sent_messages_;
     sent_bytes_ += message.body_size();
-    const Entry* first = down_first_;
-    first->fn(first->self, first->next, message.c());
+    way(message);
     message.reset();
     return Errc::ok;
   }
@@ -83,6 +85,10 @@ class Stack {
   [[nodiscard]] std::uint64_t delivered_bytes() const noexcept { return delivered_bytes_; }
   /// Bytes of the one allocation that holds this stack's layers.
   [[nodiscard]] std::size_t block_bytes() const noexcept { return block_bytes_; }
+  /// The state of the layer at `index`, top first, and where the hooks of both directions end.
+  [[nodiscard]] void* layer(std::size_t index) const noexcept;
+  [[nodiscard]] const Entry& bottom() const noexcept { return bottom_; }
+  [[nodiscard]] const Entry& top() const noexcept { return top_; }
   /// Hooks on the way down and up: what a message really runs through.
   [[nodiscard]] unsigned active_hooks_down() const noexcept;
   [[nodiscard]] unsigned active_hooks_up() const noexcept;

@@ -20,19 +20,9 @@ MAY = {  # folders of ours that a folder may include, besides itself
     "bench": LIBRARIES + ("apps", "layers", "tests"),
     "tests": LIBRARIES + ("apps", "bench", "examples"),
 }
-# Values of stack that a policy may know: no message, no timer, no Env, nothing that acts.
-VALUE_HEADERS = (
-    "address",
-    "bytes",
-    "descriptor",
-    "option",
-    "property",
-    "result",
-    "spec",
-    "view",
-    "needs",
-    "hash",
-)
+# Values of stack that a policy may know, and compose, which is a pure function of them: no message, no timer,
+# no Env, nothing that acts.
+VALUE_HEADERS = "address bytes catalogue compose descriptor option property result spec text view".split()
 
 # The C++ library where neither time, chance, threads nor the outside world is.
 PURE_STD = set(

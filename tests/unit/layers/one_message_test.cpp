@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// docs/one-message.md shows what taps see when one message crosses a stack; here it crosses, and the two are compared.
+// docs/one-message.md shows what taps see when one message crosses a stack; here it crosses, and the two are
+// compared.
 #include <fstream>
 #include <sstream>
 
@@ -9,7 +10,7 @@
 #include <harness/stack/node.hpp>
 #include <harness/transports/loop.hpp>
 
-#include "../../support/manual_engine.hpp"
+#include <harness/tests/support/manual_engine.hpp>
 
 namespace harness {
 namespace {
@@ -46,10 +47,13 @@ class Trace {
       for (const char c : bytes) {
         static constexpr char digits[] = "0123456789abcdef";
         const auto value = static_cast<unsigned char>(c);
-        if (value > 0x20 && value < 0x7f) shown += std::string(" ") + c;
-        else shown += std::string(" ") + digits[value >> 4] + digits[value & 15];
+        if (value > 0x20 && value < 0x7f)
+          shown += std::string(" ") + c;
+        else
+          shown += std::string(" ") + digits[value >> 4] + digits[value & 15];
       }
-      trace->text_ << side << ": " << (down ? above : below) << " -> " << (down ? below : above) << shown << '\n';
+      trace->text_ << side << ": " << (down ? above : below) << " -> " << (down ? below : above) << shown
+                   << '\n';
     }
   };
   std::vector<std::unique_ptr<Spot>> spots_;

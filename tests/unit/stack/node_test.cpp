@@ -202,6 +202,38 @@ TEST_F(NodeTest, WhenBothSidesDialOneLinkRemains) {
   EXPECT_THAT(at_a.texts, ElementsAre("from b"));
 }
 
+TEST_F(NodeTest, TheOtherSidesAttemptIsTakenWhenOursGetsNowhere) {
+  auto b = serve("b");
+  auto a = serve("a");
+  Ear at_a, at_b;
+  // Somebody listens at the address a was given, but never answers.
+  struct Deaf : Acceptor {
+    void accepted(std::unique_ptr<Endpoint> endpoint) override { kept.push_back(std::move(endpoint)); }
+    std::vector<std::unique_ptr<Endpoint>> kept;
+  } deaf;
+  ASSERT_TRUE(loop_->listen("deaf", deaf));
+  at_a.listen_to(*a->node->connect("b", to("deaf")));
+  at_b.listen_to(*b->node->connect("a", to("a")));
+  engine_.pass(3000 * ms);
+  EXPECT_TRUE(at_a.link->is_up()) << at_a.link->error().text();
+  EXPECT_TRUE(at_b.link->is_up()) << at_b.link->error().text();
+  deaf.kept.clear();
+}
+
+TEST_F(NodeTest, ALinkHeldLongerThanItsNodeIsLostAndSilent) {
+  auto b = serve("b");
+  auto a = start("a");
+  Ear ear;
+  ear.listen_to(*a->node->connect("b", to("b")));
+  settle();
+  ear.events.clear();
+  a.reset();
+  settle();
+  EXPECT_EQ(ear.link->state(), Link::State::lost);
+  EXPECT_EQ(send(*ear.link, "x"), Errc::closed);
+  EXPECT_TRUE(ear.events.empty());
+}
+
 TEST_F(NodeTest, CloseDeliversWhatWasSentAndBothSidesHearClosed) {
   auto b = serve("b");
   auto a = start("a");
