@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a program of ours tells the shell: one table from error codes to exit codes, the same for every command.
+#pragma once
+
+#include <harness/stack/result.hpp>
+
+namespace harness::apps {
+
+enum class ExitCode : int {
+  ok = 0,
+  failed = 1,
+  usage = 2,
+  not_found = 3,
+  denied = 4,
+  unreachable = 5,  // or timed out
+  conflict = 6,
+  partial = 7,
+  degraded = 8,
+  interrupted = 130,
+};
+
+/// The exit code that stands for an error. [any-thread]
+constexpr ExitCode exit_code(Errc code) noexcept {
+  switch (code) {
+    case Errc::ok: return ExitCode::ok;
+    case Errc::not_found: return ExitCode::not_found;
+    case Errc::denied: return ExitCode::denied;
+    case Errc::timed_out:
+    case Errc::unreachable:
+    case Errc::peer_lost: return ExitCode::unreachable;
+    case Errc::exists:
+    case Errc::conflict: return ExitCode::conflict;
+    case Errc::cancelled: return ExitCode::interrupted;
+    case Errc::invalid: return ExitCode::usage;
+    default: return ExitCode::failed;
+  }
+}
+
+}  // namespace harness::apps
