@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+// harness doctor: what works on this machine, what does not, and what to do about it.
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <fstream>
+#include <thread>
+
+#include <fmt/format.h>
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
+
+#include <harness/apps/common/human.hpp>
+#include <harness/apps/common/table.hpp>
+#include <harness/stack/node.hpp>
+#include <harness/transports/engine.hpp>
+
+#include <harness/apps/harness/command.hpp>
+
+namespace harness::apps {
+
+namespace {
+
+enum class Health { good, poor, bad };
+struct Finding {
+  Health health;
+  std::string what;
+  std::string found;
+  std::string advice;
+};
+
+// Opens a real link over a transport inside this process and sends one message through it.
+Finding try_transport(const TransportType& type, const Catalogue& catalogue) {
+  const std::string what = "transport " + std::string(type.name);
+  if (type.make == nullptr) return {Health::good, what, "for tests and simulations", {}};
+  auto engine = transports::OsEngine::make();
+  if (!engine) return {Health::bad, what, engine.error().text(), {}};
+  std::shared_ptr<Transport> transport = type.make(**engine, OptionValues(type.options));
+  (*engine)->add(*transport);
+  Node a(**engine, catalogue, {"a"}), b(**engine, catalogue, {"b"});
+  a.add(transport);
+  b.add(transport);
+  bool arrived = false;
+  b.on_link([&](const std::shared_ptr<Link>& link) { link->on_message([&](Message&&) { arrived = true; }); });
+  auto address = b.listen(std::string(type.name) + (type.name == "loop" ? ":b" : ":127.0.0.1:0"));
+  if (!address)
+    return {Health::bad, what, address.error().what + ": " + address.error().because, address.error().advice};
+  auto link = a.connect("b", "@ " + std::string(type.name), {*address});
+  if (!link) return {Health::bad, what, link.error().what, link.error().advice};
+  const std::uint64_t began = (*engine)->now_ns();
+  (*engine)->run_until([&] { return (*link)->is_up() || (*link)->state() == Link::State::lost; },
+                       2'000'000'000);
+  if ((*link)->is_up()) (void)(*link)->send(Message::copy_of((*engine)->pool(), "?"));
+  (*engine)->run_until([&] { return arrived; }, 1'000'000'000);
+  if (!arrived) return {Health::bad, what, "a message to ourselves did not arrive", (*link)->error().advice};
+  return {Health::good, what, "opened and sent in " + human_time((*engine)->now_ns() - began), {}};
+}
+
+Finding descriptors() {
+  rlimit limit{};
+  ::getrlimit(RLIMIT_NOFILE, &limit);
+  const bool few = limit.rlim_cur < 4096;
+  return {few ? Health::poor : Health::good, "open files",
+          fmt::format("{} of at most {}", limit.rlim_cur, limit.rlim_max),
+          few ? "ulimit -n 65536 for more than a thousand links" : ""};
+}
+
+Finding processors() {
+  const unsigned count = std::thread::hardware_concurrency();
+  return {count < 2 ? Health::poor : Health::good, "processors", std::to_string(count),
+          count < 2 ? "spinning costs the peer its turn: expect wake-up latency" : ""};
+}
+
+Finding kernel() {
+  utsname name{};
+  ::uname(&name);
+  return {Health::good, "kernel", fmt::format("{} {} {}", name.sysname, name.release, name.machine), {}};
+}
+
+Finding state_folder() {
+  const char* runtime = std::getenv("XDG_RUNTIME_DIR");
+  const std::string folder = runtime != nullptr ? runtime : "/tmp";
+  const bool writable = ::access(folder.c_str(), W_OK) == 0;
+  return {writable ? Health::good : Health::bad, "state folder",
+          folder + (writable ? ", writable" : ", not writable"),
+          writable ? "" : "give another one with --state"};
+}
+
+Finding congestion() {
+  std::ifstream file("/proc/sys/net/ipv4/tcp_congestion_control");
+  std::string name;
+  file >> name;
+  return {Health::good, "tcp congestion control", name.empty() ? "unknown" : name, {}};
+}
+
+ExitCode run(Cli& cli) {
+  std::vector<Finding> findings = {kernel(), processors(), descriptors(), state_folder(), congestion()};
+  for (const TransportType& type : cli.catalogue().transports())
+    findings.push_back(try_transport(type, cli.catalogue()));
+  static constexpr const char* words[] = {"ok", "poor", "bad"};
+  ExitCode code = ExitCode::ok;
+  nlohmann::json all = nlohmann::json::array();
+  Table table({{"", Table::Align::left},
+               {"what", Table::Align::left},
+               {"found", Table::Align::left},
+               {"try", Table::Align::left}});
+  for (const Finding& finding : findings) {
+    if (finding.health == Health::bad) code = ExitCode::degraded;
+    const char* word = words[static_cast<int>(finding.health)];
+    table.row({word, finding.what, finding.found, finding.advice});
+    all.push_back(
+        {{"health", word}, {"what", finding.what}, {"found", finding.found}, {"try", finding.advice}});
+  }
+  fmt::print("{}",
+             cli.common.json ? nlohmann::json{{"v", 1}, {"findings", all}}.dump(2) + "\n" : table.text());
+  return code;
+}
+
+}  // namespace
+
+void add_doctor(Cli& cli) {
+  cli.verb(
+      cli.root(), "doctor",
+      "Looks at what this machine gives Harness, opens a link over every transport, and says what to change. "
+      "Exit code 8 when something does not work.",
+      {{"harness doctor", true}, {"harness doctor --json", true}}, [&cli] { return run(cli); });
+}
+
+}  // namespace harness::apps
