@@ -123,9 +123,10 @@ class Message {
   }
   /// The first `bytes` of the first piece; nullptr when they are not there in one run. Unlike peek it calls
   /// nothing: a hook tries this first and leaves the rest (peek, pull) to its slow path, so that the usual
-  /// one needs no stack frame.
+  /// one needs no stack frame. Requires: bytes ≤ message_limit, as the size of a header is; so the sum that
+  /// drop_front will store cannot overflow here, and is computed once.
   [[nodiscard]] const std::byte* front_run(std::uint32_t bytes) const noexcept {
-    return bytes <= c_.data_end - c_.data_at ? data() : nullptr;
+    return c_.data_at + bytes <= c_.data_end ? data() : nullptr;
   }
   /// Takes `bytes` off the front. Requires: front_run(bytes) is not nullptr.
   void drop_front(std::uint32_t bytes) noexcept { c_.data_at += bytes; }

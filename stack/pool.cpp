@@ -77,21 +77,24 @@ Slab* Pool::allocate_detached(std::uint32_t capacity) noexcept {
 }
 
 void Pool::recycle(Slab* slab) noexcept {
-  Quota* quota = slab->quota;
-  const std::uint64_t total = slab->total_bytes();
-  const std::uint64_t charged = slab->charge_bytes();
-  Pool* pool = slab->pool;
+  if (slab->size_class == large) [[unlikely]]
+    return free_large(slab);
+  Quota* const quota = slab->quota;
+  slab->pool->free_[slab->size_class].push_front(*slab);
+  if (quota == nullptr) return;
   slab->quota = nullptr;
-  if (slab->size_class != large) {
-    pool->free_[slab->size_class].push_front(*slab);
-  } else {
-    if (pool != nullptr) {
-      pool->held_bytes_ -= total;
-      --pool->large_alive_;
-    }
-    std::free(slab);
+  quota->release(slab->charge_bytes());  // last: it may resume a transport, which allocates
+}
+
+void Pool::free_large(Slab* slab) noexcept {
+  Quota* const quota = slab->quota;
+  const std::uint64_t charged = slab->charge_bytes();
+  if (slab->pool != nullptr) {
+    slab->pool->held_bytes_ -= slab->total_bytes();
+    --slab->pool->large_alive_;
   }
-  if (quota != nullptr) quota->release(charged);  // last: it may resume a transport, which allocates
+  std::free(slab);
+  if (quota != nullptr) quota->release(charged);
 }
 
 Piece* Pool::allocate_piece(Slab* slab, std::byte* data, std::uint32_t bytes, Piece* next) noexcept {

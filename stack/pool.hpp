@@ -183,6 +183,7 @@ class Pool {
     return size_class;
   }
   static void recycle(Slab* slab) noexcept;
+  static void free_large(Slab* slab) noexcept;
   Slab* allocate_slow(std::uint32_t size_class, std::uint32_t capacity, Quota* quota) noexcept;
   bool grow(std::uint32_t size_class) noexcept;
   void* take_chunk(std::uint64_t bytes) noexcept;

@@ -181,7 +181,7 @@ void Stack::link() noexcept {
   up_first_ = next;
 }
 
-void Stack::deliver_thunk(void* self, const Entry*, harness_message* message) noexcept {
+void Stack::deliver_thunk(void* self, const Entry*, harness_message* message) {
   auto* stack = static_cast<Stack*>(self);
   ++stack->delivered_messages_;
   stack->delivered_bytes_ += Message::from_c(message).body_size();
