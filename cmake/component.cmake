@@ -114,9 +114,24 @@ function(harness_examples)
   endforeach()
 endfunction()
 
-# harness_bench(<subfolder> libraries …): <build>/bench/<subfolder> from the .cpp files below it.
+# harness_bench_support(libraries …): what the benchmarks share, <harness/bench/support/….hpp>.
+function(harness_bench_support)
+  harness_link_includes(bench)
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/support/*.cpp)
+  add_library(harness_bench_support STATIC ${sources})
+  target_include_directories(harness_bench_support PUBLIC ${harness_include_dir})
+  target_link_libraries(harness_bench_support PUBLIC ${ARGN})
+endfunction()
+
+# harness_bench(<subfolder> libraries … [WITHOUT file]): <build>/bench/<subfolder> from the .cpp files below
+# it. WITHOUT: not that one.
 function(harness_bench name)
-  harness_executable(bench_${name} bench GLOB ${CMAKE_CURRENT_SOURCE_DIR}/${name}/*.cpp DEPENDS ${ARGN})
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "WITHOUT" "")
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${name}/*.cpp)
+  if(arg_WITHOUT)
+    list(FILTER sources EXCLUDE REGEX "/${arg_WITHOUT}$")
+  endif()
+  harness_executable(bench_${name} bench SOURCES ${sources} DEPENDS ${arg_UNPARSED_ARGUMENTS})
   if(harness_made)
     set_target_properties(bench_${name} PROPERTIES OUTPUT_NAME ${name})
   endif()
