@@ -46,7 +46,11 @@ typedef struct harness_message {
   harness_annotation note;    /* 48 */
 } harness_message;
 
-/* One hook: call `fn(self, next, message)`; it hands on by `next->fn(next->self, next->next, m)`. */
+/* One hook. The entries of a stack lie one behind the other, so a hook hands on by
+ * `next->fn(next->self, next + 1, message)`: where the one after the next stands is known without loading it.
+ * Whoever holds a copy of an entry calls `fn(self, next, message)`; `next` is for copies alone. The last
+ * entry of a direction ignores its `next`.
+ */
 typedef struct harness_entry harness_entry;
 typedef void (*harness_hook)(void* self, const harness_entry* next, harness_message* message);
 struct harness_entry {

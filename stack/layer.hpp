@@ -36,10 +36,10 @@ namespace harness {
 using Entry = harness_entry;
 
 /// Hands a message to the next hook; a value, one pointer. Not noexcept on purpose: that would forbid the
-/// tail call.
+/// tail call. The entries of a stack lie one behind the other (stack/abi.h).
 struct Port {
   const Entry* entry = nullptr;
-  void operator()(Message& message) const { entry->fn(entry->self, entry->next, message.c()); }
+  void operator()(Message& message) const { entry->fn(entry->self, entry + 1, message.c()); }
 };
 
 /// Hands an event to the next layer that wants it, in the event's own direction.

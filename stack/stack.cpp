@@ -10,8 +10,6 @@ namespace harness {
 struct Stack::Slot {
   const LayerType* type;
   LayerContext context;
-  Entry down{};
-  Entry up{};
   void* state = nullptr;
 };
 
@@ -61,7 +59,7 @@ tl::unexpected<Error> too_many_pumps(const Descriptor& layer) {
 
 Stack::Stack(const StackSpec& spec, const Foundation& foundation, Deliver deliver, Notify notify, void* self)
     : gate_(foundation.gate), deliver_(deliver), notify_(notify), self_(self), bottom_(foundation.bottom),
-      top_{&deliver_thunk, this, nullptr}, spec_(spec) {}
+      spec_(spec) {}
 
 Result<std::unique_ptr<Stack>> Stack::build(const StackSpec& spec, const Foundation& foundation,
                                             Deliver deliver, Notify notify, void* self) {
@@ -140,45 +138,44 @@ Stack::~Stack() {
   }
 }
 
-// Chains the hooks that exist, and the taps between them; called again whenever a tap comes or goes.
-void Stack::link() noexcept {
-  auto tap_at = [&](std::size_t boundary, auto&& use) {
-    for (auto& [where, tap] : taps_)
-      if (where == boundary) use(*tap);
-  };
+// Lays the hooks that exist, and the taps between them, one behind the other, first those of the way down,
+// then those of the way up; called again whenever a tap comes or goes.
+void Stack::link() {
   const std::size_t count = slots_.size();
-  const Entry* next = &bottom_;
-  for (std::size_t i = count + 1; i-- > 0;) {  // down: built from the bottom
-    tap_at(i, [&](Tap& tap) {
-      tap.down_entry_.next = next;
-      next = &tap.down_entry_;
-    });
-    if (i == 0) break;
-    Slot& slot = *slots_[i - 1];
-    slot.context.below = Port{next};
-    if (slot.type->down == nullptr) continue;
-    slot.down = {slot.type->down, slot.state, next};
-    next = &slot.down;
-  }
-  down_first_ = next;
-  next = &top_;
-  for (std::size_t i = 0; i <= count; ++i) {  // up: built from the top
-    tap_at(i, [&](Tap& tap) {
-      tap.up_entry_.next = next;
-      next = &tap.up_entry_;
-    });
-    if (i == count) break;
+  chain_.clear();
+  chain_.reserve(2 * (count + taps_.size() + 1));  // nothing moves below
+  const auto next_entry = [&] { return chain_.data() + chain_.size(); };
+  const auto add = [&](harness_hook hook, void* self) {
+    if (hook != nullptr) chain_.push_back({hook, self, next_entry() + 1});
+  };
+  const auto add_taps = [&](std::size_t boundary, harness_hook hook) {
+    for (const auto& [where, tap] : taps_)
+      if (where == boundary) add(hook, tap);
+  };
+
+  down_first_ = next_entry();
+  for (std::size_t i = 0; i < count; ++i) {
+    add_taps(i, &Tap::down_thunk);
     Slot& slot = *slots_[i];
-    slot.context.above = Port{next};
+    add(slot.type->down, slot.state);
+    slot.context.below = Port{next_entry()};
+  }
+  add_taps(count, &Tap::down_thunk);
+  chain_.push_back(bottom_);
+
+  up_first_ = next_entry();
+  add_taps(count, &Tap::up_thunk);
+  for (std::size_t i = count; i-- > 0;) {
+    Slot& slot = *slots_[i];
+    add(slot.type->up, slot.state);
+    slot.context.above = Port{next_entry()};
     slot.context.events = Onward{[](void* self, unsigned position, const Event& event) {
                                    static_cast<Stack*>(self)->run_event(position, event);
                                  },
                                  this, static_cast<unsigned>(i)};
-    if (slot.type->up == nullptr) continue;
-    slot.up = {slot.type->up, slot.state, next};
-    next = &slot.up;
+    add_taps(i, &Tap::up_thunk);
   }
-  up_first_ = next;
+  chain_.push_back(top());
 }
 
 void Stack::deliver_thunk(void* self, const Entry*, harness_message* message) {

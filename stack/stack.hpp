@@ -87,8 +87,8 @@ class Stack {
   [[nodiscard]] std::size_t block_bytes() const noexcept { return block_bytes_; }
   /// The state of the layer at `index`, top first, and where the hooks of both directions end.
   [[nodiscard]] void* layer(std::size_t index) const noexcept;
-  [[nodiscard]] const Entry& bottom() const noexcept { return bottom_; }
-  [[nodiscard]] const Entry& top() const noexcept { return top_; }
+  [[nodiscard]] Entry bottom() const noexcept { return bottom_; }
+  [[nodiscard]] Entry top() noexcept { return {&deliver_thunk, this, nullptr}; }
   /// Hooks on the way down and up: what a message really runs through.
   [[nodiscard]] unsigned active_hooks_down() const noexcept;
   [[nodiscard]] unsigned active_hooks_up() const noexcept;
@@ -108,7 +108,7 @@ class Stack {
   Stack(const StackSpec& spec, const Foundation& foundation, Deliver deliver, Notify notify, void* self);
   std::byte* reserve_block();
   Result<> construct(const Foundation& foundation);
-  void link() noexcept;
+  void link();
   void run_event(unsigned position, const Event& event);
   void arrived(const Event& event);
   Errc refuse(const Message& message) noexcept;
@@ -130,7 +130,7 @@ class Stack {
   void* self_;
   const Entry* up_first_ = nullptr;
   Entry bottom_;
-  Entry top_;
+  std::vector<Entry> chain_;  // both directions, one hook behind the other
 
   StackSpec spec_;
   std::vector<Slot*> slots_;  // top first, inside block_

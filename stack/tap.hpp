@@ -14,10 +14,7 @@ class Tap {
   enum class Direction : std::uint8_t { down, up };
   using See = void (*)(void* self, Direction direction, const Message& message);
 
-  Tap(See see, void* self) noexcept : see_(see), self_(self) {
-    down_entry_ = {&down_thunk, this, nullptr};
-    up_entry_ = {&up_thunk, this, nullptr};
-  }
+  Tap(See see, void* self) noexcept : see_(see), self_(self) {}
   Tap(const Tap&) = delete;
   Tap& operator=(const Tap&) = delete;
 
@@ -26,17 +23,15 @@ class Tap {
   static void down_thunk(void* self, const Entry* next, harness_message* message) {
     auto* tap = static_cast<Tap*>(self);
     tap->see_(tap->self_, Direction::down, Message::from_c(message));
-    next->fn(next->self, next->next, message);
+    next->fn(next->self, next + 1, message);
   }
   static void up_thunk(void* self, const Entry* next, harness_message* message) {
     auto* tap = static_cast<Tap*>(self);
     tap->see_(tap->self_, Direction::up, Message::from_c(message));
-    next->fn(next->self, next->next, message);
+    next->fn(next->self, next + 1, message);
   }
   See see_;
   void* self_;
-  Entry down_entry_{};
-  Entry up_entry_{};
 };
 
 }  // namespace harness
