@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Two pinned processes and the page of memory they share.
 //
-// The near process (core 0) measures; the far one (core 1) serves. What the far side does is one word that the
-// near side writes: `idle`, the cache-line floor, or one of the jobs it was made with, which runs until the
-// word changes. A job reads the word from its own cache, which costs it nothing while nobody writes.
+// The near process (core 0) measures; the far one (core 1) serves. What the far side does is one word that
+// the near side writes: `idle`, the cache-line floor, or one of the jobs it was made with, which runs until
+// the word changes. A job reads the word from its own cache, which costs it nothing while nobody writes.
 // Processes, not threads: nothing of the one side's allocator, engine or peer library can be warm or locked
 // for the other. Fork before anything that has threads.
 #pragma once

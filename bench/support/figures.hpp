@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A figure: one measured number with its unit, what it was compared with, its target and the verdict. A report
-// is a list of them with the machine they were taken on, as JSON, Markdown or lines on a terminal.
+// A figure: one measured number with its unit, what it was compared with, its target and the verdict. A
+// report is a list of them with the machine they were taken on, as JSON, Markdown or lines on a terminal.
 #pragma once
 
 #include <cmath>

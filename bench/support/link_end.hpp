@@ -38,8 +38,8 @@ class LinkEnd {
   /// Opens a link with this stack, the far side serving meanwhile; gives up when it cannot.
   std::shared_ptr<Link> open(const std::string& stack, const std::string& address, const std::string& name);
   void close(Link& link);
-  /// Pings one message at a time for `budget_ns`, adding half of each round trip to `into`; returns the median
-  /// of this slice in ns.
+  /// Pings one message at a time for `budget_ns`, adding half of each round trip to `into`; returns the
+  /// median of this slice in ns.
   double ping(Link& link, std::uint32_t bytes, std::uint64_t budget_ns, Histogram& into);
   /// Sends `count` messages as fast as the link takes them; returns ns a message until the last has arrived.
   double flood(Link& link, std::uint32_t bytes, std::uint64_t count, const Board& board);

@@ -25,7 +25,8 @@ class Program {
   void show(Figure figure);
   /// A figure that cannot be taken here, and why.
   void skip(std::string name, std::string why);
-  /// Writes what was asked for; returns the exit status: 0, also with missed targets (they are in the report).
+  /// Writes what was asked for; returns the exit status: 0, also with missed targets (they are in the
+  /// report).
   int finish();
 
  private:

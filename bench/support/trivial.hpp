@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The smallest layers there are, to see what the stack itself costs: one 4-byte header field, a number that is
-// counted on the way down and checked on the way up, or no hook at all. Each index is a type of its own, as real layers are, so that every linked hook
-// has its own indirect jump and its own place in the branch predictor.
+// The smallest layers there are, to see what the stack itself costs: one 4-byte header field, a number that
+// is counted on the way down and checked on the way up, or no hook at all. Each index is a type of its own,
+// as real layers are, so that every linked hook has its own indirect jump and its own place in the branch
+// predictor.
 #pragma once
 
 #include <memory>
@@ -112,7 +113,8 @@ template <int Active, class Indices>
 struct Mixed;
 template <int Active, int... I>
 struct Mixed<Active, std::integer_sequence<int, I...>> {
-  // The active layers are spread over the whole depth: layer I is active where the line through them steps up.
+  // The active layers are spread over the whole depth: layer I is active where the line through them steps
+  // up.
   template <int At>
   using Layer = std::conditional_t<((At + 1) * Active / static_cast<int>(sizeof...(I)) !=
                                     At * Active / static_cast<int>(sizeof...(I))),
