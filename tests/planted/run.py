@@ -68,7 +68,8 @@ def copy_tree(to):
 class Bed:
     """The copy in which bugs are planted, and its build."""
 
-    def __init__(self, folder, jobs):
+    def __init__(self, folder, jobs, prefix):
+        self.prefix = prefix
         self.tree = folder
         self.build = folder / "build" / "planted"
         self.jobs = str(jobs)
@@ -83,7 +84,7 @@ class Bed:
 
     def make(self, tests):
         targets = [f"test_{name}" for name in tests if name in self.targets]
-        return run(["cmake", "--build", self.build, "-j", self.jobs, "--target", *targets])
+        return run([*self.prefix, "cmake", "--build", self.build, "-j", self.jobs, "--target", *targets])
 
     def patch(self, plant, *more):
         return run(["patch", "-p1", "--fuzz=3", "--no-backup-if-mismatch", "-i", plant.path, *more], cwd=self.tree)
@@ -106,10 +107,10 @@ class Bed:
 
     def plant(self, plant):
         """What caught the bug; None when nothing did."""
-        applied = self.patch(plant)
+        applied = self.patch(plant, "--dry-run")
         if applied.returncode != 0:
-            self.patch(plant, "-R", "--force")
             return "does not apply any more: " + applied.stdout.strip().splitlines()[-1], False
+        self.patch(plant)
         try:
             built = self.make(plant.tests)
             if built.returncode != 0:
@@ -125,11 +126,12 @@ def main():
     parser.add_argument("patches", nargs="*", help="names or patterns of patches in this folder")
     parser.add_argument("--keep", metavar="DIR", type=Path, help="where the copy and its build stay")
     parser.add_argument("--jobs", "-j", type=int, default=os.cpu_count())
+    parser.add_argument("--prefix", metavar="CMD", default="", help="runs builds by it, as in 'nice -n 10'")
     parser.add_argument("--list", action="store_true")
     options = parser.parse_args()
     plants = [read(path) for path in sorted(HERE.glob("*.patch"))]
     wanted = [Path(pattern).name for pattern in options.patches] or ["*"]
-    plants = [plant for plant in plants if any(fnmatch.fnmatch(plant.path.name, pattern) for pattern in wanted)]
+    plants = [plant for plant in plants if any(fnmatch.fnmatch(plant.path.stem, pattern.removesuffix(".patch")) for pattern in wanted)]
     if options.list:
         for plant in plants:
             print(f"{plant.path.stem:32} {plant.bug}")
@@ -140,7 +142,7 @@ def main():
     folder = options.keep or Path(tempfile.mkdtemp(prefix="planted-"))
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        bed = Bed(folder.resolve(), options.jobs)
+        bed = Bed(folder.resolve(), options.jobs, options.prefix.split())
         clean = bed.make(bed.targets)
         if clean.returncode != 0:
             sys.exit(clean.stdout[-4000:])
