@@ -7,10 +7,11 @@
   tests/planted/run.py --keep DIR          keeps the copy and its build there, so that the next run is fast
   tests/planted/run.py --list
 
-A patch is a unified diff below a few lines `key: value`: `bug` says what is wrong in a sentence, `tests` names
-the test programs that may catch it (default: all of TESTS). The tree is copied once; each patch is applied to
-the copy, the programs are built anew as far as the patch reaches, run until one of them fails, and the patch
-is taken back. Exit 1 when a bug lives, or a patch no longer applies: then it has to follow the code."""
+A patch is a unified diff below a few lines `key: value`: `bug` says what is wrong in a sentence, `tests`
+names the test programs that may catch it (default: all of TESTS). The tree is copied once; each patch is
+applied to the copy, the programs are built anew as far as the patch reaches, run until one of them fails,
+and the patch is taken back. Exit 1 when a bug lives, or a patch no longer applies: then it has to follow
+the code."""
 
 import argparse
 import fnmatch
@@ -41,16 +42,21 @@ def read(path):
     head = path.read_text().split("\n--- ", 1)[0]
     keys = dict(re.findall(r"^(\w+): (.+)$", head, re.MULTILINE))
     if "bug" not in keys:
-        sys.exit(f"error: {path.name} does not say what is wrong\nbecause: it has no line 'bug: …'\ntry: add it above the diff")
+        sys.exit(
+            f"error: {path.name} does not say what is wrong\n"
+            "because: it has no line 'bug: …'\ntry: add it above the diff"
+        )
     return Plant(path, keys["bug"], tuple(keys.get("tests", " ".join(TESTS)).split()))
 
 
 def run(command, **more):
-    return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", **more)
+    return subprocess.run(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", **more
+    )
 
 
 def copy_tree(to):
-    """The tracked and new files as they are now; unchanged ones keep their time, so that little is rebuilt."""
+    """The tracked and new files as they are now; unchanged ones keep their time: little is rebuilt."""
     listed = run(["git", "-C", ROOT, "ls-files", "-z", "-co", "--exclude-standard"]).stdout
     wanted = {name for name in listed.split("\0") if name and (ROOT / name).is_file()}
     for name in wanted:
@@ -85,7 +91,8 @@ class Bed:
         return run([*self.prefix, "cmake", "--build", self.build, "-j", self.jobs, "--target", *targets])
 
     def patch(self, plant, *more):
-        return run(["patch", "-p1", "--fuzz=3", "--no-backup-if-mismatch", "-i", plant.path, *more], cwd=self.tree)
+        command = ["patch", "-p1", "--fuzz=3", "--no-backup-if-mismatch", "-i", plant.path, *more]
+        return run(command, cwd=self.tree)
 
     def red(self, test):
         """The first failing case of a test program, or None."""
@@ -101,7 +108,8 @@ class Bed:
             return None
         failed = re.findall(r"^\[  FAILED  \] (\S+?),? ", done.stdout, re.MULTILINE)
         detail = re.search(r"seed \d+ failed: .*?(?= rerun)", done.stdout)
-        return f"{test}: {failed[0] if failed else f'exit {done.returncode}'}" + (f" ({detail.group(0)})" if detail else "")
+        name = failed[0] if failed else f"exit {done.returncode}"
+        return f"{test}: {name}" + (f" ({detail.group(0)})" if detail else "")
 
     def plant(self, plant):
         """What caught the bug; None when nothing did."""
@@ -112,7 +120,8 @@ class Bed:
         try:
             built = self.make(plant.tests)
             if built.returncode != 0:
-                return "does not compile: " + next((l for l in built.stdout.splitlines() if "error" in l), "?"), False
+                errors = [line for line in built.stdout.splitlines() if " error: " in line]
+                return "does not compile: " + (errors or ["?"])[0], False
             caught = next(filter(None, map(self.red, plant.tests)), None)
             return caught, caught is not None
         finally:
@@ -120,7 +129,9 @@ class Bed:
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("patches", nargs="*", help="names or patterns of patches in this folder")
     parser.add_argument("--keep", metavar="DIR", type=Path, help="where the copy and its build stay")
     parser.add_argument("--jobs", "-j", type=int, default=os.cpu_count())
@@ -129,13 +140,17 @@ def main():
     options = parser.parse_args()
     plants = [read(path) for path in sorted(HERE.glob("*.patch"))]
     wanted = [Path(pattern).name for pattern in options.patches] or ["*"]
-    plants = [plant for plant in plants if any(fnmatch.fnmatch(plant.path.stem, pattern.removesuffix(".patch")) for pattern in wanted)]
+    stems = [pattern.removesuffix(".patch") for pattern in wanted]
+    plants = [plant for plant in plants if any(fnmatch.fnmatch(plant.path.stem, stem) for stem in stems)]
     if options.list:
         for plant in plants:
             print(f"{plant.path.stem:32} {plant.bug}")
         return 0
     if not plants:
-        sys.exit(f"error: no patch is called {' '.join(wanted)}\nbecause: tests/planted has none of that name\ntry: tests/planted/run.py --list")
+        sys.exit(
+            f"error: no patch is called {' '.join(wanted)}\n"
+            "because: tests/planted has none of that name\ntry: tests/planted/run.py --list"
+        )
 
     folder = options.keep or Path(tempfile.mkdtemp(prefix="planted-"))
     folder.mkdir(parents=True, exist_ok=True)
@@ -149,7 +164,8 @@ def main():
             start = time.monotonic()
             caught, is_red = bed.plant(plant)
             alive += not is_red
-            print(f"{'caught' if is_red else 'ALIVE ':6} {plant.path.stem:32} {caught or plant.bug}  [{time.monotonic() - start:.0f} s]", flush=True)
+            word, what = ("caught" if is_red else "ALIVE "), caught or plant.bug
+            print(f"{word} {plant.path.stem:28} {what}  [{time.monotonic() - start:.0f} s]", flush=True)
         print(f"{len(plants) - alive} of {len(plants)} planted bugs were caught")
         return 1 if alive else 0
     finally:

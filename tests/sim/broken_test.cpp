@@ -62,7 +62,8 @@ class Broken : public testing::TestWithParam<Breach> {
   }
   [[nodiscard]] bool has_checker(Properties watched) const {
     for (const LayerType& type : catalogue_.layers())
-      if (type.descriptor->name.starts_with("check_") && type.descriptor->contract.requires_below.intersects(watched))
+      if (type.descriptor->name.starts_with("check_") &&
+          type.descriptor->contract.requires_below.intersects(watched))
         return true;
     return false;
   }
@@ -73,17 +74,19 @@ class Broken : public testing::TestWithParam<Breach> {
 TEST_P(Broken, PromiseIsSeenByTheApplicationsModel) { EXPECT_GE(found(false).first, 18u) << "of 20 runs"; }
 
 TEST_P(Broken, PromiseIsSeenByItsChecker) {
-  if (!has_checker(GetParam().watched)) GTEST_SKIP() << "no checker in the catalogue watches " << GetParam().promise;
+  if (!has_checker(GetParam().watched))
+    GTEST_SKIP() << "no checker in the catalogue watches " << GetParam().promise;
   EXPECT_GE(found(true).second, 18u) << "of 20 runs";
 }
 
 // Set-up frames are disturbed as well, so no rate is so high that a link does not come up.
-INSTANTIATE_TEST_SUITE_P(Medium, Broken,
-                         testing::Values(Breach{"reliable", {.loss_ppm = 50'000}, property::reliable},
-                                         Breach{"no_duplicates", {.duplicate_ppm = 50'000}, property::no_duplicates},
-                                         Breach{"fifo", {.reorder_ppm = 50'000}, property::fifo},
-                                         Breach{"integrity", {.corrupt_ppm = 50'000}, property::checked16}),
-                         [](const auto& each) { return std::string(each.param.promise); });
+INSTANTIATE_TEST_SUITE_P(
+    Medium, Broken,
+    testing::Values(Breach{"reliable", {.loss_ppm = 50'000}, property::reliable},
+                    Breach{"no_duplicates", {.duplicate_ppm = 50'000}, property::no_duplicates},
+                    Breach{"fifo", {.reorder_ppm = 50'000}, property::fifo},
+                    Breach{"integrity", {.corrupt_ppm = 50'000}, property::checked16}),
+    [](const auto& each) { return std::string(each.param.promise); });
 
 }  // namespace
 }  // namespace harness::tests

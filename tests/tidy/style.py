@@ -9,7 +9,7 @@ from includes import LIBRARIES, PURE
 from source import Finding
 
 FILE_LINES_MAX, FUNCTION_LINES_MAX, COLUMNS_MAX, CMAKE_LINES_MAX = 400, 70, 110, 15
-NO_COLUMNS = (".md", ".json", ".txt", ".lua", ".html")  # tables and data do not wrap
+NO_COLUMNS = (".md", ".patch", ".json", ".txt", ".lua", ".html")  # tables and data do not wrap
 GENERATED_OR_FOREIGN = ("LICENSE",)
 EVERYWHERE = LIBRARIES + ("apps", "examples", "bench", "tests")
 
