@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Reference-counted slabs from per-engine pools, and the quota that counts what a link has alive.
 //
-// A pool keeps free lists of thirteen sizes, each a power of two from 64 B to 256 KiB and a message's headroom;
-// larger slabs come from the heap and go back to it. It grows in chunks up to a stated limit and never shrinks; after warm-up
-// it allocates nothing. Counts are not atomic: a pool, its slabs and every message made of them belong to one
-// engine's thread. What crosses threads is copied into heap slabs (Message::detached), which have no pool.
+// A pool keeps free lists of thirteen sizes, each a power of two from 64 B to 256 KiB and a message's
+// headroom; larger slabs come from the heap and go back to it. It grows in chunks up to a stated limit and
+// never shrinks; after warm-up it allocates nothing. Counts are not atomic: a pool, its slabs and every
+// message made of them belong to one engine's thread. What crosses threads is copied into heap slabs
+// (Message::detached), which have no pool.
 // Rejected: atomic counts (5 ns each on the 64-byte path), std::pmr (no shared ownership, no quota).
 // Bounds: `limit_bytes` for all chunks and large slabs together; an allocation beyond it gives nullptr.
 #pragma once
@@ -123,7 +124,8 @@ struct Piece : harness_piece {
 
 class Pool {
  public:
-  static constexpr std::uint32_t spare_bytes = 128;  // beside a power of two: a message of 64 KiB has headroom
+  static constexpr std::uint32_t spare_bytes =
+      128;  // beside a power of two: a message of 64 KiB has headroom
   static constexpr std::array<std::uint32_t, 13> class_bytes = [] {
     std::array<std::uint32_t, 13> bytes{};
     for (std::uint32_t i = 0; i < bytes.size(); ++i) bytes[i] = (64u << i) + spare_bytes + sizeof(Slab);
@@ -171,7 +173,7 @@ class Pool {
   [[nodiscard]] std::uint64_t held_bytes() const noexcept { return held_bytes_; }  // chunks and large slabs
   [[nodiscard]] std::uint64_t grown_count() const noexcept {
     return grown_count_;
-  }  // times it asked the heap
+  }                                                          // times it asked the heap
   [[nodiscard]] std::uint64_t alive_count() const noexcept;  // slabs not given back
 
  private:

@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // tcp_floor: what the endpoint of transport tcp costs above the sockets it stands on.
 //
-// Two threads, pinned to the first two processors, each with an engine (ours) and a busy-polled socket (raw) over
-// loopback. Slices of 20 ms alternate between the two, so that both meet the same machine; what is printed is the
-// median over slices and the ratio. Three exercises: 64-byte ping-pong (one way = half a round trip), 64-byte rate,
-// and bulk (our 256 KiB frames against 128 KiB writes and reads, as iperf3 does them).
+// Two threads, pinned to the first two processors, each with an engine (ours) and a busy-polled socket (raw)
+// over loopback. Slices of 20 ms alternate between the two, so that both meet the same machine; what is
+// printed is the median over slices and the ratio. Three exercises: 64-byte ping-pong (one way = half a round
+// trip), 64-byte rate, and bulk (our 256 KiB frames against 128 KiB writes and reads, as iperf3 does them).
 //   tcp_floor [slices]
 #include <algorithm>
 #include <atomic>
+#include <charconv>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <functional>
 #include <string_view>
 #include <thread>
@@ -121,7 +123,8 @@ struct Bench {
       far_idle = now == Exercise::none;
       if (now == Exercise::raw_ping) {
         const ssize_t got = recv(raw.far, buffer.data(), small_bytes, MSG_DONTWAIT);
-        if (got > 0 && ::send(raw.far, buffer.data(), static_cast<std::size_t>(got), MSG_DONTWAIT) < 0) std::abort();
+        if (got > 0 && ::send(raw.far, buffer.data(), static_cast<std::size_t>(got), MSG_DONTWAIT) < 0)
+          std::abort();
       } else if (now == Exercise::raw_bulk) {
         const ssize_t got = recv(raw.far, buffer.data(), buffer.size(), MSG_DONTWAIT);
         if (got > 0) far_count += static_cast<std::uint64_t>(got);
@@ -184,7 +187,8 @@ struct Bench {
     const std::uint64_t before = far_count;
     const auto start = Clock::now();
     while (Clock::now() < start + slice) step();
-    return static_cast<double>(far_count - before) / std::chrono::duration<double>(Clock::now() - start).count();
+    return static_cast<double>(far_count - before) /
+           std::chrono::duration<double>(Clock::now() - start).count();
   }
 
   void send_small() {
@@ -206,7 +210,8 @@ struct Bench {
 }  // namespace
 
 int main(int argc, char** argv) {
-  const int slices = argc > 1 ? std::max(1, std::atoi(argv[1])) : 15;
+  int slices = 15;
+  if (argc > 1) std::from_chars(argv[1], argv[1] + std::strlen(argv[1]), slices);
   Bench bench;
   bench.near.take(bench.near.tcp.dial(bench.address).value());
   std::thread far([&] { bench.far_side(); });
@@ -223,15 +228,16 @@ int main(int argc, char** argv) {
     ping_ratio.push_back(our_ping.back() / raw_ping.back());
     rate.push_back(bench.flow(Exercise::our_rate, [&] { bench.send_small(); }));
     raw_bulk.push_back(bench.flow(Exercise::raw_bulk, [&] {
-      if (::send(bench.raw.near, raw_body.data(), raw_body.size(), MSG_DONTWAIT) < 0 && errno != EAGAIN) std::abort();
+      if (::send(bench.raw.near, raw_body.data(), raw_body.size(), MSG_DONTWAIT) < 0 && errno != EAGAIN)
+        std::abort();
     }));
     our_bulk.push_back(bench.flow(Exercise::our_bulk, [&] { bench.send_bulk(body); }));
     bulk_ratio.push_back(our_bulk.back() / raw_bulk.back());
   }
   bench.exercise = Exercise::stop;
   far.join();
-  std::printf("64 B one way     raw %7.0f ns    ours %7.0f ns    ratio %.3f\n", median(raw_ping), median(our_ping),
-              median(ping_ratio));
+  std::printf("64 B one way     raw %7.0f ns    ours %7.0f ns    ratio %.3f\n", median(raw_ping),
+              median(our_ping), median(ping_ratio));
   std::printf("64 B rate                          ours %7.2f M/s\n", median(rate) / 1e6);
   std::printf("bulk             raw %7.2f GB/s  ours %7.2f GB/s  ratio %.3f\n", median(raw_bulk) / 1e9,
               median(our_bulk) / 1e9, median(bulk_ratio));

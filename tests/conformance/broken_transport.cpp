@@ -212,7 +212,8 @@ bool BrokenEndpoint::spoils(Message& message) {
       if (message.header_size() != 0) message = message.slice(pool(), 0, message.body_size());
       return false;
     case Defect::drops_headers_apart:
-      if (!message.contiguous() && message.header_size() != 0) message = message.slice(pool(), 0, message.body_size());
+      if (!message.contiguous() && message.header_size() != 0)
+        message = message.slice(pool(), 0, message.body_size());
       return false;
     case Defect::sends_the_first_piece:
       if (message.body_size() != message.front().size())
@@ -242,9 +243,9 @@ bool BrokenEndpoint::spoils(Message& message) {
 
 void BrokenEndpoint::send(Message& message) {
   if (spoils(message) || !message) return;
-  const bool keep = is(Defect::joins_frames) || is(Defect::swaps_neighbours) || is(Defect::sends_setup_first) ||
-                    is(Defect::drops_on_close) || (is(Defect::pauses_sending_too) && paused_) ||
-                    is(Defect::queues_without_bound) ||
+  const bool keep = is(Defect::joins_frames) || is(Defect::swaps_neighbours) ||
+                    is(Defect::sends_setup_first) || is(Defect::drops_on_close) ||
+                    (is(Defect::pauses_sending_too) && paused_) || is(Defect::queues_without_bound) ||
                     (is(Defect::delays_large_frames) && message.size() > 10'000);
   if (is(Defect::joins_frames) && !late_.empty()) {
     message.as_received(pool());
@@ -290,7 +291,8 @@ void BrokenEndpoint::commit() noexcept {
 Errc BrokenEndpoint::send_setup(Message&& frame) noexcept {
   const bool held = receiver_.gate != nullptr && receiver_.gate->held(Gate::transport_bit);
   ++setups_sent_;
-  if (is(Defect::drops_early_setup) && dialled_ && owner_.endpoints_.size() == 1) return frame.reset(), Errc::ok;
+  if (is(Defect::drops_early_setup) && dialled_ && owner_.endpoints_.size() == 1)
+    return frame.reset(), Errc::ok;
   if (is(Defect::refuses_setup_while_held) && held) return Errc::exhausted;
   if (is(Defect::never_frees_setup) && setups_sent_ > 4) return Errc::exhausted;
   if (is(Defect::cuts_long_setup) && frame.size() > 65'536) frame.truncate(65'536);

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// loop under the contract of every transport.
 #include <harness/tests/conformance/manual_medium.hpp>
 
 namespace harness::tests {

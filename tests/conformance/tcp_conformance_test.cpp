@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// tcp under the contract of every transport, over loopback.
 #include <harness/tests/conformance/transport_suite.hpp>
 #include <harness/transports/tcp.hpp>
 

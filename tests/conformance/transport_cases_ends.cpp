@@ -20,7 +20,8 @@ void sends_everything_that_was_accepted_before_close(Trial& t) {
     t.send(t.near, bodies.back());
   }
   t.near.endpoint->close(linger_ns);
-  t.until([&] { return t.far.got.size() >= bodies.size(); }, "frames that were accepted before close are lost");
+  t.until([&] { return t.far.got.size() >= bodies.size(); },
+          "frames that were accepted before close are lost");
   t.expect_got(t.far, bodies);
 }
 
@@ -43,7 +44,8 @@ void tells_an_orderly_close_by_its_code(Trial& t) {
 void tells_a_death_by_its_code(Trial& t) {
   if (!t.connect()) return;
   t.near.endpoint.reset();
-  if (hears_the_end(t, t.far)) t.expect(t.far.heard.back().code == Errc::peer_lost, "the code is not `peer_lost`");
+  if (hears_the_end(t, t.far))
+    t.expect(t.far.heard.back().code == Errc::peer_lost, "the code is not `peer_lost`");
 }
 
 void says_why_a_link_ended(Trial& t) {
@@ -154,7 +156,8 @@ void may_be_closed_by_both_sides_at_once(Trial& t) {
   t.near.endpoint->close(linger_ns);
   t.far.endpoint->close(linger_ns);
   t.near.calls = t.far.calls = 0;
-  t.until([&] { return t.near.endpoint->drained() && t.far.endpoint->drained(); }, "one of them never drains");
+  t.until([&] { return t.near.endpoint->drained() && t.far.endpoint->drained(); },
+          "one of them never drains");
   t.medium().rest();
   t.expect(t.near.calls + t.far.calls == 0, "a closed endpoint called its receiver");
 }
@@ -187,7 +190,8 @@ void holds_the_gate_after_the_end(Trial& t) {
 void refuses_setup_frames_after_the_end(Trial& t) {
   if (!t.connect()) return;
   t.near.endpoint.reset();
-  if (hears_the_end(t, t.far)) t.expect(t.setup(t.far, "to nobody") == Errc::closed, "the code is not `closed`");
+  if (hears_the_end(t, t.far))
+    t.expect(t.setup(t.far, "to nobody") == Errc::closed, "the code is not `closed`");
 }
 
 void refuses_setup_frames_after_close(Trial& t) {
@@ -236,19 +240,23 @@ std::vector<Case> end_cases() {
   return {
       {"SendsEverythingThatWasAcceptedBeforeClose", sends_everything_that_was_accepted_before_close,
        Defect::drops_on_close},
-      {"SendsOnAfterItsEndpointIsDestroyed", sends_on_after_its_endpoint_is_destroyed, Defect::drops_on_close},
+      {"SendsOnAfterItsEndpointIsDestroyed", sends_on_after_its_endpoint_is_destroyed,
+       Defect::drops_on_close},
       {"TellsAnOrderlyCloseByItsCode", tells_an_orderly_close_by_its_code, Defect::changes_codes},
       {"TellsADeathByItsCode", tells_a_death_by_its_code, Defect::calls_deaths_orderly},
       {"SaysWhyALinkEnded", says_why_a_link_ended, Defect::drops_details},
-      {"DeliversWhatCameBeforeTheEndFirst", delivers_what_came_before_the_end_first, Defect::tells_the_end_early},
+      {"DeliversWhatCameBeforeTheEndFirst", delivers_what_came_before_the_end_first,
+       Defect::tells_the_end_early},
       {"ReportsTheEndOnce", reports_the_end_once, Defect::ends_twice},
       {"IsSilentAfterClose", is_silent_after_close, Defect::talks_after_close},
       {"IsNotDrainedWhileFramesWait", is_not_drained_while_frames_wait, Defect::always_drained},
       {"IsDrainedWhenEverythingHasLeft", is_drained_when_everything_has_left, Defect::never_drained},
       {"MayBeClosedInsideItsDataCallback", may_be_closed_inside_its_data_callback, Defect::talks_after_close},
-      {"MayBeClosedInsideItsSetupCallback", may_be_closed_inside_its_setup_callback, Defect::talks_after_close},
+      {"MayBeClosedInsideItsSetupCallback", may_be_closed_inside_its_setup_callback,
+       Defect::talks_after_close},
       {"MayBeClosedInsideItsEventCallback", may_be_closed_inside_its_event_callback, Defect::ends_twice},
-      {"MayBeClosedInsideItsWritableCallback", may_be_closed_inside_its_writable_callback, Defect::drops_on_close},
+      {"MayBeClosedInsideItsWritableCallback", may_be_closed_inside_its_writable_callback,
+       Defect::drops_on_close},
       {"MayBeClosedTwice", may_be_closed_twice, Defect::dies_of_a_second_close},
       {"MayBeClosedByBothSidesAtOnce", may_be_closed_by_both_sides_at_once, Defect::never_drained},
       {"LetsACallbackDestroyTheOtherEnd", lets_a_callback_destroy_the_other_end, Defect::swallows_losses},
@@ -256,8 +264,10 @@ std::vector<Case> end_cases() {
       {"HoldsTheGateAfterTheEnd", holds_the_gate_after_the_end, Defect::opens_the_gate_at_the_end},
       {"RefusesSetupFramesAfterTheEnd", refuses_setup_frames_after_the_end, Defect::takes_any_setup},
       {"RefusesSetupFramesAfterClose", refuses_setup_frames_after_close, Defect::takes_any_setup},
-      {"DiscardsDataAfterTheEndWithoutHarm", discards_data_after_the_end_without_harm, Defect::keeps_dead_letters},
-      {"ForgetsWhatWaitsWhenItIsDestroyed", forgets_what_waits_when_it_is_destroyed, Defect::keeps_dead_letters},
+      {"DiscardsDataAfterTheEndWithoutHarm", discards_data_after_the_end_without_harm,
+       Defect::keeps_dead_letters},
+      {"ForgetsWhatWaitsWhenItIsDestroyed", forgets_what_waits_when_it_is_destroyed,
+       Defect::keeps_dead_letters},
       {"MayBeDialledAgainAfterAnEnd", may_be_dialled_again_after_an_end, Defect::dials_once},
   };
 }

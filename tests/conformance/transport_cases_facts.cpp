@@ -25,7 +25,8 @@ void states_the_facts_of_its_type(Trial& t) {
     const Facts& facts = end->endpoint->facts();
     t.expect(facts.max_message != 0, "no frame fits");
     t.expect(facts.word.covers(property::message), "frames keep their boundaries on every transport");
-    t.expect(facts.word.covers(type.facts(OptionValues(type.options), {}).word), "an endpoint gives less than its type");
+    t.expect(facts.word.covers(type.facts(OptionValues(type.options), {}).word),
+             "an endpoint gives less than its type");
   }
 }
 
@@ -74,8 +75,10 @@ void describes_what_it_carried(Trial& t) {
   Values near, far;
   t.near.endpoint->describe(near);
   t.far.endpoint->describe(far);
-  t.expect(near.values["frames_out"] == 5 && far.values["frames_in"] == 5, "frames_out and frames_in are not five");
-  t.expect(near.values["bytes_out"] >= 500 && far.values["bytes_in"] >= 500, "bytes_out and bytes_in are too small");
+  t.expect(near.values["frames_out"] == 5 && far.values["frames_in"] == 5,
+           "frames_out and frames_in are not five");
+  t.expect(near.values["bytes_out"] >= 500 && far.values["bytes_in"] >= 500,
+           "bytes_out and bytes_in are too small");
 }
 
 void finds_nothing_to_do_when_nothing_happens(Trial& t) {
@@ -120,7 +123,8 @@ void allocates_nothing_after_warm_up(Trial& t) {
 std::vector<Case> fact_cases() {
   return {
       {"StatesTheFactsOfItsType", states_the_facts_of_its_type, Defect::states_weak_facts},
-      {"FollowsTheOptionsItIsConfiguredWith", follows_the_options_it_is_configured_with, Defect::ignores_configure},
+      {"FollowsTheOptionsItIsConfiguredWith", follows_the_options_it_is_configured_with,
+       Defect::ignores_configure},
       {"NamesItsPeerAsOneWouldDialIt", names_its_peer_as_one_would_dial_it, Defect::misnames_its_peer},
       {"CountsDataFramesAndNoOthers", counts_data_frames_and_no_others, Defect::counts_everything},
       {"DescribesWhatItCarried", describes_what_it_carried, Defect::describes_nothing},

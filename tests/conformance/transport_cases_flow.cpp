@@ -26,7 +26,8 @@ void takes_a_largest_frame_while_held(Trial& t) {
   t.send(t.near, body);
   release(t);
   t.until([&] { return t.far.got.size() == waiting + 1; }, "a frame that was sent on the hold is lost");
-  if (!t.far.got.empty()) t.expect(t.far.got.back() == body, "the frame that was sent on the hold was changed");
+  if (!t.far.got.empty())
+    t.expect(t.far.got.back() == body, "the frame that was sent on the hold was changed");
 }
 
 void takes_control_frames_within_their_reserve_while_held(Trial& t) {
@@ -79,7 +80,9 @@ void holds_again_after_writable(Trial& t) {
     all += waiting;
     release(t);
     if (!t.until([&] { return t.far.got.size() == all; }, "frames are lost")) return;
-    if (!t.until([&] { return t.near.count(EventKind::writable) == round + 1; }, "no `writable` in a later round")) return;
+    if (!t.until([&] { return t.near.count(EventKind::writable) == round + 1; },
+                 "no `writable` in a later round"))
+      return;
   }
 }
 
@@ -101,13 +104,16 @@ void loses_nothing_over_many_holds(Trial& t) {
   t.far.endpoint->pause_receive(false);
   t.until([&] { return t.far.got.size() == frames; }, "some frames never arrived");
   for (unsigned i = 0; i < t.far.got.size(); ++i)
-    if (!t.expect(t.far.got[i] == Trial::pattern(20 + i % 700, i), "frame " + std::to_string(i) + " is wrong")) return;
+    if (!t.expect(t.far.got[i] == Trial::pattern(20 + i % 700, i),
+                  "frame " + std::to_string(i) + " is wrong"))
+      return;
 }
 
 void keeps_the_memory_of_a_held_link_bounded(Trial& t) {
   if (held(t, 100) == 0) return;
   const std::uint64_t frame = t.largest(t.near);
-  t.expect(t.pool().held_bytes() <= (std::uint64_t{8} << 20) + 70 * frame, "a link that nobody reads holds too much");
+  t.expect(t.pool().held_bytes() <= (std::uint64_t{8} << 20) + 70 * frame,
+           "a link that nobody reads holds too much");
 }
 
 // ---- reserve and commit ----
@@ -213,7 +219,8 @@ void stops_receiving_when_the_quota_is_used_up(Trial& t) {
   Hoarder hoarder(t);
   t.expect(hoarder.seen != 0, "nothing was received at all");
   t.expect(hoarder.seen < hoarder.sent, "everything was received in spite of the quota");
-  t.expect(t.far.quota->used_bytes() <= (std::uint64_t{32} << 10) + 4096, "much more is alive than the quota");
+  t.expect(t.far.quota->used_bytes() <= (std::uint64_t{32} << 10) + 4096,
+           "much more is alive than the quota");
 }
 
 void goes_on_when_the_quota_is_free_again(Trial& t) {
@@ -231,7 +238,8 @@ void goes_on_when_a_little_of_the_quota_is_free_again(Trial& t) {
   while (hoarder.kept.size() > 1 && hoarder.seen < hoarder.sent) {
     const unsigned before = hoarder.seen;
     hoarder.kept.erase(hoarder.kept.begin());
-    if (!t.until([&] { return hoarder.seen > before || t.far.quota->exhausted(); }, "it stays asleep")) return;
+    if (!t.until([&] { return hoarder.seen > before || t.far.quota->exhausted(); }, "it stays asleep"))
+      return;
   }
   hoarder.kept.clear();
   hoarder.hoards = false;
@@ -314,19 +322,26 @@ std::vector<Case> flow_cases() {
        Defect::drops_control_while_held},
       {"ReportsWritableWhenThereIsRoom", reports_writable_when_there_is_room, Defect::never_writable},
       {"ReportsWritableOnceAHold", reports_writable_once_a_hold, Defect::writable_twice},
-      {"OpensTheGateBeforeItReportsWritable", opens_the_gate_before_it_reports_writable, Defect::opens_the_gate_late},
+      {"OpensTheGateBeforeItReportsWritable", opens_the_gate_before_it_reports_writable,
+       Defect::opens_the_gate_late},
       {"ReportsNoWritableWithoutAHold", reports_no_writable_without_a_hold, Defect::writable_at_random},
       {"HoldsAgainAfterWritable", holds_again_after_writable, Defect::holds_once},
       {"LosesNothingOverManyHolds", loses_nothing_over_many_holds, Defect::loses_after_writable},
-      {"KeepsTheMemoryOfAHeldLinkBounded", keeps_the_memory_of_a_held_link_bounded, Defect::queues_without_bound},
-      {"SendsWhatWasWrittenIntoAReservedRoom", sends_what_was_written_into_a_reserved_room, Defect::commits_nothing},
-      {"ReservesARoomForTheLargestFrame", reserves_a_room_for_the_largest_frame, Defect::reserves_small_rooms},
+      {"KeepsTheMemoryOfAHeldLinkBounded", keeps_the_memory_of_a_held_link_bounded,
+       Defect::queues_without_bound},
+      {"SendsWhatWasWrittenIntoAReservedRoom", sends_what_was_written_into_a_reserved_room,
+       Defect::commits_nothing},
+      {"ReservesARoomForTheLargestFrame", reserves_a_room_for_the_largest_frame,
+       Defect::reserves_small_rooms},
       {"ReservesNothingWhileHeld", reserves_nothing_while_held, Defect::reserves_always},
-      {"ReservesNothingBeyondTheLargestFrame", reserves_nothing_beyond_the_largest_frame, Defect::reserves_always},
-      {"ForgetsARoomThatWasNotCommitted", forgets_a_room_that_was_not_committed, Defect::sends_reserved_rooms},
+      {"ReservesNothingBeyondTheLargestFrame", reserves_nothing_beyond_the_largest_frame,
+       Defect::reserves_always},
+      {"ForgetsARoomThatWasNotCommitted", forgets_a_room_that_was_not_committed,
+       Defect::sends_reserved_rooms},
       {"ChargesReceivedFramesToTheQuota", charges_received_frames_to_the_quota, Defect::charges_nothing},
       {"ReturnsTheChargeWithTheMessage", returns_the_charge_with_the_message, Defect::leaks_received},
-      {"StopsReceivingWhenTheQuotaIsUsedUp", stops_receiving_when_the_quota_is_used_up, Defect::ignores_the_quota},
+      {"StopsReceivingWhenTheQuotaIsUsedUp", stops_receiving_when_the_quota_is_used_up,
+       Defect::ignores_the_quota},
       {"GoesOnWhenTheQuotaIsFreeAgain", goes_on_when_the_quota_is_free_again, Defect::sleeps_on_the_quota},
       {"GoesOnWhenALittleOfTheQuotaIsFreeAgain", goes_on_when_a_little_of_the_quota_is_free_again,
        Defect::sleeps_on_the_quota},
@@ -334,7 +349,8 @@ std::vector<Case> flow_cases() {
        Defect::sleeps_on_the_quota},
       {"HandsUpNoDataWhilePaused", hands_up_no_data_while_paused, Defect::ignores_pause},
       {"HandsUpWhatWaitedAfterThePause", hands_up_what_waited_after_the_pause, Defect::drops_while_paused},
-      {"PassesSetupFramesToAPausedReceiver", passes_setup_frames_to_a_paused_receiver, Defect::pauses_setup_too},
+      {"PassesSetupFramesToAPausedReceiver", passes_setup_frames_to_a_paused_receiver,
+       Defect::pauses_setup_too},
       {"StopsAtOnceWhenPausedByACallback", stops_at_once_when_paused_by_a_callback, Defect::pauses_late},
       {"SendsWhileItIsPaused", sends_while_it_is_paused, Defect::pauses_sending_too},
   };

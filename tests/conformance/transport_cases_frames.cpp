@@ -30,7 +30,8 @@ void carries_a_frame_of_one_byte(Trial& t) { carry(t, {1, 1, 1}); }
 void carries_frames_around_every_slab_size(Trial& t) {
   std::vector<std::uint32_t> sizes;
   for (std::uint32_t size_class = 0; size_class < Pool::large; ++size_class)
-    for (const std::uint32_t less : {0u, 8u, 128u, 136u})  // bare, with a frame header, with headroom, with both
+    for (const std::uint32_t less :
+         {0u, 8u, 128u, 136u})  // bare, with a frame header, with headroom, with both
       for (const std::uint32_t around : {0u, 1u, 2u})
         sizes.push_back(Pool::capacity_of(size_class) - less - 1 + around);
   carry(t, sizes);
@@ -74,7 +75,8 @@ void carries_headers_that_lie_apart_from_the_body(Trial& t) {
   }
   t.until([&] { return t.far.got.size() == 3; }, "they did not arrive");
   const std::string whole = Trial::pattern(bytes, 1);
-  t.expect_got(t.far, {"head" + whole.substr(0, 1000), "head" + whole.substr(1, 1000), "head" + whole.substr(2, 1000)});
+  t.expect_got(t.far, {"head" + whole.substr(0, 1000), "head" + whole.substr(1, 1000),
+                       "head" + whole.substr(2, 1000)});
 }
 
 void gathers_bodies_of_many_pieces(Trial& t) {
@@ -183,7 +185,8 @@ void loses_nothing_in_a_long_run(Trial& t) {
   };
   for (std::uint32_t i = 0; i < frames; ++i) {
     if (!t.until([&] { return !t.near.held(); }, "the hold never ends")) return;
-    const auto bytes = static_cast<std::uint32_t>(4 + random.below(random.below(20) == 0 ? t.largest(t.near) - 4 : 300));
+    const auto bytes =
+        static_cast<std::uint32_t>(4 + random.below(random.below(20) == 0 ? t.largest(t.near) - 4 : 300));
     Message message = Message::make(t.pool(), bytes);
     store<std::uint32_t>(message.writable().data(), i);
     t.near.down(message);
@@ -256,7 +259,8 @@ void serves_many_links_without_mixing_them_up(Trial& t) {
     if (!t.expect(endpoint.has_value(), "a dial failed")) return;
     end.adopt(std::move(*endpoint));
   }
-  if (!t.until([&] { return t.acceptance.waiting.size() == links; }, "some dials were never accepted")) return;
+  if (!t.until([&] { return t.acceptance.waiting.size() == links; }, "some dials were never accepted"))
+    return;
   for (std::size_t i = 0; i < links; ++i) accepted[i].adopt(std::move(t.acceptance.waiting[i]));
   for (std::size_t i = 0; i < links; ++i) t.send(dialled[i], "from " + std::to_string(i));
   const auto all = [](const std::vector<End>& ends) {
@@ -288,11 +292,13 @@ std::vector<Case> frame_cases() {
       {"HandsUpFramesWithoutAnnotation", hands_up_frames_without_annotation, Defect::carries_annotations},
       {"DeliversNoFrameTwice", delivers_no_frame_twice, Defect::duplicates},
       {"KeepsTheOrderOfFrames", keeps_the_order_of_frames, Defect::swaps_neighbours},
-      {"KeepsTheOrderOfSmallAndLargeFrames", keeps_the_order_of_small_and_large_frames, Defect::delays_large_frames},
+      {"KeepsTheOrderOfSmallAndLargeFrames", keeps_the_order_of_small_and_large_frames,
+       Defect::delays_large_frames},
       {"LosesNothingInALongRun", loses_nothing_in_a_long_run, Defect::loses_one_in_a_thousand},
       {"CarriesFramesBothWaysAtOnce", carries_frames_both_ways_at_once, Defect::deaf_dialler},
       {"DeliversInPollAndNeverInsideASend", delivers_in_poll_and_never_inside_a_send, Defect::polls_in_send},
-      {"LeavesAReceivedMessageToItsReceiver", leaves_a_received_message_to_its_receiver, Defect::reuses_slabs},
+      {"LeavesAReceivedMessageToItsReceiver", leaves_a_received_message_to_its_receiver,
+       Defect::reuses_slabs},
       {"TakesAReceivedMessageBack", takes_a_received_message_back, Defect::drops_without_headroom},
       {"DestroysWhatItsReceiverLeaves", destroys_what_its_receiver_leaves, Defect::leaks_received},
       {"ServesManyLinksWithoutMixingThemUp", serves_many_links_without_mixing_them_up, Defect::mixes_links},

@@ -10,9 +10,7 @@ bool three_parts(const Error& error) {
   return !error.what.empty() && !error.because.empty() && !error.advice.empty();
 }
 
-void returns_an_address_that_can_be_dialled(Trial& t) {
-  t.connect();
-}
+void returns_an_address_that_can_be_dialled(Trial& t) { t.connect(); }
 
 void refuses_to_listen_twice_on_one_address(Trial& t) {
   const std::string bound = t.listen();
@@ -30,7 +28,8 @@ void explains_an_address_in_use_in_three_parts(Trial& t) {
 void refuses_to_dial_a_malformed_address(Trial& t) {
   const auto dialled = t.transport().dial(t.medium().malformed_address());
   if (t.expect(!dialled, "the dial was taken"))
-    t.expect(dialled.error().code == Errc::invalid && three_parts(dialled.error()), "no error `invalid` in three parts");
+    t.expect(dialled.error().code == Errc::invalid && three_parts(dialled.error()),
+             "no error `invalid` in three parts");
 }
 
 void dials_without_waiting_for_the_peer(Trial& t) {
@@ -87,7 +86,8 @@ void bears_a_dialler_that_goes_before_it_is_accepted(Trial& t) {
   dialled->reset();
   t.medium().rest();
   if (t.far.endpoint != nullptr)
-    t.until([&] { return t.far.count(EventKind::peer_lost) == 1; }, "the accepted end never heard that it is alone");
+    t.until([&] { return t.far.count(EventKind::peer_lost) == 1; },
+            "the accepted end never heard that it is alone");
 }
 
 // ---- set-up frames ----
@@ -174,7 +174,8 @@ void leaves_a_refused_setup_frame_to_the_caller(Trial& t) {
 void frees_the_setup_reserve_when_frames_have_left(Trial& t) {
   if (!t.connect()) return;
   for (unsigned i = 0; i < 40; ++i) {
-    if (!t.expect(t.setup(t.near, "again") == Errc::ok, "refused although the earlier ones have arrived")) return;
+    if (!t.expect(t.setup(t.near, "again") == Errc::ok, "refused although the earlier ones have arrived"))
+      return;
     if (!t.until([&] { return t.far.setups.size() == i + 1; }, "a set-up frame did not arrive")) return;
   }
 }
@@ -183,9 +184,11 @@ void frees_the_setup_reserve_when_frames_have_left(Trial& t) {
 
 std::vector<Case> setup_cases() {
   return {
-      {"ReturnsAnAddressThatCanBeDialled", returns_an_address_that_can_be_dialled, Defect::returns_another_address},
+      {"ReturnsAnAddressThatCanBeDialled", returns_an_address_that_can_be_dialled,
+       Defect::returns_another_address},
       {"RefusesToListenTwiceOnOneAddress", refuses_to_listen_twice_on_one_address, Defect::listens_twice},
-      {"ExplainsAnAddressInUseInThreeParts", explains_an_address_in_use_in_three_parts, Defect::gives_no_advice},
+      {"ExplainsAnAddressInUseInThreeParts", explains_an_address_in_use_in_three_parts,
+       Defect::gives_no_advice},
       {"RefusesToDialAMalformedAddress", refuses_to_dial_a_malformed_address, Defect::dials_anything},
       {"DialsWithoutWaitingForThePeer", dials_without_waiting_for_the_peer, Defect::polls_in_dial},
       {"TellsThatNobodyAnswers", tells_that_nobody_answers, Defect::swallows_losses},
@@ -196,13 +199,16 @@ std::vector<Case> setup_cases() {
       {"BearsADiallerThatGoesBeforeItIsAccepted", bears_a_dialler_that_goes_before_it_is_accepted,
        Defect::swallows_losses},
       {"CarriesSetupFrames", carries_setup_frames, Defect::drops_setup},
-      {"TakesASetupFrameRightAfterTheDial", takes_a_setup_frame_right_after_the_dial, Defect::drops_early_setup},
+      {"TakesASetupFrameRightAfterTheDial", takes_a_setup_frame_right_after_the_dial,
+       Defect::drops_early_setup},
       {"KeepsSetupAndDataApart", keeps_setup_and_data_apart, Defect::hands_setup_up_as_data},
       {"KeepsSetupFramesInTheirPlace", keeps_setup_frames_in_their_place, Defect::sends_setup_first},
       {"CarriesALargeSetupFrame", carries_a_large_setup_frame, Defect::cuts_long_setup},
       {"TakesSetupFramesWhileHeld", takes_setup_frames_while_held, Defect::refuses_setup_while_held},
-      {"RefusesSetupFramesBeyondTheReserve", refuses_setup_frames_beyond_the_reserve, Defect::takes_any_setup},
-      {"LeavesARefusedSetupFrameToTheCaller", leaves_a_refused_setup_frame_to_the_caller, Defect::eats_refused_setup},
+      {"RefusesSetupFramesBeyondTheReserve", refuses_setup_frames_beyond_the_reserve,
+       Defect::takes_any_setup},
+      {"LeavesARefusedSetupFrameToTheCaller", leaves_a_refused_setup_frame_to_the_caller,
+       Defect::eats_refused_setup},
       {"FreesTheSetupReserveWhenFramesHaveLeft", frees_the_setup_reserve_when_frames_have_left,
        Defect::never_frees_setup},
   };

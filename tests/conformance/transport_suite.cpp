@@ -107,7 +107,9 @@ void Trial::send(End& from, std::string_view body) {
   from.down(message);
 }
 
-void Trial::send_patterned(End& from, std::uint32_t bytes, unsigned seed) { send(from, pattern(bytes, seed)); }
+void Trial::send_patterned(End& from, std::uint32_t bytes, unsigned seed) {
+  send(from, pattern(bytes, seed));
+}
 
 Errc Trial::setup(End& from, std::string_view body) {
   return from.endpoint->send_setup(Message::copy_of(pool(), body));
@@ -128,8 +130,9 @@ void Trial::expect_got(const End& end, const std::vector<std::string>& bodies) {
   expect(end.got.size() == bodies.size(),
          std::to_string(end.got.size()) + " frames arrived instead of " + std::to_string(bodies.size()));
   for (std::size_t i = 0; i < std::min(end.got.size(), bodies.size()); ++i)
-    if (!expect(end.got[i] == bodies[i], "frame " + std::to_string(i) + " of " + std::to_string(bodies[i].size()) +
-                                             " bytes arrived changed, with " + std::to_string(end.got[i].size())))
+    if (!expect(end.got[i] == bodies[i],
+                "frame " + std::to_string(i) + " of " + std::to_string(bodies[i].size()) +
+                    " bytes arrived changed, with " + std::to_string(end.got[i].size())))
       return;
 }
 

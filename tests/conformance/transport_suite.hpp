@@ -4,9 +4,10 @@
 //   class TcpMedium final : public Medium { … };
 //   HARNESS_TRANSPORT_CONFORMANCE(Tcp, [] { return std::make_unique<TcpMedium>(); })
 //
-// A case is a function that looks at a Trial and says what it expects; what fails is recorded, not thrown, so that the
-// meta test (transport_meta_test.cpp) can run every case over a transport with one planted defect and demand that it
-// turns red. A case that a medium cannot meet by its facts (a small frame limit, no order) says `skip`.
+// A case is a function that looks at a Trial and says what it expects; what fails is recorded, not thrown, so
+// that the meta test (transport_meta_test.cpp) can run every case over a transport with one planted defect
+// and demand that it turns red. A case that a medium cannot meet by its facts (a small frame limit, no order)
+// says `skip`.
 #pragma once
 
 #include <functional>
@@ -55,7 +56,7 @@ struct End {
     bool gate_held;
   };
   std::vector<Heard> heard;
-  std::function<void(Message&)> take;         // instead of `got`
+  std::function<void(Message&)> take;          // instead of `got`
   std::function<void(const Event&)> on_event;  // after it was recorded
   unsigned calls = 0;
   std::unique_ptr<Endpoint> endpoint;  // goes first
@@ -142,12 +143,14 @@ std::vector<Case> fact_cases();
 
 }  // namespace harness::tests
 
-#define HARNESS_TRANSPORT_CONFORMANCE(Kind, make)                                                       \
-  class Kind##Transport : public testing::TestWithParam<harness::tests::Case> {};                      \
-  TEST_P(Kind##Transport, Keeps) {                                                                      \
-    std::string skipped;                                                                                \
-    for (const auto& failure : harness::tests::run_case(GetParam(), make, skipped)) ADD_FAILURE() << failure; \
-    if (!skipped.empty()) GTEST_SKIP() << skipped;                                                      \
-  }                                                                                                     \
-  INSTANTIATE_TEST_SUITE_P(Conformance, Kind##Transport, testing::ValuesIn(harness::tests::transport_cases()), \
+#define HARNESS_TRANSPORT_CONFORMANCE(Kind, make)                                   \
+  class Kind##Transport : public testing::TestWithParam<harness::tests::Case> {};   \
+  TEST_P(Kind##Transport, Keeps) {                                                  \
+    std::string skipped;                                                            \
+    for (const auto& failure : harness::tests::run_case(GetParam(), make, skipped)) \
+      ADD_FAILURE() << failure;                                                     \
+    if (!skipped.empty()) GTEST_SKIP() << skipped;                                  \
+  }                                                                                 \
+  INSTANTIATE_TEST_SUITE_P(Conformance, Kind##Transport,                            \
+                           testing::ValuesIn(harness::tests::transport_cases()),    \
                            [](const auto& tried) { return std::string(tried.param.name); })
