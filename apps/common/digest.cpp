@@ -12,12 +12,16 @@ EVP_MD_CTX* evp(void* context) noexcept { return static_cast<EVP_MD_CTX*>(contex
 
 void Sha256::Free::operator()(void* context) const noexcept { EVP_MD_CTX_free(evp(context)); }
 
-Sha256::Sha256() : context_(EVP_MD_CTX_new()) { EVP_DigestInit_ex(evp(context_.get()), EVP_sha256(), nullptr); }
+Sha256::Sha256() : context_(EVP_MD_CTX_new()) {
+  EVP_DigestInit_ex(evp(context_.get()), EVP_sha256(), nullptr);
+}
 Sha256::~Sha256() = default;
 Sha256::Sha256(Sha256&&) noexcept = default;
 Sha256& Sha256::operator=(Sha256&&) noexcept = default;
 
-void Sha256::update(Bytes bytes) noexcept { EVP_DigestUpdate(evp(context_.get()), bytes.data(), bytes.size()); }
+void Sha256::update(Bytes bytes) noexcept {
+  EVP_DigestUpdate(evp(context_.get()), bytes.data(), bytes.size());
+}
 
 Digest Sha256::finish() noexcept {
   Digest digest{};

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a program of ours tells the shell: one table from error codes to exit codes, the same for every command.
+// What a program of ours tells the shell: one table from error codes to exit codes, the same for every
+// command.
 #pragma once
 
 #include <harness/stack/result.hpp>

@@ -43,7 +43,8 @@ void FileReceiver::Work::run() {
 }
 
 void FileReceiver::Work::failed(const Item& item, Error error) {
-  outcomes.push_back({item.index, item.what == Item::What::begin ? item.entry.path : path, 0, {}, std::move(error)});
+  outcomes.push_back(
+      {item.index, item.what == Item::What::begin ? item.entry.path : path, 0, {}, std::move(error)});
 }
 
 void FileReceiver::Work::run(Item& item) {
@@ -148,7 +149,8 @@ void FileReceiver::lost(Error error) {
 }
 
 void FileReceiver::violated(const char* because) {
-  if (!stopped_) stop({Errc::corrupt, "the transfer breaks its protocol", because, "run the same release on both nodes"});
+  if (!stopped_)
+    stop({Errc::corrupt, "the transfer breaks its protocol", because, "run the same release on both nodes"});
 }
 
 void FileReceiver::push(Item&& item, std::uint64_t cost) {
@@ -196,7 +198,8 @@ void FileReceiver::take(Outcome& outcome) {
   if (outcome.error.code == Errc::ok) {
     ++report_.total.files;
     report_.total.bytes += outcome.bytes;
-    if (report_.files.size() < files_max) report_.files.push_back({std::move(outcome.path), outcome.bytes, outcome.digest});
+    if (report_.files.size() < files_max)
+      report_.files.push_back({std::move(outcome.path), outcome.bytes, outcome.digest});
     return;
   }
   report_.total.add(outcome.path, outcome.error);
@@ -204,7 +207,8 @@ void FileReceiver::take(Outcome& outcome) {
   verdict(outcome.index, outcome.path, outcome.error);
 }
 
-// The verdict on the whole is out; files and folders that are complete stay, what is unfinished goes with the writer.
+// The verdict on the whole is out; files and folders that are complete stay, what is unfinished goes with the
+// writer.
 void FileReceiver::stop(Error error) {
   stopped_ = true;
   queue_.clear();

@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // The receiving half of a transfer: checks the order of what comes, writes it in offloaded jobs, answers.
 //
-// Messages wait in a queue; one job at a time takes all of it to the TreeWriter; when the job is done their cost is
-// credited, so the sender follows the disk. An entry that cannot be written is answered with a verdict and the rest of it
-// ignored. A full disk, or a message out of order, ends the transfer: the verdict on the whole goes out, and what still
-// comes is ignored until the sender closes or cancels. A file gets its name only when its SHA-256 is right.
-// Bounds: queue_cost_max in the queue (a sender that ignores the window is cut off), failures_max and files_max
-// remembered.
+// Messages wait in a queue; one job at a time takes all of it to the TreeWriter; when the job is done their
+// cost is credited, so the sender follows the disk. An entry that cannot be written is answered with a
+// verdict and the rest of it ignored. A full disk, or a message out of order, ends the transfer: the verdict
+// on the whole goes out, and what still comes is ignored until the sender closes or cancels. A file gets its
+// name only when its SHA-256 is right.
+// Bounds: queue_cost_max in the queue (a sender that ignores the window is cut off), failures_max and
+// files_max remembered.
 #pragma once
 
-#include <vector>
 #include <functional>
 #include <memory>
+#include <vector>
 
 #include <harness/apps/common/file_sender.hpp>
 #include <harness/apps/common/tree_writer.hpp>

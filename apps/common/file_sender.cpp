@@ -45,7 +45,8 @@ bool FileSender::produce() {
     return true;
   }
   if (code == Errc::too_large || code == Errc::invalid)
-    cancel({code, "cannot send a part of a file", "the link takes no message of this size", "raise max_message of the link"});
+    cancel({code, "cannot send a part of a file", "the link takes no message of this size",
+            "raise max_message of the link"});
   return false;
 }
 

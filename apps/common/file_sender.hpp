@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// The sending half of a transfer: what a source yields goes out in order, at most a window ahead of the receiver.
+// The sending half of a transfer: what a source yields goes out in order, at most a window ahead of the
+// receiver.
 //
 //   OPEN, then for each entry ENTRY { CHUNK } END, then CLOSE   ──▶
 //                                    ◀── CREDIT while it writes, VERDICT of an entry it could not take
 //                                    ◀── VERDICT of the whole transfer, which ends it
 //
-// Every message costs its bytes plus message_cost; the receiver says how much cost it has dealt with, and no more than
-// file_window_bytes is ever under way, so a slow disk holds memory at neither end. An entry that the receiver refuses is
-// given up and the rest goes on; a verdict on the whole ends the transfer at once. Needs a link that is reliable and
-// fifo. Bounds: two fetches of the source in memory, failures_max failures remembered (all are counted).
+// Every message costs its bytes plus message_cost; the receiver says how much cost it has dealt with, and no
+// more than file_window_bytes is ever under way, so a slow disk holds memory at neither end. An entry that
+// the receiver refuses is given up and the rest goes on; a verdict on the whole ends the transfer at once.
+// Needs a link that is reliable and fifo. Bounds: two fetches of the source in memory, failures_max failures
+// remembered (all are counted).
 #pragma once
 
 #include <deque>
@@ -59,7 +61,7 @@ struct TransferReport {
   std::uint32_t files = 0;  // verified at the receiver
   std::uint64_t bytes = 0;  // of files, handled by the receiver
   std::uint32_t failed = 0;
-  std::vector<Failure> failures;        // the first failures_max
+  std::vector<Failure> failures;      // the first failures_max
   Error error{Errc::ok, {}, {}, {}};  // of the transfer as a whole
 
   /// Nothing failed. [any-thread]
@@ -76,7 +78,8 @@ class FileSender final : private Producer {
     bool sync = false;
   };
 
-  /// Starts to send. `done` is called once, not from inside the constructor; the sender may be destroyed in it.
+  /// Starts to send. `done` is called once, not from inside the constructor; the sender may be destroyed in
+  /// it.
   FileSender(Outbox& outbox, Options options, std::unique_ptr<FileSource> source, Done done);
 
   void on_credit(const wire::FileCredit& credit);
@@ -106,7 +109,7 @@ class FileSender final : private Producer {
   std::uint64_t handled_cost_ = 0;
   std::uint64_t sent_bytes_ = 0;  // of files
   std::uint32_t entries_ = 0;
-  bool open_file_ = false;  // the last entry is a file whose end is still to be sent
+  bool open_file_ = false;                         // the last entry is a file whose end is still to be sent
   std::uint32_t refused_ = wire::entries_unknown;  // … and the receiver does not want it
   Sha256 all_;
   TransferReport report_;

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// A latency histogram in constant memory: 32 steps per power of two, so a percentile is at most 3 % too large.
+// A latency histogram in constant memory: 32 steps per power of two, so a percentile is at most 3 % too
+// large.
 //
-// Rejected: keeping every sample (unbounded), a fixed list of bounds (wrong for one of loop and tcp). The idea is that
-// of HdrHistogram (Tene).
+// Rejected: keeping every sample (unbounded), a fixed list of bounds (wrong for one of loop and tcp). The
+// idea is that of HdrHistogram (Tene).
 #pragma once
 
 #include <array>
@@ -25,7 +26,8 @@ class Histogram {
   [[nodiscard]] std::uint64_t max() const noexcept { return max_; }
   [[nodiscard]] std::uint64_t mean() const noexcept { return count_ == 0 ? 0 : sum_ / count_; }
 
-  /// The smallest value that `part` (0 … 1) of the samples do not exceed, rounded up by at most 3 %; 0 without samples.
+  /// The smallest value that `part` (0 … 1) of the samples do not exceed, rounded up by at most 3 %; 0
+  /// without samples.
   [[nodiscard]] std::uint64_t percentile(double part) const noexcept {
     if (count_ == 0) return 0;
     auto wanted = static_cast<std::uint64_t>(part * static_cast<double>(count_) + 0.999999);

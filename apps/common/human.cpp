@@ -11,7 +11,8 @@ namespace harness::apps {
 
 namespace {
 
-// Three significant digits; 999.6 is "1000" of the smaller unit nowhere, because callers pick the unit after rounding.
+// Three significant digits; 999.6 is "1000" of the smaller unit nowhere, because callers pick the unit after
+// rounding.
 std::string three_digits(double value) {
   if (value < 9.995) return fmt::format("{:.2f}", value);
   if (value < 99.95) return fmt::format("{:.1f}", value);

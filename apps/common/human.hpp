@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Numbers as people read them. JSON gets the plain integers instead.
 //
-// Sizes are binary (KiB), rates decimal (MB/s): memory is bought in the one, links in the other. Three significant digits.
+// Sizes are binary (KiB), rates decimal (MB/s): memory is bought in the one, links in the other. Three
+// significant digits.
 #pragma once
 
 #include <cstdint>

@@ -23,12 +23,14 @@ Properties guarantees(Link& link) {
   return word;
 }
 
-constexpr Properties needed_for_files = property::reliable | property::fifo | property::no_duplicates | property::message;
+constexpr Properties needed_for_files =
+    property::reliable | property::fifo | property::no_duplicates | property::message;
 
 Error link_ended(const Link& link, const Event& event) {
   Error error = link.error();
   if (error.code == Errc::ok)
-    error = {Errc::closed, fmt::format("the link {} to {} was closed", link.name(), link.peer().name), {}, {}};
+    error = {
+        Errc::closed, fmt::format("the link {} to {} was closed", link.name(), link.peer().name), {}, {}};
   if (error.code == Errc::closed || event.kind == EventKind::closed) error.code = Errc::peer_lost;
   if (error.advice.empty()) error.advice = "harness link ls tells when it is up again";
   return error;
@@ -37,7 +39,8 @@ Error link_ended(const Link& link, const Event& event) {
 }  // namespace
 
 LinkServices::LinkServices(Engine& engine, std::shared_ptr<Link> link, Inbox& inbox, Clock clock)
-    : engine_(engine), link_(std::move(link)), inbox_(inbox), clock_(std::move(clock)), outbox_(engine, *link_) {
+    : engine_(engine), link_(std::move(link)), inbox_(inbox), clock_(std::move(clock)),
+      outbox_(engine, *link_) {
   link_->on_event([this](const Event& event) {
     switch (event.kind) {
       case EventKind::up: on_up(); break;
@@ -73,13 +76,15 @@ bool LinkServices::idle() const noexcept {
 
 Result<> LinkServices::ready() const {
   if (link_->is_up()) return {};
-  return fail(Errc::unreachable, fmt::format("the link {} to {} is not up", link_->name(), link_->peer().name),
+  return fail(Errc::unreachable,
+              fmt::format("the link {} to {} is not up", link_->name(), link_->peer().name),
               fmt::format("it is {}", to_string(link_->state())), "harness link ls shows its state");
 }
 
 Result<std::uint32_t> LinkServices::ping(PingRun::Options options, PingRun::Each each, PingRun::Done done) {
   if (auto up = ready(); !up) return tl::unexpected<Error>(up.error());
-  if (pings_.size() >= runs_max) return fail(Errc::exhausted, "too many pings at a time on this link", fmt::format("{} run", runs_max));
+  if (pings_.size() >= runs_max)
+    return fail(Errc::exhausted, "too many pings at a time on this link", fmt::format("{} run", runs_max));
   const std::uint32_t number = next_number_++ & 0xffff;
   options.stream = static_cast<std::uint16_t>(number);
   auto run = std::make_unique<PingRun>(outbox_, clock_, options, std::move(each),
@@ -93,36 +98,45 @@ Result<std::uint32_t> LinkServices::ping(PingRun::Options options, PingRun::Each
 
 Result<std::uint32_t> LinkServices::load(LoadRun::Options options, LoadRun::Done done) {
   if (auto up = ready(); !up) return tl::unexpected<Error>(up.error());
-  if (loads_.size() >= runs_max) return fail(Errc::exhausted, "too many runs of load at a time on this link", fmt::format("{} run", runs_max));
+  if (loads_.size() >= runs_max)
+    return fail(Errc::exhausted, "too many runs of load at a time on this link",
+                fmt::format("{} run", runs_max));
   const std::uint32_t number = next_number_++ & 0xffff;
   options.stream = static_cast<std::uint16_t>(number);
-  auto run = std::make_unique<LoadRun>(outbox_, clock_, options, [this, number, done = std::move(done)](const LoadReport& report) {
-    const auto keep = loads_.extract(number);
-    done(report);
-  });
+  auto run = std::make_unique<LoadRun>(outbox_, clock_, options,
+                                       [this, number, done = std::move(done)](const LoadReport& report) {
+                                         const auto keep = loads_.extract(number);
+                                         done(report);
+                                       });
   loads_[number] = std::move(run);
   return number;
 }
 
-Result<std::uint32_t> LinkServices::send(const std::string& name, bool sync, const MakeSource& source, FileSender::Done done) {
+Result<std::uint32_t> LinkServices::send(const std::string& name, bool sync, const MakeSource& source,
+                                         FileSender::Done done) {
   if (auto up = ready(); !up) return tl::unexpected<Error>(up.error());
   if (!carries_files_)
     return fail(Errc::unsupported, fmt::format("the link {} cannot carry files", link_->name()),
-                fmt::format("files need {}; its stack is {}", property::to_string(needed_for_files), link_->stack()->spec().text()),
+                fmt::format("files need {}; its stack is {}", property::to_string(needed_for_files),
+                            link_->stack()->spec().text()),
                 "declare the link with require = [\"reliable\", \"ordered\"]");
   if (sends_.size() >= receives_max)
-    return fail(Errc::exhausted, "too many transfers at a time on this link", fmt::format("{} run", receives_max), "wait for one to end");
+    return fail(Errc::exhausted, "too many transfers at a time on this link",
+                fmt::format("{} run", receives_max), "wait for one to end");
   constexpr std::uint32_t chunk_header = harness::wire::bytes_of<wire::FileChunk>;
-  const std::uint32_t chunk = std::min(file_chunk_bytes, outbox_.message_bytes_max() - std::min(chunk_header, outbox_.message_bytes_max()));
+  const std::uint32_t chunk = std::min(
+      file_chunk_bytes, outbox_.message_bytes_max() - std::min(chunk_header, outbox_.message_bytes_max()));
   if (chunk < 16 * 1024)
     return fail(Errc::unsupported, fmt::format("the link {} cannot carry files", link_->name()),
-                fmt::format("its largest message is {} bytes", outbox_.message_bytes_max()), "raise max_message, or put frag into its stack");
+                fmt::format("its largest message is {} bytes", outbox_.message_bytes_max()),
+                "raise max_message, or put frag into its stack");
   const std::uint32_t number = next_number_++;
-  sends_[number] = std::make_unique<FileSender>(outbox_, FileSender::Options{number, name, sync}, source(number, chunk),
-                                                [this, number, done = std::move(done)](const TransferReport& report) {
-                                                  const auto keep = sends_.extract(number);
-                                                  done(report);
-                                                });
+  sends_[number] =
+      std::make_unique<FileSender>(outbox_, FileSender::Options{number, name, sync}, source(number, chunk),
+                                   [this, number, done = std::move(done)](const TransferReport& report) {
+                                     const auto keep = sends_.extract(number);
+                                     done(report);
+                                   });
   return number;
 }
 
@@ -146,7 +160,8 @@ void LinkServices::ended() {
   while (!pings_.empty()) pings_.begin()->second->lost(error);
   while (!loads_.empty()) loads_.begin()->second->lost(error);
   while (!sends_.empty()) sends_.begin()->second->lost(error);
-  for (auto at = receives_.begin(); at != receives_.end();) (at++)->second->lost(error);  // those with a job end later
+  for (auto at = receives_.begin(); at != receives_.end();)
+    (at++)->second->lost(error);  // those with a job end later
 }
 
 // ---- what arrives ----
@@ -162,9 +177,10 @@ void LinkServices::on_message(Message&& message) {
   const auto kind = static_cast<wire::Kind>(head.kind);
   if (kind == wire::Kind::refused) return on_refused(std::move(message));
   if (head.version != wire::service_version)
-    return refuse(head, {Errc::conflict, "this node speaks another version of the services",
-                         fmt::format("version {} came, {} is spoken here", head.version, wire::service_version),
-                         "run the same release on both nodes"});
+    return refuse(head,
+                  {Errc::conflict, "this node speaks another version of the services",
+                   fmt::format("version {} came, {} is spoken here", head.version, wire::service_version),
+                   "run the same release on both nodes"});
   dispatch(kind, std::move(message));
 }
 
@@ -172,23 +188,27 @@ void LinkServices::dispatch(wire::Kind kind, Message&& message) {
   switch (kind) {
     case wire::Kind::ping: return on_ping(std::move(message));
     case wire::Kind::pong:
-      return route<wire::Echo>(std::move(message), pings_, [](auto& run, const wire::Echo& pong, Message&&) { run.on_pong(pong); });
+      return route<wire::Echo>(std::move(message), pings_,
+                               [](auto& run, const wire::Echo& pong, Message&&) { run.on_pong(pong); });
     case wire::Kind::load: return on_load(std::move(message));
     case wire::Kind::counted:
-      return route<wire::Counted>(std::move(message), loads_,
-                                  [](auto& run, const wire::Counted& counted, Message&&) { run.on_counted(counted); });
+      return route<wire::Counted>(
+          std::move(message), loads_,
+          [](auto& run, const wire::Counted& counted, Message&&) { run.on_counted(counted); });
     case wire::Kind::file_open: return on_file_open(std::move(message));
     case wire::Kind::file_credit:
-      return route<wire::FileCredit>(std::move(message), sends_,
-                                     [](auto& send, const wire::FileCredit& credit, Message&&) { send.on_credit(credit); });
+      return route<wire::FileCredit>(
+          std::move(message), sends_,
+          [](auto& send, const wire::FileCredit& credit, Message&&) { send.on_credit(credit); });
     case wire::Kind::file_verdict:
-      return route<wire::FileVerdict>(std::move(message), sends_, [this](auto& send, const wire::FileVerdict& header, Message&& body) {
-        if (auto verdict = read_verdict(engine_.pool(), header, body)) {
-          send.on_verdict(*verdict);
-        } else {
-          ++unreadable_;
-        }
-      });
+      return route<wire::FileVerdict>(std::move(message), sends_,
+                                      [this](auto& send, const wire::FileVerdict& header, Message&& body) {
+                                        if (auto verdict = read_verdict(engine_.pool(), header, body)) {
+                                          send.on_verdict(*verdict);
+                                        } else {
+                                          ++unreadable_;
+                                        }
+                                      });
     case wire::Kind::file_entry:
     case wire::Kind::file_chunk:
     case wire::Kind::file_end:
@@ -197,8 +217,8 @@ void LinkServices::dispatch(wire::Kind kind, Message&& message) {
     case wire::Kind::refused: return;
   }
   refuse({static_cast<std::uint8_t>(kind), wire::service_version},
-         {Errc::unsupported, "this node does not know what was sent", fmt::format("kind {}", static_cast<int>(kind)),
-          "run the same release on both nodes"});
+         {Errc::unsupported, "this node does not know what was sent",
+          fmt::format("kind {}", static_cast<int>(kind)), "run the same release on both nodes"});
 }
 
 // Hands a message to the run that its number names; one that has ended is none of our business any more.
@@ -253,41 +273,49 @@ void LinkServices::on_file_open(Message&& message) {
     return;
   }
   if (receives_.size() >= receives_max)
-    return refuse_transfer(open->transfer, {Errc::exhausted, "the receiver is busy",
-                                            fmt::format("{} transfers are under way on this link", receives_max), "wait for one to end"});
-  auto writer = inbox_.accept(link_->peer().name, *name);
-  if (!writer) return refuse_transfer(open->transfer, writer.error());
-  writer->sync = writer->sync || open->sync != 0;
+    return refuse_transfer(
+        open->transfer,
+        {Errc::exhausted, "the receiver is busy",
+         fmt::format("{} transfers are under way on this link", receives_max), "wait for one to end"});
+  auto accepted = inbox_.accept(link_->peer().name, *name);
+  if (!accepted) return refuse_transfer(open->transfer, accepted.error());
+  accepted->writer.sync = accepted->writer.sync || open->sync != 0;
   const std::uint32_t number = open->transfer;
-  receives_[number] =
-      std::make_unique<FileReceiver>(outbox_, FileReceiver::Options{number, *name, std::move(*writer)}, [this, number](const ReceiveReport& report) {
-        const auto keep = receives_.extract(number);
-        inbox_.received(link_->peer().name, report);
-      });
+  const auto done = [this, number, told = std::move(accepted->done)](const ReceiveReport& report) {
+    const auto keep = receives_.extract(number);
+    told(report);
+  };
+  receives_[number] = std::make_unique<FileReceiver>(
+      outbox_, FileReceiver::Options{number, *name, std::move(accepted->writer)}, done);
 }
 
 void LinkServices::on_file(wire::Kind kind, Message&& message) {
   switch (kind) {
     case wire::Kind::file_entry:
-      return route<wire::FileEntry>(std::move(message), receives_, [](auto& receiver, const auto& header, Message&& body) {
-        receiver.on_entry(header, std::move(body));
-      });
+      return route<wire::FileEntry>(std::move(message), receives_,
+                                    [](auto& receiver, const auto& header, Message&& body) {
+                                      receiver.on_entry(header, std::move(body));
+                                    });
     case wire::Kind::file_chunk:
-      return route<wire::FileChunk>(std::move(message), receives_, [](auto& receiver, const auto& header, Message&& body) {
-        receiver.on_chunk(header, std::move(body));
-      });
+      return route<wire::FileChunk>(std::move(message), receives_,
+                                    [](auto& receiver, const auto& header, Message&& body) {
+                                      receiver.on_chunk(header, std::move(body));
+                                    });
     case wire::Kind::file_end:
-      return route<wire::FileEnd>(std::move(message), receives_, [](auto& receiver, const auto& header, Message&& body) {
-        receiver.on_end(header, std::move(body));
-      });
+      return route<wire::FileEnd>(std::move(message), receives_,
+                                  [](auto& receiver, const auto& header, Message&& body) {
+                                    receiver.on_end(header, std::move(body));
+                                  });
     case wire::Kind::file_close:
-      return route<wire::FileClose>(std::move(message), receives_, [](auto& receiver, const auto& header, Message&& body) {
-        receiver.on_close(header, std::move(body));
-      });
+      return route<wire::FileClose>(std::move(message), receives_,
+                                    [](auto& receiver, const auto& header, Message&& body) {
+                                      receiver.on_close(header, std::move(body));
+                                    });
     default:
-      return route<wire::FileCancel>(std::move(message), receives_, [](auto& receiver, const auto& header, Message&& body) {
-        receiver.on_cancel(header, std::move(body));
-      });
+      return route<wire::FileCancel>(std::move(message), receives_,
+                                     [](auto& receiver, const auto& header, Message&& body) {
+                                       receiver.on_cancel(header, std::move(body));
+                                     });
   }
 }
 
@@ -317,7 +345,9 @@ void LinkServices::on_refused(Message&& message) {
   }
 }
 
-void LinkServices::refuse(const wire::Head& head, Error error) { outbox_.answer(write_refused(engine_.pool(), head, error)); }
+void LinkServices::refuse(const wire::Head& head, Error error) {
+  outbox_.answer(write_refused(engine_.pool(), head, error));
+}
 
 void LinkServices::refuse_transfer(std::uint32_t transfer, const Error& error) {
   Verdict verdict;

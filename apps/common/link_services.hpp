@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // The services on one link: reads what arrives, answers, runs pings, load and transfers.
 //
-// One object a link, from before its first message until everything it ran has ended after the link. A message of an
-// unknown kind or version is answered with `refused`; one that cannot be read is counted. Bounds: receives_max transfers
-// in each direction at a time, runs_max pings and runs of load, loads_max of the peer's counted at once.
+// One object a link, from before its first message until everything it ran has ended after the link. A
+// message of an unknown kind or version is answered with `refused`; one that cannot be read is counted.
+// Bounds: receives_max transfers in each direction at a time, runs_max pings and runs of load, loads_max of
+// the peer's counted at once.
 #pragma once
 
 #include <functional>
@@ -21,11 +22,13 @@ namespace harness::apps {
 /// Where received files go, and who is told; one a node.
 class Inbox {
  public:
+  struct Accepted {
+    TreeWriter::Options writer;
+    FileReceiver::Done done;  // hears once how it ended
+  };
   virtual ~Inbox() = default;
   /// A transfer called `name` from `peer` begins. Errors: whatever forbids it, told to the sender.
-  virtual Result<TreeWriter::Options> accept(const std::string& peer, const std::string& name) = 0;
-  /// It ended. `report.folder` is where accept sent it.
-  virtual void received(const std::string& peer, const ReceiveReport& report) = 0;
+  virtual Result<Accepted> accept(const std::string& peer, const std::string& name) = 0;
 };
 
 class LinkServices {
@@ -34,7 +37,8 @@ class LinkServices {
   static constexpr std::size_t runs_max = 64;
   static constexpr std::size_t loads_max = 64;
   /// Makes the source for a transfer of this number whose messages carry `chunk_bytes`.
-  using MakeSource = std::function<std::unique_ptr<FileSource>(std::uint32_t transfer, std::uint32_t chunk_bytes)>;
+  using MakeSource =
+      std::function<std::unique_ptr<FileSource>(std::uint32_t transfer, std::uint32_t chunk_bytes)>;
 
   /// Takes over the link's handlers. `inbox` and the engine outlive it.
   LinkServices(Engine& engine, std::shared_ptr<Link> link, Inbox& inbox, Clock clock);
@@ -45,12 +49,13 @@ class LinkServices {
   /// Who else hears the link's events, after the services.
   void on_event(std::function<void(const Event&)> handler) { on_event_ = std::move(handler); }
 
-  /// Each of these starts something; `done` is called once, later. A link that is not up, a bound reached, a link whose
-  /// stack cannot carry files (it must be reliable, fifo and without duplicates): an Error, and nothing starts.
-  /// The number returned stops it by `stop`.
+  /// Each of these starts something; `done` is called once, later. A link that is not up, a bound reached, a
+  /// link whose stack cannot carry files (it must be reliable, fifo and without duplicates): an Error, and
+  /// nothing starts. The number returned stops it by `stop`.
   Result<std::uint32_t> ping(PingRun::Options options, PingRun::Each each, PingRun::Done done);
   Result<std::uint32_t> load(LoadRun::Options options, LoadRun::Done done);
-  Result<std::uint32_t> send(const std::string& name, bool sync, const MakeSource& source, FileSender::Done done);
+  Result<std::uint32_t> send(const std::string& name, bool sync, const MakeSource& source,
+                             FileSender::Done done);
   /// Ends a ping run, or cancels a transfer, early: its `done` is called. Unknown numbers are ignored.
   void stop_ping(std::uint32_t number);
   void cancel_send(std::uint32_t number);

@@ -15,10 +15,12 @@ LoadRun::LoadRun(Outbox& outbox, Clock clock, Options options, Done done)
           [](void* self) {
             auto* run = static_cast<LoadRun*>(self);
             if (run->last_sent_)
-              return run->lost({Errc::timed_out, "no answer to a run of load", "the peer did not say what arrived", {}});
+              return run->lost(
+                  {Errc::timed_out, "no answer to a run of load", "the peer did not say what arrived", {}});
             run->over_ = true;
             run->outbox_.wake();
-            run->outbox_.engine().timers().arm(run->timer_, run->outbox_.engine().now_ns() + run->options_.timeout_ns);
+            run->outbox_.engine().timers().arm(run->timer_,
+                                               run->outbox_.engine().now_ns() + run->options_.timeout_ns);
           },
           this),
       started_ns_(clock_()) {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Load over one link: messages of one size for a time, counted at the other end.
 //
-// The last message asks for the count; the rate is what arrived over the time from the first message to the answer, so
-// nothing that still lies in a queue is counted as transferred.
+// The last message asks for the count; the rate is what arrived over the time from the first message to the
+// answer, so nothing that still lies in a queue is counted as transferred.
 #pragma once
 
 #include <functional>

@@ -16,7 +16,8 @@ class Offload {
   static constexpr std::uint64_t retry_ns = 1'000'000;
 
   explicit Offload(Env& env);
-  /// A job under way goes on; its `done` is not called any more. What the job touches must be its own or shared.
+  /// A job under way goes on; its `done` is not called any more. What the job touches must be its own or
+  /// shared.
   ~Offload();
   Offload(const Offload&) = delete;
   Offload& operator=(const Offload&) = delete;

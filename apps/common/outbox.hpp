@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // How the services of one link share it: answers first, then whoever has more to send, in turns.
 //
-// Answers (pongs, credits, verdicts) wait in a bounded queue while the link is held; when it is full the link is paused,
-// so a peer that asks but never reads stops itself. Producers make their next message only when the link can take it, one
-// each in turn: two transfers share a link, and memory stays where it is. Work is done when the engine polls, `budget`
-// messages at a time, so that no turn grows with what there is to send.
+// Answers (pongs, credits, verdicts) wait in a bounded queue while the link is held; when it is full the link
+// is paused, so a peer that asks but never reads stops itself. Producers make their next message only when
+// the link can take it, one each in turn: two transfers share a link, and memory stays where it is. Work is
+// done when the engine polls, `budget` messages at a time, so that no turn grows with what there is to send.
 // Where the stack has channels, answers and pings go on the first, files and load on the second.
 // Bounds: answers_max answers. Thread: the link's engine.
 #pragma once
@@ -20,8 +20,8 @@ namespace harness::apps {
 enum class Lane : std::uint8_t { urgent, bulk };
 
 /// Makes messages when the link can take them.
-class Producer : public boost::intrusive::list_base_hook<
-                     boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
+class Producer
+    : public boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
  public:
   /// Sends at most one message by Outbox::send; true when it did. False: ask again after Outbox::wake.
   virtual bool produce() = 0;

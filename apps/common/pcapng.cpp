@@ -89,7 +89,8 @@ std::string packet(std::uint32_t interface, std::uint64_t time_ns, Bytes bytes, 
   return block(6, body);
 }
 
-std::string statistics(std::uint32_t interface, std::uint64_t time_ns, std::uint64_t seen, std::uint64_t dropped) {
+std::string statistics(std::uint32_t interface, std::uint64_t time_ns, std::uint64_t seen,
+                       std::uint64_t dropped) {
   std::string body;
   put(body, interface);
   put_time(body, time_ns);

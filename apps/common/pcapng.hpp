@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Capture files for Wireshark: pcapng with the user link type, one interface per tapped boundary.
 //
-// Source: draft-ietf-opsawg-pcapng (section header, interface description, enhanced packet and interface statistics
-// blocks). Time stamps in nanoseconds. Only a writer: Wireshark and tshark read. Pure: bytes out, no file.
+// Source: draft-ietf-opsawg-pcapng (section header, interface description, enhanced packet and interface
+// statistics blocks). Time stamps in nanoseconds. Only a writer: Wireshark and tshark read. Pure: bytes out,
+// no file.
 #pragma once
 
 #include <cstdint>
@@ -27,6 +28,7 @@ std::string interface(std::string_view name, std::string_view description, std::
 std::string packet(std::uint32_t interface, std::uint64_t time_ns, Bytes bytes, std::uint32_t original_bytes,
                    Direction direction, std::string_view comment = {});
 /// What an interface saw in total and how many of them the capture had to leave out.
-std::string statistics(std::uint32_t interface, std::uint64_t time_ns, std::uint64_t seen, std::uint64_t dropped);
+std::string statistics(std::uint32_t interface, std::uint64_t time_ns, std::uint64_t seen,
+                       std::uint64_t dropped);
 
 }  // namespace harness::apps::pcapng

@@ -10,8 +10,8 @@
 namespace harness::apps {
 
 PingRun::PingRun(Outbox& outbox, Clock clock, Options options, Each each, Done done)
-    : outbox_(outbox), clock_(std::move(clock)), options_(options), each_(std::move(each)), done_(std::move(done)),
-      timer_([](void* self) { static_cast<PingRun*>(self)->on_timer(); }, this),
+    : outbox_(outbox), clock_(std::move(clock)), options_(options), each_(std::move(each)),
+      done_(std::move(done)), timer_([](void* self) { static_cast<PingRun*>(self)->on_timer(); }, this),
       next_due_ns_(outbox.engine().now_ns()) {
   outbox_.add(*this);
   arm();
@@ -53,7 +53,8 @@ void PingRun::on_pong(const wire::Echo& pong) {
   outbox_.wake();
 }
 
-// By the clock: what is due is sent, what is too old is lost. Late by several intervals: one ping, not a burst.
+// By the clock: what is due is sent, what is too old is lost. Late by several intervals: one ping, not a
+// burst.
 void PingRun::on_timer() {
   const std::uint64_t now = outbox_.engine().now_ns();
   while (!outstanding_.empty() && now - outstanding_.begin()->second >= options_.timeout_ns) {
@@ -79,10 +80,9 @@ void PingRun::arm() {
 
 void PingRun::stop() {
   if (finished_) return;
-  report_.lost += static_cast<std::uint32_t>(
-      std::count_if(outstanding_.begin(), outstanding_.end(), [&](const auto& ping) {
-        return outbox_.engine().now_ns() - ping.second >= options_.timeout_ns;
-      }));
+  report_.lost += static_cast<std::uint32_t>(std::count_if(
+      outstanding_.begin(), outstanding_.end(),
+      [&](const auto& ping) { return outbox_.engine().now_ns() - ping.second >= options_.timeout_ns; }));
   finish();
 }
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // A run of pings over one link: round trips, one after the other or at an interval, as a histogram.
 //
-// With interval 0 the next ping leaves when the pong is there: the latency of the stack. With an interval pings leave by
-// the clock, also while answers are missing, so a link that stalls shows its stall (no coordinated omission).
+// With interval 0 the next ping leaves when the pong is there: the latency of the stack. With an interval
+// pings leave by the clock, also while answers are missing, so a link that stalls shows its stall (no
+// coordinated omission).
 // Bounds: outstanding_max pings without answer, then the interval skips one and counts it as lost.
 #pragma once
 
@@ -38,7 +39,8 @@ class PingRun final : private Producer {
   using Each = std::function<void(std::uint32_t sequence, std::uint64_t rtt_ns)>;
   using Done = std::function<void(const PingReport&)>;
 
-  /// Starts. `each` (may be empty) hears of every answer, `done` once of the end; the run may be destroyed in it.
+  /// Starts. `each` (may be empty) hears of every answer, `done` once of the end; the run may be destroyed in
+  /// it.
   PingRun(Outbox& outbox, Clock clock, Options options, Each each, Done done);
 
   void on_pong(const wire::Echo& pong);
@@ -52,7 +54,9 @@ class PingRun final : private Producer {
   bool produce() override;
   void on_timer();
   void arm();
-  [[nodiscard]] bool sent_all() const noexcept { return options_.count != 0 && report_.sent >= options_.count; }
+  [[nodiscard]] bool sent_all() const noexcept {
+    return options_.count != 0 && report_.sent >= options_.count;
+  }
   void finish();
 
   Outbox& outbox_;

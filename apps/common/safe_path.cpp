@@ -13,8 +13,8 @@ namespace harness::apps {
 namespace {
 
 auto refused(std::string_view path, std::string because) {
-  return fail(Errc::denied, fmt::format("the path {} is refused", printable(path.substr(0, 200))), std::move(because),
-              "send it under another name");
+  return fail(Errc::denied, fmt::format("the path {} is refused", printable(path.substr(0, 200))),
+              std::move(because), "send it under another name");
 }
 
 std::vector<std::string_view> split(std::string_view path) {
@@ -32,7 +32,8 @@ std::vector<std::string_view> split(std::string_view path) {
 Result<std::vector<std::string_view>> safe_names(std::string_view path) {
   if (path.empty()) return refused(path, "it is empty");
   if (path.size() > path_bytes_max)
-    return refused(path, fmt::format("it is {} bytes long, at most {} are taken", path.size(), path_bytes_max));
+    return refused(path,
+                   fmt::format("it is {} bytes long, at most {} are taken", path.size(), path_bytes_max));
   if (path.front() == '/') return refused(path, "it is absolute");
   if (path.find('\0') != std::string_view::npos) return refused(path, "it contains a NUL byte");
   auto names = split(path);
@@ -43,7 +44,8 @@ Result<std::vector<std::string_view>> safe_names(std::string_view path) {
       return refused(path, fmt::format("a name in it is {} bytes long, at most {} are taken", name.size(),
                                        path_name_bytes_max));
     if (name.starts_with(partial_prefix))
-      return refused(path, fmt::format("names that start with {} are those of unfinished files", partial_prefix));
+      return refused(path,
+                     fmt::format("names that start with {} are those of unfinished files", partial_prefix));
   }
   return names;
 }

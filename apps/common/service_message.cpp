@@ -27,7 +27,9 @@ class Body {
     return *this;
   }
   Body& error(const Error& error) {
-    return text(error.what, text_bytes_max).text(error.because, text_bytes_max).text(error.advice, text_bytes_max);
+    return text(error.what, text_bytes_max)
+        .text(error.because, text_bytes_max)
+        .text(error.advice, text_bytes_max);
   }
   [[nodiscard]] Bytes bytes() const { return Bytes(bytes_).first(writer_.used()); }
 

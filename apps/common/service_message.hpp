@@ -58,8 +58,8 @@ struct Verdict {
   Error error{Errc::ok, {}, {}, {}};
 };
 
-// Each writer gives an empty message when memory is short; each reader nothing when the bytes are not of its kind,
-// too short, too long, or name something out of range. [stack-thread]
+// Each writer gives an empty message when memory is short; each reader nothing when the bytes are not of its
+// kind, too short, too long, or name something out of range. [stack-thread]
 Message write_open(Pool& pool, const wire::FileOpen& open, std::string_view name);
 std::optional<std::string> read_name(Pool& pool, Message& message);
 Message write_entry(Pool& pool, std::uint32_t transfer, const Entry& entry);

@@ -16,8 +16,9 @@
 // | file_cancel  | sender               | what, because, try                                           |
 // | refused      | who cannot read it   | what, because, try                                           |
 //
-// Texts have a 16-bit length before them. A kind or version that a node does not know is answered with `refused`, which
-// itself is never answered. The tables are in docs/wire.md; the transfer's rules in file_sender.hpp, file_receiver.hpp.
+// Texts have a 16-bit length before them. A kind or version that a node does not know is answered with
+// `refused`, which itself is never answered. The tables are in docs/wire.md; the transfer's rules in
+// file_sender.hpp, file_receiver.hpp.
 #pragma once
 
 #include <span>
@@ -65,11 +66,11 @@ struct Echo {
   std::uint16_t stream = 0;
   std::uint32_t sequence = 0;
   std::uint64_t sent_ns = 0;
-  static constexpr auto fields = std::tuple{
-      Field<&Echo::kind>{"kind", 8, "what this is"}, Field<&Echo::version>{"version", 8, "1"},
-      Field<&Echo::stream>{"stream", 16, "which run of pings"},
-      Field<&Echo::sequence>{"sequence", 32, "number within the run"},
-      Field<&Echo::sent_ns>{"sent_ns", 64, "clock of who pinged"}};
+  static constexpr auto fields =
+      std::tuple{Field<&Echo::kind>{"kind", 8, "what this is"}, Field<&Echo::version>{"version", 8, "1"},
+                 Field<&Echo::stream>{"stream", 16, "which run of pings"},
+                 Field<&Echo::sequence>{"sequence", 32, "number within the run"},
+                 Field<&Echo::sent_ns>{"sent_ns", 64, "clock of who pinged"}};
 };
 
 /// load: bytes to be thrown away.
@@ -79,11 +80,11 @@ struct Load {
   std::uint16_t stream = 0;
   std::uint8_t last = 0;
   std::uint64_t sequence = 0;
-  static constexpr auto fields = std::tuple{
-      Field<&Load::kind>{"kind", 8, "what this is"}, Field<&Load::version>{"version", 8, "1"},
-      Field<&Load::stream>{"stream", 16, "which run"},
-      Field<&Load::last>{"last", 8, "1: answer with counted"},
-      Field<&Load::sequence>{"sequence", 40, "number within the run"}};
+  static constexpr auto fields =
+      std::tuple{Field<&Load::kind>{"kind", 8, "what this is"}, Field<&Load::version>{"version", 8, "1"},
+                 Field<&Load::stream>{"stream", 16, "which run"},
+                 Field<&Load::last>{"last", 8, "1: answer with counted"},
+                 Field<&Load::sequence>{"sequence", 40, "number within the run"}};
 };
 
 /// counted: what arrived of a run of load.
@@ -123,7 +124,8 @@ struct FileEntry {
   std::uint8_t type = 0;
   std::uint16_t mode = 0;
   static constexpr auto fields = std::tuple{
-      Field<&FileEntry::kind>{"kind", 8, "what this is"}, Field<&FileEntry::version>{"version", 8, "1"},
+      Field<&FileEntry::kind>{"kind", 8, "what this is"},
+      Field<&FileEntry::version>{"version", 8, "1"},
       Field<&FileEntry::transfer>{"transfer", 32, "which transfer"},
       Field<&FileEntry::index>{"index", 32, "from 0, in order"},
       Field<&FileEntry::type>{"type", 4, "1 file, 2 folder, 3 symbolic link, 4 folder is complete"},
@@ -202,10 +204,10 @@ struct FileCancel {
   std::uint8_t version = service_version;
   std::uint32_t transfer = 0;
   std::uint16_t code = 0;
-  static constexpr auto fields = std::tuple{
-      Field<&FileCancel::kind>{"kind", 8, "what this is"}, Field<&FileCancel::version>{"version", 8, "1"},
-      Field<&FileCancel::transfer>{"transfer", 32, "which transfer"},
-      Field<&FileCancel::code>{"code", 16, "an Errc"}};
+  static constexpr auto fields = std::tuple{Field<&FileCancel::kind>{"kind", 8, "what this is"},
+                                            Field<&FileCancel::version>{"version", 8, "1"},
+                                            Field<&FileCancel::transfer>{"transfer", 32, "which transfer"},
+                                            Field<&FileCancel::code>{"code", 16, "an Errc"}};
 };
 
 /// refused: a message that its receiver cannot read.

@@ -8,8 +8,9 @@
 
 namespace harness::apps {
 
-/// `number` is an errno. Its code: not_found, denied, exists (in the way), exhausted (disk full, quota), else io; its
-/// words become `because`, and `advice` stays or is filled in where there is a usual one. [any-thread]
+/// `number` is an errno. Its code: not_found, denied, exists (in the way), exhausted (disk full, quota), else
+/// io; its words become `because`, and `advice` stays or is filled in where there is a usual one.
+/// [any-thread]
 Error system_error(int number, std::string what, std::string advice = {});
 
 }  // namespace harness::apps

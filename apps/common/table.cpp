@@ -8,7 +8,8 @@ namespace harness::apps {
 
 namespace {
 constexpr std::size_t gap = 2;
-constexpr std::size_t wrapped_width_min = 24;  // a narrower last column is longer to read than an overlong line
+constexpr std::size_t wrapped_width_min =
+    24;  // a narrower last column is longer to read than an overlong line
 
 std::string padded(const std::string& cell, std::size_t width, Table::Align align) {
   const std::size_t own = display_width(cell);
@@ -20,8 +21,8 @@ void trim_right(std::string& line) { line.erase(line.find_last_not_of(' ') + 1);
 }  // namespace
 
 std::size_t display_width(const std::string& text) noexcept {
-  return static_cast<std::size_t>(
-      std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
+  return static_cast<std::size_t>(std::count_if(
+      text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
 }
 
 std::vector<std::string> wrap(const std::string& text, std::size_t width) {
@@ -60,7 +61,8 @@ std::string Table::text(std::size_t width) const {
   std::size_t before = 0;
   for (std::size_t i = 0; i < last; ++i) before += widths[i] + gap;
   const bool wraps = width > 0 && before + widths[last] > width && columns_[last].align == Align::left;
-  const std::size_t room = wraps ? std::max(wrapped_width_min, width > before ? width - before : 0) : ~std::size_t{0};
+  const std::size_t room =
+      wraps ? std::max(wrapped_width_min, width > before ? width - before : 0) : ~std::size_t{0};
 
   std::string out;
   const auto print = [&](const auto& cell) {

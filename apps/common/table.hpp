@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Aligned columns for people: no borders, two blanks between columns, numbers to the right.
 //
-// A row that does not fit the width has its last column wrapped at blanks below itself, so that a table stays readable
-// in a narrow terminal; nothing is ever cut off. Widths count code points, not bytes.
+// A row that does not fit the width has its last column wrapped at blanks below itself, so that a table stays
+// readable in a narrow terminal; nothing is ever cut off. Widths count code points, not bytes.
 #pragma once
 
 #include <cstddef>

@@ -87,19 +87,21 @@ void TreeReader::failed(const std::string& name, Error error, Steps& steps) {
 void TreeReader::open_item(const Item& item, Steps& steps) {
   const std::string& path = item.source.path;
   const std::string& name = item.source.name;
-  if (item.folder_done)
-    return announce({wire::EntryType::folder_done, 0, item.mode, 0, name, {}}, steps);
-  struct stat status {};
+  if (item.folder_done) return announce({wire::EntryType::folder_done, 0, item.mode, 0, name, {}}, steps);
+  struct stat status{};
   if ((item.source.follow ? stat : lstat)(path.c_str(), &status) != 0)
     return failed(name, system_error(errno, "cannot read " + printable(path)), steps);
   if (S_ISDIR(status.st_mode)) return open_folder(item, permission_bits(status.st_mode), steps);
   if (S_ISLNK(status.st_mode)) return open_link(item, steps);
   // Without waiting: a FIFO would block until somebody writes to it.
-  FileHandle file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | (item.source.follow ? 0 : O_NOFOLLOW)));
+  FileHandle file(
+      open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | (item.source.follow ? 0 : O_NOFOLLOW)));
   if (!S_ISREG(status.st_mode) || (file && (fstat(file.get(), &status) != 0 || !S_ISREG(status.st_mode))))
-    return failed(name, {Errc::unsupported, "cannot send " + printable(path), "it is no file, folder or symbolic link",
-                         "send what it stands for: cat … | harness send - PEER"},
-                  steps);
+    return failed(
+        name,
+        {Errc::unsupported, "cannot send " + printable(path), "it is no file, folder or symbolic link",
+         "send what it stands for: cat … | harness send - PEER"},
+        steps);
   if (!file) return failed(name, system_error(errno, "cannot read " + printable(path)), steps);
   file_ = std::move(file);
   file_path_ = path;
@@ -107,14 +109,13 @@ void TreeReader::open_item(const Item& item, Steps& steps) {
   file_index_ = next_index_;
   offset_ = 0;
   file_bytes_ = static_cast<std::uint64_t>(status.st_size);
-  announce({wire::EntryType::file, 0, permission_bits(status.st_mode), file_bytes_, name,
-            {}},
-           steps);
+  announce({wire::EntryType::file, 0, permission_bits(status.st_mode), file_bytes_, name, {}}, steps);
 }
 
 void TreeReader::open_folder(const Item& item, std::uint16_t mode, Steps& steps) {
   const auto names = names_backwards(item.source.path);
-  if (!names) return failed(item.source.name, system_error(errno, "cannot read " + printable(item.source.path)), steps);
+  if (!names)
+    return failed(item.source.name, system_error(errno, "cannot read " + printable(item.source.path)), steps);
   const Entry folder{wire::EntryType::folder, 0, mode, 0, item.source.name, {}};
   announce(folder, steps);
   items_.push_back({item.source, true, mode});
@@ -132,13 +133,15 @@ void TreeReader::open_link(const Item& item, Steps& steps) {
 }
 
 void TreeReader::read_chunk(Steps& steps) {
-  if (skip_.load(std::memory_order_relaxed) == file_index_) return end_file(true, {Errc::ok, {}, {}, {}}, steps);
+  if (skip_.load(std::memory_order_relaxed) == file_index_)
+    return end_file(true, {Errc::ok, {}, {}, {}}, steps);
   // One byte more than the file had when it was opened: usually its end is seen in the same call.
   const std::uint64_t expected = offset_ < file_bytes_ ? file_bytes_ - offset_ + 1 : 4096;
   const auto wanted = static_cast<std::uint32_t>(std::min<std::uint64_t>(expected, chunk_bytes_));
   Message chunk = Message::make_detached(chunk_header_bytes + wanted);
   if (!chunk)
-    return end_file(true, {Errc::exhausted, "cannot read " + printable(file_path_), "there is no memory", {}}, steps);
+    return end_file(true, {Errc::exhausted, "cannot read " + printable(file_path_), "there is no memory", {}},
+                    steps);
   std::byte* to = chunk.writable().data() + chunk_header_bytes;
   std::uint32_t filled = 0;
   while (filled < wanted) {
@@ -188,13 +191,15 @@ Result<std::vector<SourcePath>> named_paths(const std::vector<std::string>& path
     const auto last = absolute.has_filename() ? absolute : absolute.parent_path();
     const std::string name = last.filename().string();
     if (!safe_names(name))
-      return fail(Errc::invalid, "cannot send " + printable(path), "it has no name that the receiver could give it",
-                  "name a folder or file below it");
+      return fail(Errc::invalid, "cannot send " + printable(path),
+                  "it has no name that the receiver could give it", "name a folder or file below it");
     if (!names.insert(name).second)
-      return fail(Errc::invalid, "cannot send " + printable(path), "another path of this command is called " + printable(name) + " too",
+      return fail(Errc::invalid, "cannot send " + printable(path),
+                  "another path of this command is called " + printable(name) + " too",
                   "send them one after the other, or send the folder they are in");
     if (!std::filesystem::exists(std::filesystem::symlink_status(last, code)))
-      return fail(Errc::not_found, "cannot read " + printable(path), "there is no such file or folder", "check the spelling");
+      return fail(Errc::not_found, "cannot read " + printable(path), "there is no such file or folder",
+                  "check the spelling");
     sources.push_back({last.string(), name, true});
   }
   return sources;

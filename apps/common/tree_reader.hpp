@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Reads files and folders for sending, a bounded piece at a time: entries, chunks, digests.
 //
-// Folders are walked depth first in the order of names; a folder is announced before what is in it and once more when it
-// is complete, so that the receiver can give it its mode then. A path that the user named is followed when it is a
-// symbolic link; links inside are sent as links. What cannot be read becomes a `failed` step and the rest goes on.
-// Chunks are read straight into the messages that carry them. Blocks, so it runs in offloaded jobs, one at a time.
+// Folders are walked depth first in the order of names; a folder is announced before what is in it and once
+// more when it is complete, so that the receiver can give it its mode then. A path that the user named is
+// followed when it is a symbolic link; links inside are sent as links. What cannot be read becomes a `failed`
+// step and the rest goes on. Chunks are read straight into the messages that carry them. Blocks, so it runs
+// in offloaded jobs, one at a time.
 // Bounds: step_bytes_max and step_count_max a call, one folder's names in memory.
 #pragma once
 
@@ -83,7 +84,8 @@ class TreeReader {
   Sha256 digest_;
 };
 
-/// The paths a user named with the names they have at the receiver: each its last name, "a/b/" and "a/b" the same.
+/// The paths a user named with the names they have at the receiver: each its last name, "a/b/" and "a/b" the
+/// same.
 /// Errors: invalid ("/", two of the same name), not_found. [any-thread]
 Result<std::vector<SourcePath>> named_paths(const std::vector<std::string>& paths);
 

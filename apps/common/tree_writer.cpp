@@ -54,11 +54,13 @@ Result<FileHandle> TreeWriter::folder_of(const Entry& entry, std::string& name) 
   FileHandle at(openat(root_.get(), ".", folder_flags));
   for (std::size_t i = 0; i + 1 < names->size(); ++i) {
     const std::string step((*names)[i]);
-    if (mkdirat(at.get(), step.c_str(), 0755) != 0 && errno != EEXIST) return refuse(errno, "make the folder of", entry.path);
+    if (mkdirat(at.get(), step.c_str(), 0755) != 0 && errno != EEXIST)
+      return refuse(errno, "make the folder of", entry.path);
     FileHandle next(openat(at.get(), step.c_str(), folder_flags));
     if (!next && (errno == ELOOP || errno == ENOTDIR))
       return fail(Errc::denied, fmt::format("the path {} is refused", printable(entry.path)),
-                  fmt::format("{} on the way is no folder", printable(step)), "remove it at the receiver, or receive elsewhere");
+                  fmt::format("{} on the way is no folder", printable(step)),
+                  "remove it at the receiver, or receive elsewhere");
     if (!next) return refuse(errno, "enter the folder of", entry.path);
     at = std::move(next);
   }
@@ -77,7 +79,8 @@ Result<> TreeWriter::begin(const Entry& entry) {
     case wire::EntryType::link: return make_link(*parent, name, entry);
     case wire::EntryType::file: return make_file(std::move(*parent), name, entry);
   }
-  return fail(Errc::unsupported, "an entry of an unknown type", fmt::format("type {}", static_cast<int>(entry.type)));
+  return fail(Errc::unsupported, "an entry of an unknown type",
+              fmt::format("type {}", static_cast<int>(entry.type)));
 }
 
 // Writable for us until it is complete, whatever its mode will be.
@@ -86,22 +89,24 @@ Result<> TreeWriter::make_folder(const FileHandle& parent, const std::string& na
   if (errno != EEXIST) return refuse(errno, "make the folder", entry.path);
   const FileHandle there(openat(parent.get(), name.c_str(), folder_flags));
   if (!there)
-    return fail(Errc::exists, fmt::format("cannot make the folder {}", printable(entry.path)), "something else has this name",
-                "remove it at the receiver, or receive elsewhere");
+    return fail(Errc::exists, fmt::format("cannot make the folder {}", printable(entry.path)),
+                "something else has this name", "remove it at the receiver, or receive elsewhere");
   if (fchmod(there.get(), 0755) != 0) return refuse(errno, "write to the folder", entry.path);
   return {};
 }
 
 Result<> TreeWriter::finish_folder(const FileHandle& parent, const std::string& name, const Entry& entry) {
   const FileHandle folder(openat(parent.get(), name.c_str(), folder_flags));
-  if (!folder || fchmod(folder.get(), plain(entry.mode)) != 0) return refuse(errno, "set the mode of", entry.path);
+  if (!folder || fchmod(folder.get(), plain(entry.mode)) != 0)
+    return refuse(errno, "set the mode of", entry.path);
   return {};
 }
 
 Result<> TreeWriter::make_link(const FileHandle& parent, const std::string& name, const Entry& entry) {
   if (auto safe = safe_link(entry.path, entry.target); !safe) return safe;
   const std::string partial = partial_name();
-  if (symlinkat(entry.target.c_str(), parent.get(), partial.c_str()) != 0) return refuse(errno, "make the link", entry.path);
+  if (symlinkat(entry.target.c_str(), parent.get(), partial.c_str()) != 0)
+    return refuse(errno, "make the link", entry.path);
   if (renameat(parent.get(), partial.c_str(), parent.get(), name.c_str()) == 0) return {};
   const int number = errno;
   unlinkat(parent.get(), partial.c_str(), 0);
@@ -110,7 +115,8 @@ Result<> TreeWriter::make_link(const FileHandle& parent, const std::string& name
 
 Result<> TreeWriter::make_file(FileHandle parent, const std::string& name, const Entry& entry) {
   std::string partial = partial_name();
-  FileHandle file(openat(parent.get(), partial.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
+  FileHandle file(
+      openat(parent.get(), partial.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
   if (!file) return refuse(errno, "write", entry.path);
   file_ = std::move(file);
   parent_ = std::move(parent);
@@ -143,7 +149,8 @@ Result<> TreeWriter::end(const Digest& digest) {
   if (const Digest mine = digest_.finish(); mine != digest) {
     give_up();
     return fail(Errc::corrupt, fmt::format("{} arrived damaged", printable(entry_.path)),
-                fmt::format("its SHA-256 is {}…, the sender's is {}…", hex(Bytes(mine).first(6)), hex(Bytes(digest).first(6))),
+                fmt::format("its SHA-256 is {}…, the sender's is {}…", hex(Bytes(mine).first(6)),
+                            hex(Bytes(digest).first(6))),
                 "send it again; if it stays so, add checksum to the stack");
   }
   const auto failed = [&](int number) {

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Writes received files and folders: under a partial name first, under the final one only when verified.
 //
-// Paths are checked as text (safe_path.hpp), then walked from the root's descriptor one name at a time without following
-// symbolic links, so that no link, sent or already there, leads a write outside. A file is written to
-// `.harness-partial-…` beside its place, its SHA-256 compared, its mode set, synced when asked, and renamed: whoever reads
-// the final name reads all of it. Set-user-id and the like are not kept. Rejected: O_TMPFILE with linkat (cannot replace a
-// file). Blocks, so it runs in offloaded jobs, one at a time.
+// Paths are checked as text (safe_path.hpp), then walked from the root's descriptor one name at a time
+// without following symbolic links, so that no link, sent or already there, leads a write outside. A file is
+// written to `.harness-partial-…` beside its place, its SHA-256 compared, its mode set, synced when asked,
+// and renamed: whoever reads the final name reads all of it. Set-user-id and the like are not kept. Rejected:
+// O_TMPFILE with linkat (cannot replace a file). Blocks, so it runs in offloaded jobs, one at a time.
 // Source of the idea of O_NOFOLLOW walks: Chari et al., Where Do You Want to Go Today?, NDSS 2010.
 #pragma once
 
@@ -32,12 +32,13 @@ class TreeWriter {
 
   /// Makes and opens the root. Errors: those of the operating system.
   Result<> open();
-  /// Begins an entry; folders and links are complete with it. Errors: denied (path, link), exists (something else is in
-  /// the way), exhausted (disk full), io. Requires: open, and no file begun.
+  /// Begins an entry; folders and links are complete with it. Errors: denied (path, link), exists (something
+  /// else is in the way), exhausted (disk full), io. Requires: open, and no file begun.
   Result<> begin(const Entry& entry);
   /// Appends to the file begun. After an error the file is gone and further writes are ignored.
   Result<> write(Bytes bytes);
-  /// Verifies and names the file begun. Errors: corrupt (another digest), those above; the partial file is then gone.
+  /// Verifies and names the file begun. Errors: corrupt (another digest), those above; the partial file is
+  /// then gone.
   Result<> end(const Digest& digest);
   /// Throws the file begun away.
   void give_up() noexcept;
