@@ -69,5 +69,9 @@ void add_stack(Cli& cli);
 void add_layer(Cli& cli);
 void add_doctor(Cli& cli);
 void add_docs(Cli& cli);
+void add_mirror(Cli& cli);
+void add_node_up(Cli& cli);
+void add_node_ls(Cli& cli);
+void add_link(Cli& cli);
 
 }  // namespace harness::apps

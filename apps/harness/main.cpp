@@ -40,6 +40,10 @@ int main(int argc, char** argv) {
   root.add_flag("--json", cli.common.json, "print one versioned JSON document instead of a table");
   root.add_option("--cluster", cli.common.cluster, "cluster file (default: harness.toml, when it exists)");
   root.add_option("--state", cli.common.state, "folder of the node's state, with its admin socket");
+  harness::apps::add_mirror(cli);
+  harness::apps::add_node_up(cli);
+  harness::apps::add_node_ls(cli);
+  harness::apps::add_link(cli);
   harness::apps::add_stack(cli);
   harness::apps::add_layer(cli);
   harness::apps::add_doctor(cli);
