@@ -44,10 +44,10 @@ TEST(Human, CountsAgreeWithTheirWord) {
 TEST(Human, TextFromOutsideCannotMoveTheCursor) {
   EXPECT_EQ(printable("naïve 文"), "naïve 文");
   EXPECT_EQ(printable("a\x1b[2Jb\n"), "a\\x1b[2Jb\\x0a");
-  EXPECT_EQ(printable("\x7f\xc2\x9b"), "\\x7f\\xc2\\x9b");      // DEL and the C1 control sequence introducer
-  EXPECT_EQ(printable("\xff\xc0\x80"), "\\xff\\xc0\\x80");       // no UTF-8, and an overlong NUL
-  EXPECT_EQ(printable("\xed\xa0\x80"), "\\xed\\xa0\\x80");       // a surrogate
-  EXPECT_EQ(printable("x\xe2\x82"), "x\\xe2\\x82");              // cut in the middle
+  EXPECT_EQ(printable("\x7f\xc2\x9b"), "\\x7f\\xc2\\x9b");  // DEL and the C1 control sequence introducer
+  EXPECT_EQ(printable("\xff\xc0\x80"), "\\xff\\xc0\\x80");  // no UTF-8, and an overlong NUL
+  EXPECT_EQ(printable("\xed\xa0\x80"), "\\xed\\xa0\\x80");  // a surrogate
+  EXPECT_EQ(printable("x\xe2\x82"), "x\\xe2\\x82");         // cut in the middle
 }
 
 TEST(Table, AlignsColumnsByWhatIsSeenNotByBytes) {

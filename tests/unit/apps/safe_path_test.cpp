@@ -62,7 +62,8 @@ TEST(SafeLink, RefusesLinksThatLeadOutside) {
   EXPECT_FALSE(safe_link("a/l", "./../../x"));
 }
 
-// d/e/f/up -> ../../..  is the root; t -> d/e/f/up/../..  counts three names before its two steps up, and yet leaves.
+// d/e/f/up -> ../../..  is the root; t -> d/e/f/up/../..  counts three names before its two steps up, and yet
+// leaves.
 TEST(SafeLink, RefusesToClimbBehindANameThatMayBeALink) {
   EXPECT_TRUE(safe_link("d/e/f/up", "../../.."));
   EXPECT_FALSE(safe_link("t", "d/e/f/up/../.."));

@@ -193,7 +193,7 @@ TEST_F(TreeTest, WritesFilesWithTheirModeUnderTheirNames) {
   ASSERT_TRUE(whole(*to, file("a/b/script", 0755), "echo"));
   ASSERT_TRUE(whole(*to, file("empty", 0600), ""));
   EXPECT_EQ(into_.listing(), "root/\nroot/a/\nroot/a/b/\nroot/a/b/script\nroot/empty\n");
-  struct stat status {};
+  struct stat status{};
   ASSERT_EQ(stat((into_ / "root/a/b/script").c_str(), &status), 0);
   EXPECT_EQ(status.st_mode & 07777, 0755u);
 }
@@ -201,7 +201,7 @@ TEST_F(TreeTest, WritesFilesWithTheirModeUnderTheirNames) {
 TEST_F(TreeTest, NeverSetsAUserId) {
   auto to = writer();
   ASSERT_TRUE(whole(*to, file("s", 06755), "x"));
-  struct stat status {};
+  struct stat status{};
   ASSERT_EQ(stat((into_ / "root/s").c_str(), &status), 0);
   EXPECT_EQ(status.st_mode & 07777, 0755u);
 }
@@ -248,7 +248,7 @@ TEST_F(TreeTest, AFolderKeepsItsModeWhichComesLast) {
   ASSERT_TRUE(whole(*to, file("d/f"), "inside"));
   folder.type = wire::EntryType::folder_done;
   ASSERT_TRUE(to->begin(folder));
-  struct stat status {};
+  struct stat status{};
   ASSERT_EQ(stat((into_ / "root/d").c_str(), &status), 0);
   EXPECT_EQ(status.st_mode & 07777, 0500u);
   // A second time, over what is there.
@@ -301,7 +301,8 @@ TEST_F(TreeTest, SomethingElseInTheWayIsAnError) {
   EXPECT_EQ(to->begin(folder).error().code, Errc::exists);
 }
 
-// RLIMIT_FSIZE stands for a full disk: write fails in the same place. In a child, since it cannot be raised again.
+// RLIMIT_FSIZE stands for a full disk: write fails in the same place. In a child, since it cannot be raised
+// again.
 TEST_F(TreeTest, AFullDiskIsToldAndLeavesNothingBehind) {
   const auto child = [&] {
     signal(SIGXFSZ, SIG_IGN);
