@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // Reference-counted slabs from per-engine pools, and the quota that counts what a link has alive.
 //
-// A pool keeps free lists of eight sizes (256 B … 256 KiB with the 64-byte slab header); larger slabs come
-// from the heap and go back to it. It grows in chunks up to a stated limit and never shrinks; after warm-up
-// it allocates nothing. Counts are not atomic: a pool, its slabs and every message made of them belong to one
-// engine's thread. What crosses threads is copied into heap slabs (Message::detached), which have no pool.
+// A pool keeps free lists of thirteen sizes, each a power of two from 64 B to 256 KiB and a message's
+// headroom; larger slabs come from the heap and go back to it. It grows in chunks up to a stated limit and
+// never shrinks; after warm-up it allocates nothing. Counts are not atomic: a pool, its slabs and every
+// message made of them belong to one engine's thread. What crosses threads is copied into heap slabs
+// (Message::detached), which have no pool.
 // Rejected: atomic counts (5 ns each on the 64-byte path), std::pmr (no shared ownership, no quota).
 // Bounds: `limit_bytes` for all chunks and large slabs together; an allocation beyond it gives nullptr.
 #pragma once
 
 #include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -122,8 +124,13 @@ struct Piece : harness_piece {
 
 class Pool {
  public:
-  static constexpr std::array<std::uint32_t, 8> class_bytes = {256,  512,   1024,  2048,
-                                                               4096, 16384, 65536, 262144};
+  static constexpr std::uint32_t spare_bytes =
+      128;  // beside a power of two: a message of 64 KiB has headroom
+  static constexpr std::array<std::uint32_t, 13> class_bytes = [] {
+    std::array<std::uint32_t, 13> bytes{};
+    for (std::uint32_t i = 0; i < bytes.size(); ++i) bytes[i] = (64u << i) + spare_bytes + sizeof(Slab);
+    return bytes;
+  }();
   static constexpr std::uint32_t large = class_bytes.size();
   static constexpr std::uint32_t slab_header_bytes = sizeof(Slab);
   static constexpr std::uint32_t capacity_of(std::uint32_t size_class) {
@@ -166,7 +173,7 @@ class Pool {
   [[nodiscard]] std::uint64_t held_bytes() const noexcept { return held_bytes_; }  // chunks and large slabs
   [[nodiscard]] std::uint64_t grown_count() const noexcept {
     return grown_count_;
-  }  // times it asked the heap
+  }                                                          // times it asked the heap
   [[nodiscard]] std::uint64_t alive_count() const noexcept;  // slabs not given back
 
  private:
@@ -178,9 +185,9 @@ class Pool {
   };
 
   static constexpr std::uint32_t class_for(std::uint32_t capacity) noexcept {
-    std::uint32_t size_class = 0;
-    while (size_class < large && capacity > capacity_of(size_class)) ++size_class;
-    return size_class;
+    if (capacity <= capacity_of(0)) return 0;
+    const auto size_class = static_cast<std::uint32_t>(std::bit_width(capacity - spare_bytes - 1)) - 6;
+    return size_class < large ? size_class : large;
   }
   static void recycle(Slab* slab) noexcept;
   static void free_large(Slab* slab) noexcept;

@@ -33,9 +33,10 @@ constexpr std::array options_table = {
                "segments leave when a turn ends, not when the last is acknowledged"},
     OptionSpec{"keepalive", OptionKind::duration, 0, hour_us, 20'000'000,
                "silence after which the peer's host is asked whether it lives, in whole seconds; 0: never"},
-    OptionSpec{
-        "user_timeout", OptionKind::duration, 0, hour_us, 20'000'000,
-        "how long sent bytes may stay unacknowledged before the peer is lost; 0: the system's 15 minutes"},
+    OptionSpec{"user_timeout", OptionKind::duration, 0, hour_us, 20'000'000,
+               "how long sent bytes may wait, also for a receiver that pauses, before the peer is lost; 0: "
+               "the system's 15 "
+               "minutes, and never for a receiver that pauses"},
     OptionSpec{"connect_timeout", OptionKind::duration, 1000, hour_us, 5'000'000,
                "how long one address may take to answer a dial"},
 };
@@ -43,7 +44,8 @@ constexpr std::array options_table = {
 constexpr auto frame_fields = wire::info_of<wire::StreamFrame>;
 constexpr std::array headers_table = {HeaderInfo{"frame", frame_fields}};
 
-// The kernel's checksum has 16 bits; on one host bytes do not leave its memory.
+// The kernel's checksum has 16 bits; on one host bytes do not leave its memory. Death is noticed within a
+// stated time only with both timers: keepalive asks while nothing is sent, user_timeout while something is.
 Facts facts_of(const OptionValues& options, Properties trust) {
   using namespace property;
   Facts facts;

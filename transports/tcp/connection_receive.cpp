@@ -42,9 +42,10 @@ unsigned Connection::receive(unsigned budget) {
       done += took(static_cast<std::size_t>(got));
     }
   }
-  if (bytes != 0) tcp_.warm(*this);
   if (readable_ && reading()) wake();
-  return done;
+  if (bytes == 0) return done;
+  tcp_.warm(*this);
+  return done != 0 ? done : 1;  // a part of a frame is progress, too
 }
 
 // While much of the quota is used a read takes no more than what is left of it, so that little comes to be
@@ -151,6 +152,7 @@ bool Connection::may_hand_up(wire::StreamKind kind) noexcept {
     block();
     return false;
   }
+  if (partial_ != nullptr) return true;  // its slab is charged already: the frame at the front always passes
   Quota* quota = handle_->receiver().quota;
   if (quota == nullptr || !quota->exhausted()) return true;
   block();

@@ -20,8 +20,8 @@ class SendQueue {
  public:
   static constexpr unsigned runs_max = 64;
   static constexpr unsigned header_bytes = 8;
-  static constexpr std::uint32_t first_slab_bytes = Pool::capacity_of(4);  // 4 KiB: enough for most turns
-  static constexpr std::uint32_t slab_bytes = Pool::capacity_of(6);        // 64 KiB
+  static constexpr std::uint32_t first_slab_bytes = 4096;  // enough for most turns
+  static constexpr std::uint32_t slab_bytes = 65536;
 
   SendQueue() = default;
   ~SendQueue() { clear(); }
