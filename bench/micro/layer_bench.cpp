@@ -3,23 +3,13 @@
 // hands each frame to the other end at once. The row `none` is the price of the stack without any layer.
 #include <benchmark/benchmark.h>
 
+#include <harness/bench/support/still_engine.hpp>
 #include <harness/layers/all.hpp>
-#include <harness/stack/engine.hpp>
 #include <harness/stack/spec.hpp>
 #include <harness/stack/stack.hpp>
 
 namespace harness {
 namespace {
-
-class StillEngine final : public Engine {
- public:
-  StillEngine() : Engine(1, 1, std::uint64_t{1} << 28) {}
-  unsigned poll(unsigned) override { return 0; }
-  bool post(std::function<void()>) override { return false; }
-  std::uint64_t arm() override { return 0; }
-  bool offload(std::function<void()>, std::function<void()>) override { return false; }
-  void log(LogLevel, std::string_view) override {}
-};
 
 // Two ends of one stack; what one sends the other receives inside the call.
 struct Mirror {
@@ -57,7 +47,7 @@ struct Mirror {
     const Entry up = peer->up();
     up.fn(up.self, up.next, message);
   }
-  StillEngine engine;
+  bench::StillEngine engine;
   std::array<End, 2> ends;
 };
 

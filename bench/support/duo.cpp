@@ -62,7 +62,7 @@ void Duo::far_side(const std::vector<Job>& jobs) {
     if (wanted == leave) _exit(0);
     const Still still(*board_, wanted);
     if (wanted == ping_pong) {
-      std::uint64_t seen = board_->ping.get();
+      std::uint64_t seen = ~std::uint64_t{0};  // answers what was asked before we came, too
       while (still)
         if (const std::uint64_t now = board_->ping.get(); now != seen) board_->pong.set(seen = now);
     } else if (wanted >= first_job) {

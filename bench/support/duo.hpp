@@ -35,9 +35,9 @@ struct Board {
   Word wanted;   // the far side's job, written by the near side
   Word entered;  // … and that it has begun it
   Word ping, pong;
-  Word received;                                // messages the far side got, told once a turn
-  Word answer;                                  // one number from a far job
-  std::array<std::array<char, 128>, 8> text{};  // addresses and the like
+  Word received;                                 // messages the far side got, told once a turn
+  Word answer;                                   // one number from a far job
+  std::array<std::array<char, 128>, 32> text{};  // addresses and the like
 
   void put_text(unsigned at, const std::string& what) noexcept;
   [[nodiscard]] std::string get_text(unsigned at) const { return text[at].data(); }

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+// ZeroMQ over tcp: PAIR for pings, PUSH/PULL for floods, in every setting that might be its best here: where
+// its io thread runs, how deep its queues are, and whether messages are copied in or referred to.
+#include <cerrno>
+
+#include <fmt/format.h>
+#include <zmq.h>
+
+#include <harness/bench/compare/contestant.hpp>
+#include <harness/bench/support/machine.hpp>
+#include <harness/bench/support/program.hpp>
+
+namespace harness::bench {
+
+namespace {
+
+enum class IoThread { with_us, other_core, free };
+
+struct Setting {
+  IoThread io;
+  int queue;      // high-water mark, messages; 0: no limit
+  bool constant;  // zmq_send_const: the message is not copied
+  [[nodiscard]] std::string name() const {
+    const char* where = io == IoThread::with_us      ? "io thread on our core"
+                        : io == IoThread::other_core ? "io thread on the other core"
+                                                     : "io thread unpinned";
+    return fmt::format("ZeroMQ ({}, HWM {}, {})", where, queue, constant ? "send_const" : "send");
+  }
+};
+
+[[noreturn]] void zmq_failed(const char* what) {
+  give_up({Errc::io, what, zmq_strerror(zmq_errno()), "the program again"});
+}
+
+class Zmq final : public Contestant {
+ public:
+  Zmq(Task task, Setting setting) : Contestant(task), setting_(setting) {}
+  [[nodiscard]] std::string name() const override { return setting_.name(); }
+
+  std::string listen() override {
+    open(task() == Task::echo ? ZMQ_PAIR : ZMQ_PULL, 1);
+    if (zmq_bind(socket_, "tcp://127.0.0.1:*") != 0) zmq_failed("zmq_bind");
+    std::array<char, 128> at{};
+    std::size_t size = at.size();
+    zmq_getsockopt(socket_, ZMQ_LAST_ENDPOINT, at.data(), &size);
+    return at.data();
+  }
+  void connect(const std::string& address) override {
+    open(task() == Task::echo ? ZMQ_PAIR : ZMQ_PUSH, 0);
+    if (zmq_connect(socket_, address.c_str()) != 0) zmq_failed("zmq_connect");
+  }
+
+  void serve(Board& board, const Duo::Still& still) override {
+    const int patience_ms = 5;  // so that the end of the job is noticed
+    zmq_setsockopt(socket_, ZMQ_RCVTIMEO, &patience_ms, sizeof patience_ms);
+    std::uint64_t received = board.received.get();
+    while (still) {
+      const int got = zmq_recv(socket_, buffer_.data(), buffer_.size(), 0);
+      if (got >= 0 && task() == Task::echo) zmq_send(socket_, buffer_.data(), message_bytes, 0);
+      if (got >= 0) ++received;
+      if (task() == Task::sink && (got < 0 || received % 32 == 0 || received >= board.answer.get()))
+        board.received.set(received);
+    }
+  }
+
+  double ping(std::uint64_t budget_ns, Histogram& into) override {
+    Histogram slice;
+    const std::uint64_t end = now_ns() + budget_ns;
+    for (std::uint64_t begin = now_ns(); begin < end;) {
+      if (zmq_send(socket_, buffer_.data(), message_bytes, 0) < 0) zmq_failed("zmq_send");
+      if (zmq_recv(socket_, buffer_.data(), buffer_.size(), 0) < 0) zmq_failed("zmq_recv");
+      const std::uint64_t now = now_ns();
+      slice.record((now - begin) / 2);
+      begin = now;
+    }
+    into.add(slice);
+    return slice.percentile(0.5);
+  }
+
+  double flood(std::uint64_t count, std::uint32_t bytes, const Board& board) override {
+    const std::uint64_t wanted = board.received.get() + count;
+    const_cast<Board&>(board).answer.set(wanted);  // so that the last is told at once
+    const std::uint64_t begin = now_ns();
+    for (std::uint64_t i = 0; i < count; ++i) {
+      const int sent = setting_.constant ? zmq_send_const(socket_, buffer_.data(), bytes, 0)
+                                         : zmq_send(socket_, buffer_.data(), bytes, 0);
+      if (sent < 0) zmq_failed("zmq_send");
+    }
+    while (board.received.get() < wanted) {
+      const timespec a_little{0, 20'000};  // leaves the core to the io thread
+      nanosleep(&a_little, nullptr);
+    }
+    return static_cast<double>(now_ns() - begin) / static_cast<double>(count);
+  }
+
+ private:
+  void open(int type, unsigned core) {
+    context_ = zmq_ctx_new();
+    // The io thread inherits where this thread may run when the first socket is made.
+    if (setting_.io == IoThread::other_core) pin(1 - core);
+    if (setting_.io == IoThread::free) unpin();
+    socket_ = zmq_socket(context_, type);
+    pin(core);
+    const int none = 0;
+    zmq_setsockopt(socket_, ZMQ_LINGER, &none, sizeof none);
+    zmq_setsockopt(socket_, ZMQ_SNDHWM, &setting_.queue, sizeof setting_.queue);
+    zmq_setsockopt(socket_, ZMQ_RCVHWM, &setting_.queue, sizeof setting_.queue);
+    buffer_.assign(1024, 'x');
+  }
+
+  Setting setting_;
+  void* context_ = nullptr;  // lives until the process ends: closing it would wait for its thread
+  void* socket_ = nullptr;
+  std::vector<char> buffer_;
+};
+
+}  // namespace
+
+std::vector<std::unique_ptr<Contestant>> zmq_variants(Task task) {
+  std::vector<std::unique_ptr<Contestant>> all;
+  for (const IoThread io : {IoThread::with_us, IoThread::other_core, IoThread::free}) {
+    if (task == Task::echo) {
+      all.push_back(std::make_unique<Zmq>(task, Setting{io, 1000, false}));
+      continue;
+    }
+    all.push_back(std::make_unique<Zmq>(task, Setting{io, 1000, true}));
+    all.push_back(std::make_unique<Zmq>(task, Setting{io, 100'000, true}));
+    all.push_back(std::make_unique<Zmq>(task, Setting{io, 100'000, false}));
+  }
+  return all;
+}
+
+}  // namespace harness::bench
