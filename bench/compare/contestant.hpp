@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// One way to carry messages between the near and the far process: ours, raw sockets, ZeroMQ. An object of each
-// exists on both sides of the fork; what it opens, it opens after. It either answers pings or takes floods.
+// One way to carry messages between the near and the far process: ours, raw sockets, ZeroMQ. An object of
+// each exists on both sides of the fork; what it opens, it opens after. It either answers pings or takes
+// floods.
 #pragma once
 
 #include <cstdint>
@@ -31,7 +32,8 @@ class Contestant {
   virtual void serve(Board& board, const Duo::Still& still) = 0;
   /// Near side: connects; the far side is serving.
   virtual void connect(const std::string& address) = 0;
-  /// Near side, echo: pings for `budget_ns`, adds half round trips to `into`, returns the slice's median in ns.
+  /// Near side, echo: pings for `budget_ns`, adds half round trips to `into`, returns the slice's median in
+  /// ns.
   virtual double ping(std::uint64_t budget_ns, Histogram& into) = 0;
   /// Near side, sink: sends `count` messages of `bytes`; ns a message until the last has arrived.
   virtual double flood(std::uint64_t count, std::uint32_t bytes, const Board& board) = 0;

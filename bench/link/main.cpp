@@ -7,6 +7,7 @@
 
 #include <harness/bench/support/link_end.hpp>
 #include <harness/bench/support/program.hpp>
+#include <harness/stack/spec.hpp>
 
 namespace {
 
@@ -60,6 +61,8 @@ class Bench {
   }
 
   void measure(const std::string& stack) {
+    if (const auto known = stack_from(stack, near_->node().catalogue()); !known)
+      return program_.skip(stack, known.error().what);
     const std::string address = duo_.board().get_text(0);
     auto echo = near_->open(stack, address, "echo");
     auto sink = near_->open(stack, address, "sink");

@@ -76,9 +76,11 @@ TEST(Counting, SeesAllocationsLocksAndSystemCalls) {
   const Asked asked = asked_by([&] {
     const std::lock_guard lock(mutex);
     void* memory = std::malloc(100);
-    asm volatile("" : "+r"(memory));
+    asm volatile("" : "+r"(memory));  // else the compiler sees that nobody needs it
     std::free(memory);
-    delete new int(1);
+    auto* object = new int(1);
+    asm volatile("" : "+r"(object));
+    delete object;
   });
   EXPECT_GE(asked.allocations, 2u);
   EXPECT_EQ(asked.frees, asked.allocations);
