@@ -38,17 +38,18 @@ void instructions(Program& program) {
   Stacked<5, 5> five;
   Stacked<16, 5> sixteen;
   Stacked<16, 10> ten;
-  const double down_five = instructions_of([&] { five.send_linked(); });
-  const double down_sixteen = instructions_of([&] { sixteen.send_linked(); });
+  const double down_five = instructions_of([&] { five.send_linked_shared(); });
+  const double down_sixteen = instructions_of([&] { sixteen.send_linked_shared(); });
   if (std::isnan(down_five)) return program.skip("instructions a message", "ptrace is not allowed here");
   Figure absent{.name = "11 absent hooks more, instructions", .value = down_sixteen - down_five};
   absent.unit = "instructions";
   program.show(absent.at_most(std::abs(absent.value), 0, "0"));
-  show(program, "5 active hooks down, linked", down_sixteen);
+  show(program, "5 active hooks down, linked", instructions_of([&] { sixteen.send_linked(); }));
   show(program, "5 active hooks down, fused", instructions_of([&] { sixteen.send_fused(); }));
   show(program, "5 active hooks up, linked", instructions_of([&] { sixteen.receive_linked(); }));
   show(program, "5 active hooks up, fused", instructions_of([&] { sixteen.receive_fused(); }));
-  show(program, "a further hook down", (instructions_of([&] { ten.send_linked(); }) - down_sixteen) / 5);
+  show(program, "a further hook down",
+       (instructions_of([&] { ten.send_linked_shared(); }) - down_sixteen) / 5);
   LoopPair pair("order / frag @ loop");
   LoopPair bare("@ loop");
   show(program, "order / frag @ loop, one message a turn", instructions_of([&] { pair.exchange(1); }));
