@@ -81,6 +81,10 @@ void Frag::pump() {
 void Frag::resume() {
   pump();
   if (std::exchange(released_, 0) != 0) context_.events({EventKind::writable});
+  close_when_empty();
+}
+
+void Frag::close_when_empty() {
   if (sending_.empty() && std::exchange(closing_, false)) context_.events({EventKind::close});
 }
 
@@ -266,7 +270,11 @@ void Frag::refuse(Errc code, std::string_view detail) {
 
 void Frag::on(const Event& event, Onward onward) {
   switch (event.kind) {
-    case EventKind::writable: return resume();
+    case EventKind::writable:
+      pump();
+      released_ = 0;
+      onward(event);
+      return close_when_empty();
     case EventKind::up: resume(); break;
     case EventKind::close:
       closing_ = !sending_.empty();

@@ -133,6 +133,7 @@ class Frag {
   void enqueue(Sending& sending) noexcept;
   void pump();
   void resume();
+  void close_when_empty();
   Sending* next_to_send() noexcept;
   bool send_some(Sending& sending);
   bool send_part(Sending& sending);

@@ -14,8 +14,9 @@ namespace harness {
 
 enum class EventKind : std::uint8_t {
   // up
-  up,        // the stack is up: traffic may flow
-  // a held link takes messages again; a pump keeps it and sends its own whenever it let go of a channel
+  up,  // the stack is up: traffic may flow
+  // a held link takes messages again; a pump sends what it can first, then hands it on. It reaches the
+  // application only when a channel that was refused may send again; value: those channels, a bit each
   writable,
   peer_lost,  // the peer is gone without closing; nothing more will be received
   corrupt,    // bytes below were damaged on a transport that promised not to: the link closes
@@ -23,7 +24,7 @@ enum class EventKind : std::uint8_t {
   violated,   // a checker saw a promise broken (detail says which); tests fail on it
   // down
   close,   // the application closes: flush what is held, then let the transport go
-  pause,   // the application takes no more messages
+  pause,   // the application takes no more messages; value 0: of the link, else of channel value - 1 (mux)
   resume,  // … and takes them again
 };
 

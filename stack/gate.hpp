@@ -68,12 +68,15 @@ class Gate {
   void set_top_mask(std::uint32_t mask) noexcept { top_mask_ = mask; }
   [[nodiscard]] std::uint64_t top_mask() const noexcept { return top_mask_; }
 
-  /// Remembered refusals: the application gets one `writable` for them.
-  void note_refusal() noexcept { refused_ = true; }
-  bool take_refusal() noexcept {
-    const bool was = refused_;
-    refused_ = false;
-    return was;
+  /// Remembers that a message of `channel` was refused: one `writable` is owed for it.
+  void note_refusal(unsigned channel) noexcept { refused_ |= std::uint32_t{1} << (channel % channels_max); }
+  void note_refusal() noexcept { refused_ = ~std::uint32_t{0}; }  // … of whichever channel
+  /// The refused channels that may send again, forgotten by this; 0: no `writable` is due.
+  std::uint32_t take_refusals() noexcept {
+    if ((word_ & top_mask_) != 0) return 0;
+    const std::uint32_t free = refused_ & ~static_cast<std::uint32_t>(word_ >> 32);
+    refused_ &= ~free;
+    return free;
   }
 
  private:
@@ -83,7 +86,7 @@ class Gate {
   std::uint64_t word_ = 0;
   std::uint64_t top_mask_ = 0xffffffff;
   std::array<std::uint32_t, pumps_max + 1> channels_{};
-  bool refused_ = false;
+  std::uint32_t refused_ = 0;
 };
 
 }  // namespace harness

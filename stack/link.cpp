@@ -41,7 +41,7 @@ Message Link::make(std::uint32_t bytes) noexcept { return Message::make(node_.en
 
 Errc Link::blocked() noexcept {
   if (state_ >= State::closing) return Errc::closed;
-  gate_.note_refusal();
+  if (stack_ == nullptr) gate_.note_refusal();
   return Errc::would_block;
 }
 

@@ -177,7 +177,7 @@ void Link::become_up() {
   timer_.cancel();
   opened_ns_ = node_.engine().now_ns() - started_ns_;
   gate_.release(Gate::link_bit);
-  (void)gate_.take_refusal();  // `up` tells it
+  (void)gate_.take_refusals();  // `up` tells it
   stack_->event({EventKind::up});
 }
 

@@ -214,10 +214,9 @@ void Stack::run_event(unsigned position, const Event& event) {
 }
 
 void Stack::arrived(const Event& event) {
-  if (event.kind == EventKind::writable) {
-    if ((gate_.word() & gate_.top_mask()) != 0 || !gate_.take_refusal()) return;
-  }
-  notify_(self_, event);
+  if (event.kind != EventKind::writable) return notify_(self_, event);
+  const std::uint32_t channels = gate_.take_refusals();
+  if (channels != 0) notify_(self_, Event{EventKind::writable, Errc::ok, {}, channels});
 }
 
 void* Stack::layer(std::size_t index) const noexcept { return slots_[index]->state; }

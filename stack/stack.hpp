@@ -54,7 +54,7 @@ class Stack {
   template <class Way>
   Errc send_by(Message& message, Way way) noexcept {
     if (gate_.refuses(message.note().channel)) [[unlikely]] {
-      gate_.note_refusal();
+      gate_.note_refusal(message.note().channel);
       return Errc::would_block;
     }
     if (message.body_size() > max_message_ || !message || message.note().channel >= Gate::channels_max)
