@@ -156,8 +156,11 @@ void Pair::run(unsigned most) {
 }
 
 void Pair::advance(std::uint64_t by_ns) {
-  engine.pass(by_ns);
-  run();
+  const std::uint64_t end_ns = engine.now_ns() + by_ns;
+  for (run(); engine.now_ns() < end_ns; run()) {
+    const std::uint64_t due_ns = std::max(engine.timers().next_due_ns(), engine.now_ns() + 1);
+    engine.pass(std::min(due_ns, end_ns) - engine.now_ns());
+  }
 }
 
 void Pair::inject(unsigned to, Bytes bytes) {

@@ -94,7 +94,7 @@ class Pair {
   unsigned step();
   /// Steps and polls the engine until nothing moves (or `most` times).
   void run(unsigned most = 100'000);
-  /// Moves time, then runs.
+  /// Moves time from one due timer to the next and runs after each.
   void advance(std::uint64_t by_ns);
   /// Hands `bytes` to end `to` as a frame from its peer.
   void inject(unsigned to, Bytes bytes);

@@ -41,8 +41,8 @@ OTHER_STD = set(
 )
 PURE = ("stack", "layers", "policies")
 OWN_LIBRARIES = {  # <header or prefix>: where alone it may stand
-    "lz4": r"layers/compress\.cpp",
-    "zstd": r"layers/compress\.cpp",
+    "lz4": r"layers/compress(/codec)?\.cpp",
+    "zstd": r"layers/compress(/codec)?\.cpp",
     "openssl/": r"layers/encrypt.*\.cpp|kernel/identity/.*\.cpp|apps/.*\.cpp|tests/.*|bench/.*",
     "sodium": r"layers/encrypt.*\.cpp|kernel/identity/.*\.cpp|apps/.*\.cpp|tests/.*|bench/.*",
     "rdma/": r"transports/ofi.*\.cpp|transports/ofi/.*\.(cpp|hpp)|tests/.*|bench/.*",
