@@ -33,6 +33,7 @@ class Env {
   /// Runs `job` away from this thread, then `done` on it; false, and nothing runs, when `offload_max` jobs
   /// are under way. The job may read bytes of messages that its owner keeps unchanged; it touches no count,
   /// pool or layer. [stack-thread]
+  /// An engine that ends first destroys `done` uncalled, on this thread, while its pool still stands.
   virtual bool offload(std::function<void()> job, std::function<void()> done) = 0;
   static constexpr unsigned offload_max = 64;
 

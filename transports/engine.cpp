@@ -212,13 +212,17 @@ void OsEngine::wake() noexcept {
 
 bool OsEngine::post(std::function<void()> work) {
   if (stopped_.load()) return false;
+  enqueue(std::move(work));
+  return true;
+}
+
+void OsEngine::enqueue(std::function<void()> work) {
   {
     const std::lock_guard lock(posted_mutex_);
     posted_.push_back(std::move(work));
     has_posted_.store(true);
   }
   wake();
-  return true;
 }
 
 unsigned OsEngine::run_posted() {
@@ -241,7 +245,8 @@ bool OsEngine::offload(std::function<void()> job, std::function<void()> done) {
   workers_->submit([this, job = std::move(job), done = std::move(done)]() mutable {
     job();
     job = nullptr;
-    post([this, done = std::move(done)] {
+    // Also after a stop: what `done` holds belongs to this engine's thread and is destroyed there.
+    enqueue([this, done = std::move(done)] {
       --jobs_;
       done();
     });

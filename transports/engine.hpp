@@ -106,6 +106,7 @@ class OsEngine final : public Engine {
   void describe(Describer& describer) const;
 
  private:
+  void enqueue(std::function<void()> work);
   explicit OsEngine(Options options, std::uint64_t seed);
   Result<> open();
   void begin_turn() noexcept;

@@ -113,17 +113,18 @@ bool SimEngine::post(std::function<void()> work) {
 }
 
 bool SimEngine::offload(std::function<void()> job, std::function<void()> done) {
-  if (!alive_ || offloaded_ >= offload_max) return false;
-  ++offloaded_;
+  if (!alive_ || offloaded_.size() >= offload_max) return false;
+  const std::uint64_t number = ++offloads_;
+  offloaded_.emplace(number, std::pair(std::move(job), std::move(done)));
   const std::uint64_t at_ns =
       world_.now_ns() + world_.random().between(options_.offload_ns_min,
                                                 std::max(options_.offload_ns_min, options_.offload_ns_max));
-  world_.at(at_ns, [world = &world_, index = index_, job = std::move(job), done = std::move(done)] {
+  world_.at(at_ns, [world = &world_, index = index_, number] {
     SimEngine* const self = world->engine(index);
     if (self == nullptr || !self->alive()) return;
-    job();
-    --self->offloaded_;
-    self->post(done);
+    auto ended = self->offloaded_.extract(number);
+    ended.mapped().first();
+    self->post(std::move(ended.mapped().second));
   });
   return true;
 }
@@ -146,6 +147,7 @@ void SimEngine::crash() {
   alive_ = false;
   turn_at_ns_ = no_turn;
   posted_.clear();
+  offloaded_.clear();
 }
 
 void SimEngine::log(LogLevel level, std::string_view line) {

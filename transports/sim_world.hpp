@@ -135,7 +135,7 @@ class SimEngine final : public Engine {
   [[nodiscard]] const std::string& name() const noexcept { return name_; }
   [[nodiscard]] const std::deque<LogLine>& log_lines() const noexcept { return log_; }
   [[nodiscard]] std::uint64_t turns() const noexcept { return turns_; }
-  [[nodiscard]] unsigned offloaded() const noexcept { return offloaded_; }
+  [[nodiscard]] unsigned offloaded() const noexcept { return static_cast<unsigned>(offloaded_.size()); }
 
   /// Transports bind the ports at which frames for them arrive; port 0 picks a free one. False: in use.
   bool bind(std::uint16_t& port, SimPort& to);
@@ -161,7 +161,9 @@ class SimEngine final : public Engine {
   std::uint64_t turn_at_ns_ = no_turn;  // the next turn, world time
   std::uint64_t last_turn_ns_ = 0;
   std::uint64_t turns_ = 0;
-  unsigned offloaded_ = 0;
+  // Slow work under way, by number: it goes with the engine, and not with the event that would end it.
+  std::map<std::uint64_t, std::pair<std::function<void()>, std::function<void()>>> offloaded_;
+  std::uint64_t offloads_ = 0;
   bool alive_ = true;
   bool in_turn_ = false;
   bool again_ = false;  // somebody asked for another turn during this one
