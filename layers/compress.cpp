@@ -23,8 +23,14 @@ std::uint32_t pack_now_bytes(wire::CompressMethod method, int level) {
 
 }  // namespace
 
-// Owner null: the layer is gone, and whoever ends the job frees its work.
+// Owner null: the layer is gone, and the work goes with the ticket, when the job has ended or never will.
 struct Compress::Ticket {
+  Ticket(Compress* layer, Work* running) noexcept : owner(layer), work(running) {}
+  Ticket(const Ticket&) = delete;
+  Ticket& operator=(const Ticket&) = delete;
+  ~Ticket() {
+    if (owner == nullptr) free_pooled(work);
+  }
   Compress* owner;
   Work* work;
 };
@@ -113,7 +119,11 @@ bool Compress::keep(Message& message, Work::State state, bool up) {
     return false;
   }
   (up ? receiving_ : sending_).push_back(*work);
-  if (!up) context_.gate.hold_channel(context_.pump, channel);
+  if (up) {
+    context_.gate.owe_delivery(context_.gate_bit, true);
+  } else {
+    context_.gate.hold_channel(context_.pump, channel);
+  }
   return true;
 }
 
@@ -229,6 +239,7 @@ void Compress::deliver_ready() {
     Message message = std::move(work->message);
     receiving_.erase(WorkList::s_iterator_to(*work));
     free_pooled(work);
+    if (receiving_.empty()) context_.gate.owe_delivery(context_.gate_bit, false);
     context_.above(message);
     if (refusing_) return;  // the list is gone
   }
@@ -273,15 +284,14 @@ bool Compress::start(Work& work) {
     work.method = method_;
     to = to.first(input - wire::bytes_of<wire::CompressPacked>);
   }
-  work.ticket = std::make_shared<Ticket>(Ticket{this, &work});
+  work.ticket = std::make_shared<Ticket>(this, &work);
   auto job = [&work, to, level = level_] {
     Codec codec;
     work.result_bytes = work.up ? codec.decompress(work.method, work.message, to)
                                 : codec.compress(work.method, level, work.message, to);
   };
   auto done = [ticket = work.ticket] {
-    if (ticket->owner != nullptr) return ticket->owner->ended(*ticket->work);
-    free_pooled(ticket->work);
+    if (ticket->owner != nullptr) ticket->owner->ended(*ticket->work);
   };
   if (!context_.env.offload(job, done)) {
     work.ticket.reset();
@@ -312,6 +322,7 @@ void Compress::ended(Work& work) {
   } else {
     receiving_.erase(WorkList::s_iterator_to(work));
     free_pooled(&work);
+    if (receiving_.empty()) context_.gate.owe_delivery(context_.gate_bit, false);
     damaged("a packed message does not unpack to its length");
   }
   if (!refusing_) resume();
@@ -346,6 +357,7 @@ void Compress::drop_all() noexcept {
   for (const Work& work : sending_) context_.gate.release_channel(context_.pump, work.message.note().channel);
   drop(sending_);
   drop(receiving_);
+  context_.gate.owe_delivery(context_.gate_bit, false);
   jobs_ = 0;
   expanding_bytes_ = 0;
   released_ = 0;
@@ -356,7 +368,8 @@ void Compress::drop_all() noexcept {
 void Compress::drop(WorkList& list) noexcept {
   list.clear_and_dispose([](Work* work) {
     if (work->state != Work::State::running) return free_pooled(work);
-    work->ticket->owner = nullptr;
+    const std::shared_ptr<Ticket> ticket = std::move(work->ticket);
+    ticket->owner = nullptr;  // and if the job will never end, this was the last to know of it
   });
 }
 

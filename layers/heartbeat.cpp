@@ -7,9 +7,7 @@ namespace harness::layers {
 Heartbeat::Heartbeat(const OptionValues& values, LayerContext& context)
     : context_(context), interval_ns_(static_cast<std::uint64_t>(values[interval]) * 1000),
       missed_(static_cast<std::uint32_t>(values[missed])),
-      look_([](void* self) { static_cast<Heartbeat*>(self)->look(); }, this) {
-  context.env.timers().arm(look_, context.env.now_ns() + context.env.random().below(interval_ns_));
-}
+      look_([](void* self) { static_cast<Heartbeat*>(self)->look(); }, this) {}
 
 // A message whose header lies alone in its piece, a sign of life, or neither.
 void Heartbeat::take_sign(Message& message) {
@@ -29,7 +27,7 @@ void Heartbeat::take_sign(Message& message) {
 
 void Heartbeat::look() {
   context_.env.timers().arm(look_, context_.env.now_ns() + interval_ns_);
-  if (!std::exchange(sent_, false) && !context_.held_below()) send_sign();
+  if (!std::exchange(sent_, false) && !context_.gate.held_deep(context_.gate_bit)) send_sign();
   const bool deaf = paused_ || (context_.quota != nullptr && context_.quota->exhausted());
   if (std::exchange(heard_, false) || deaf || !judging_) {
     silent_ = 0;
@@ -54,6 +52,10 @@ void Heartbeat::send_sign() {
 
 void Heartbeat::on(const Event& event, Onward onward) {
   switch (event.kind) {
+    case EventKind::up:  // not before: the peer may not have its stack yet
+      heard_ = true;
+      context_.env.timers().arm(look_, context_.env.now_ns() + context_.env.random().below(interval_ns_));
+      break;
     case EventKind::pause:
       if (event.value == 0) paused_ = true;
       break;
@@ -91,6 +93,7 @@ bool Heartbeat::take_state(Heartbeat& old) {
   received_signs_ = old.received_signs_;
   silent_intervals_ = old.silent_intervals_;
   unknown_frames_ = old.unknown_frames_;
+  if (old.look_.armed()) context_.env.timers().arm(look_, context_.env.now_ns() + interval_ns_);
   old.look_.cancel();
   old.judging_ = false;
   return true;

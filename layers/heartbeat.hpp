@@ -4,8 +4,9 @@
 // Whoever has sent nothing for an `interval` sends a sign of life of one byte; whoever has received nothing
 // for `missed` intervals in a row reports `peer_lost` (timed_out). Everything received is a sign of life. A
 // message costs one byte and sets one flag: no clock is read and no timer armed for it. One timer a link
-// looks at the two flags once an interval; its first turn is at a random time, so that many links of a
-// process take turns. What is no silence of the peer: intervals in which this side does not receive at all
+// looks at the two flags once an interval, from `up` on; its first turn is at a random time, so that many
+// links of a process take turns. What is no silence of the peer: intervals in which this side does not
+// receive at all
 // (the application paused the link, the quota is used up), and a stop of the whole process, which counts as
 // one interval however long. Held below, no sign is sent: frames of ours are on their way anyhow.
 // Rejected: answering each sign (twice the frames); a timer armed by every message; intervals measured from

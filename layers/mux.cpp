@@ -149,6 +149,7 @@ void Mux::hold_back(Message& message, unsigned channel) {
   waiting_[channel].push_back(*kept);
   waiting_bytes_[channel] += bytes;
   ++waiting_messages_;
+  context_.gate.owe_delivery(context_.gate_bit, true);
 }
 
 void Mux::set_paused(unsigned channel, bool paused) {
@@ -170,7 +171,7 @@ void Mux::release_waiting(unsigned channel) {
     Message message = std::move(kept->message);
     free_pooled(kept);
     waiting_bytes_[channel] -= cost(message);
-    --waiting_messages_;
+    if (--waiting_messages_ == 0) context_.gate.owe_delivery(context_.gate_bit, false);
     context_.above(message);
   }
   if ((stopped_ & bit(channel)) != 0) return;
@@ -180,10 +181,11 @@ void Mux::release_waiting(unsigned channel) {
 
 // A whole window from here on. RFC 9000 §4.1: limits are absolute, the largest counts.
 void Mux::grant(unsigned channel) {
-  Message credit = Message::make(context_.pool, 0);
+  const bool held = context_.gate.held_deep(context_.gate_bit);  // the reserve is not for 32 of these
+  Message credit = held ? Message() : Message::make(context_.pool, 0);
   if (!credit) {
     ungranted_ |= bit(channel);
-    context_.env.timers().arm(again_, context_.env.now_ns() + retry_ns);
+    if (!held) context_.env.timers().arm(again_, context_.env.now_ns() + retry_ns);
     return;
   }
   const std::uint64_t limit = received_bytes_[channel] + window_bytes_;
@@ -215,6 +217,7 @@ void Mux::refuse(Errc code, std::string_view detail) {
 void Mux::on(const Event& event, Onward onward) {
   switch (event.kind) {
     case EventKind::writable:
+      grant_due();
       pump();
       released_ = 0;
       onward(event);
@@ -250,6 +253,7 @@ void Mux::drop_all() noexcept {
   for (KeptList& waiting : waiting_) waiting.clear_and_dispose([](Kept* kept) { free_pooled(kept); });
   waiting_bytes_ = {};
   waiting_messages_ = 0;
+  context_.gate.owe_delivery(context_.gate_bit, false);
 }
 
 void Mux::describe(Describer& describer) const {
@@ -285,6 +289,8 @@ bool Mux::take_state(Mux& old) {
   kept_.swap(old.kept_);
   for (unsigned channel = 0; channel < channels_max; ++channel) waiting_[channel].swap(old.waiting_[channel]);
   waiting_messages_ = std::exchange(old.waiting_messages_, 0);
+  old.context_.gate.owe_delivery(old.context_.gate_bit, false);
+  context_.gate.owe_delivery(context_.gate_bit, waiting_messages_ != 0);
   return true;
 }
 

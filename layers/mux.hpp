@@ -52,7 +52,7 @@ class Mux {
       .options = options,
       .headers = headers,
       .header_bytes_max = wire::bytes_of<wire::MuxCredit>,
-      .contract = {.requires_below = property::message,
+      .contract = {.requires_below = property::message | property::checked16,
                    .forbids_below = {},
                    .adds = property::channels,
                    .clears = {},

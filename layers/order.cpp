@@ -80,6 +80,7 @@ void Order::keep(Message& message, wire::Order header) {
     return;
   }
   waiting_.insert_commit(*waiting, place);
+  context_.gate.owe_delivery(context_.gate_bit, true);
   ++early_messages_;
   if (reliable_) return;
   // When the window is full, the first gap of the channel that wants more is given up.
@@ -100,6 +101,7 @@ void Order::deliver_run(unsigned channel) {
     if (first == waiting_.end()) return;
     Waiting* waiting = &*first;
     waiting_.erase(first);
+    if (waiting_.empty()) context_.gate.owe_delivery(context_.gate_bit, false);
     Message message = std::move(waiting->message);
     const std::uint64_t sequence = waiting->key & sequence_mask;
     free_pooled(waiting);
@@ -156,6 +158,7 @@ void Order::on(const Event& event, Onward onward) {
 void Order::drop_all() noexcept {
   aging_.cancel();
   waiting_.clear_and_dispose([](Waiting* waiting) { free_pooled(waiting); });
+  context_.gate.owe_delivery(context_.gate_bit, false);
 }
 
 void Order::describe(Describer& describer) const {
@@ -179,6 +182,8 @@ bool Order::take_state(Order& old) {
   sent_ = old.sent_;
   delivered_ = old.delivered_;
   waiting_.swap(old.waiting_);
+  old.context_.gate.owe_delivery(old.context_.gate_bit, false);
+  context_.gate.owe_delivery(context_.gate_bit, !waiting_.empty());
   old.aging_.cancel();
   witness_ = old.witness_;
   early_messages_ = old.early_messages_;

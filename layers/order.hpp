@@ -9,6 +9,7 @@
 // wait for data.
 // Over a lossy layer a leap beyond `dropout_max` is believed only when its successor comes next, so that
 // one damaged header cannot make the rest of the channel late (RFC 3550 A.1).
+// A damaged sequence would be believed, so what is below must be checked (a UDP checksum will do).
 // Rejected: one sequence for the link (a lost message would stop every channel); a ring per channel
 // (kilobytes of idle memory); giving up a gap by count alone (a quiet channel would wait for ever).
 // Bounds: `window` waiting messages a link. More: over reliable the link closes (exhausted); over lossy a
@@ -43,7 +44,7 @@ class Order {
       .options = options,
       .headers = headers,
       .header_bytes_max = wire::bytes_of<wire::Order>,
-      .contract = {.requires_below = property::message,
+      .contract = {.requires_below = property::message | property::checked16,
                    .forbids_below = {},
                    .adds = property::fifo | property::no_duplicates,
                    .clears = {},

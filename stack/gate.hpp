@@ -9,7 +9,11 @@
 // A pump above another pump waits for a channel as the application does, so each pump has a channel word
 // of its own; the high half is their union. `Below` is the part of the gate that a layer has to look at
 // before it emits: the bits between it and the next pump below (that pump waits for what is deeper), and
-// that pump's channels.
+// that pump's channels. Control frames do not wait for all that, but a layer that may make many of them at
+// once
+// (grants) asks `held_deep`: the reserve below is a few frames for the whole stack.
+//
+// Beside the word stands who still has received messages to hand up: a link does not end before they have.
 #pragma once
 
 #include <array>
@@ -63,6 +67,18 @@ class Gate {
     return held(below) || held_channel(below.pump, channel);
   }
 
+  /// True when anything below the layer of `bit` is held, pumps or not.
+  [[nodiscard]] bool held_deep(unsigned bit) const noexcept {
+    return (word_ & ((std::uint64_t{1} << bit) - 1) & ~(std::uint64_t{1} << link_bit)) != 0;
+  }
+
+  /// The layer of `bit` has received messages that it will hand up later, or no longer.
+  void owe_delivery(unsigned bit, bool owes) noexcept {
+    const std::uint32_t mine = std::uint32_t{1} << bit;
+    owing_ = owes ? owing_ | mine : owing_ & ~mine;
+  }
+  [[nodiscard]] bool owes_delivery() const noexcept { return owing_ != 0; }
+
   [[nodiscard]] std::uint64_t word() const noexcept { return word_; }
   /// Which low bits hold the top: set once by the stack, all at or above the topmost pump plus the link's.
   void set_top_mask(std::uint32_t mask) noexcept { top_mask_ = mask; }
@@ -87,6 +103,7 @@ class Gate {
   std::uint64_t top_mask_ = 0xffffffff;
   std::array<std::uint32_t, pumps_max + 1> channels_{};
   std::uint32_t refused_ = 0;
+  std::uint32_t owing_ = 0;
 };
 
 }  // namespace harness

@@ -154,8 +154,10 @@ void Link::on_endpoint_event(const Event& event) {
   if (event.kind == EventKind::peer_lost && state_ == State::dialing)
     return dial_next({event.code, "cannot reach " + peer_.name + " at " + options_.offers[group_].address,
                       std::string(event.detail), "check that the node is up: harness node ls"});
-  if (event.kind == EventKind::peer_lost && state_ == State::closing && fin_received_)
-    return finish(State::closed, {Errc::ok, {}, {}, {}}, EventKind::closed);
+  if (event.kind == EventKind::peer_lost && state_ == State::closing && fin_received_) {
+    peer_gone_ = fin_acked_ = true;  // it had all it wanted
+    return maybe_closed();
+  }
   if (stack_ != nullptr) {
     stack_->event(event);
   } else if (event.kind == EventKind::peer_lost || event.kind == EventKind::corrupt) {
@@ -235,8 +237,9 @@ void Link::on_fin(const setup::Fin& fin) {
 
 void Link::maybe_closed() {
   if (state_ != State::closing || !fin_acked_ || !fin_received_) return;
-  if (!repeats() && endpoint_->frames_received() < peer_frames_)
-    return;  // late frames on an unordered medium
+  if (!peer_gone_ && !repeats() && endpoint_->frames_received() < peer_frames_)
+    return;                           // late frames on an unordered medium
+  if (gate_.owes_delivery()) return;  // a layer still unpacks or waits; on_timer looks again
   finish(State::closed, {Errc::ok, {}, {}, {}}, EventKind::closed);
 }
 

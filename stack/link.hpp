@@ -150,6 +150,7 @@ class Link : public std::enable_shared_from_this<Link> {
   bool fin_sent_ = false;
   bool fin_acked_ = false;
   bool fin_received_ = false;
+  bool peer_gone_ = false;         // after its FIN
   std::uint8_t yields_asked_ = 0;  // times the peer's attempt was asked to yield to ours
   std::uint8_t choice_ = 0;
 
