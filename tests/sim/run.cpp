@@ -77,8 +77,8 @@ class Run {
     if (!address) verdict_.fail(address.error().text());
   }
   void take(unsigned side, const std::shared_ptr<Link>& link) {
-    if (scenario_.crashes() && sides_[side].link != nullptr)
-      return link->close();  // from the late HELLO of a dead peer
+    if (may_be_lost() && sides_[side].link != nullptr)
+      return link->close();  // from the late HELLO of a peer that was given up
     if (sides_[side].link != nullptr) return verdict_.fail("a second link at " + sides_[side].engine->name());
     sides_[side].link = link;
     sides_[side].talker->take(link);
@@ -148,8 +148,11 @@ class Run {
   // A link may be lost only by what can cost it its life.
   [[nodiscard]] bool may_be_lost() const {
     if (scenario_.crashes()) return true;
-    const bool heartbeat = scenario_.given.word.covers(property::death_within) &&
-                           !Sim::type().facts(scenario_.medium, {}).word.covers(property::death_within);
+    // A layer that promises to notice death takes a long silence for one, whatever the medium promises.
+    const auto& layers = scenario_.stack.layers;
+    const bool heartbeat = std::any_of(layers.begin(), layers.end(), [](const BoundLayer& layer) {
+      return layer.type->descriptor->contract.adds.covers(property::death_within);
+    });
     const bool checks = scenario_.has(Trouble::corruption) || scenario_.has(Trouble::fault_layer);
     return heartbeat || checks;
   }
