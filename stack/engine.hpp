@@ -50,12 +50,16 @@ class Engine : public Env {
   void add(Poller& poller) noexcept {
     if (!poller.is_linked()) pollers_.push_back(poller);
   }
+  /// Said in poll by a transport that found work without being told by the system: while one says so in every
+  /// turn, the engine may ask the system less often than once a turn. [stack-thread]
+  void keep_hot() noexcept { hot_ = true; }
 
  protected:
   using Pollers = boost::intrusive::list<Poller, boost::intrusive::constant_time_size<false>>;
   Engine(std::uint64_t now_ns, std::uint64_t seed, std::uint64_t pool_limit_bytes) noexcept
       : Env(now_ns, seed), pool_(pool_limit_bytes) {}
   Pollers pollers_;
+  bool hot_ = false;
 
  private:
   Pool pool_;

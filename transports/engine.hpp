@@ -6,7 +6,8 @@
 // timer, and the descriptor stays readable until a turn has handled what is due. Inside, transports watch
 // their sockets edge-triggered, keep what they know and ask the system again only after it said "no more".
 //
-// A transport that tries its few busy sockets itself says so by `keep_hot()`: while it does, epoll is asked
+// A transport that tries its few busy sockets itself, or moves messages within the process, says so by
+// `keep_hot()`: while it does, epoll is asked
 // only every 50 µs, so that a busy-polled exchange costs the same system calls as raw sockets. `run_until`
 // spins, then sleeps. The spin follows what it earns: doubled up to `spin_ns_max` when a sleep was so short
 // that spinning would have caught it, halved when it was long; an idle engine sleeps until something happens.
@@ -87,8 +88,6 @@ class OsEngine final : public Engine {
   Result<> rewatch(int descriptor, unsigned interest, Watcher& watcher, bool edge = false);
   /// Forgets the descriptor; `watcher` hears nothing more, also not of this turn. Call it before closing.
   void unwatch(int descriptor, Watcher& watcher) noexcept;
-  /// Said in poll by a transport that tries its sockets itself: epoll may be asked less often.
-  void keep_hot() noexcept { hot_ = true; }
   /// Said in flush by a transport that found work for its next poll: the engine does not sleep before it.
   void again() noexcept { again_ = true; }
 
@@ -133,7 +132,6 @@ class OsEngine final : public Engine {
   std::uint64_t timer_due_ns_ = ~std::uint64_t{0};  // what the timerfd is set to
   std::uint64_t asked_epoll_ns_ = 0;
   std::uint64_t spin_ns_ = 0;
-  bool hot_ = false;
   bool again_ = false;
   bool armed_ = false;  // arm() let the caller wait: the next turn may come late without being late
   unsigned ready_count_ = 0;

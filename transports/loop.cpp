@@ -101,6 +101,7 @@ unsigned Loop::poll(unsigned budget) {
     done += endpoint.deliver(std::min(budget - done, burst));
   }
   ready_.splice(ready_.begin(), round);
+  if (done != 0) engine_.keep_hot();
   return done;
 }
 

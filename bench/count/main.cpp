@@ -130,6 +130,20 @@ std::vector<Work> loop_work(unsigned times) {
            false}};
 }
 
+// How often the engine of the system asks epoll while only loop is busy. Not by ptrace, under which every
+// turn takes longer than the time for which epoll may be left alone.
+void count_epoll(Program& program, unsigned times) {
+  const auto engine = std::move(*transports::OsEngine::make());
+  LoopPair pair("order / frag @ loop", engine.get());
+  for (unsigned i = 0; i < 100; ++i) pair.exchange(16);
+  const std::uint64_t before = engine->counters().epoll_calls;
+  for (unsigned i = 0; i < times; ++i) pair.exchange(16);
+  Figure figure{.name = "order / frag @ loop, engine of the system: epoll a message"};
+  figure.value = static_cast<double>(engine->counters().epoll_calls - before) / (16.0 * times);
+  figure.note = "once in 50 us";
+  program.show(figure);
+}
+
 std::vector<Work> tcp_work(unsigned times) {
   const std::string stack = "order / frag @ tcp";
   return {{stack + ", pings", times * 2u,
@@ -157,6 +171,7 @@ int main(int argc, char** argv) {
   if (program.wants("loop")) all = loop_work(times);
   if (program.wants("tcp"))
     for (Work& work : tcp_work(times)) all.push_back(std::move(work));
+  if (program.wants("loop")) count_epoll(program, times * 10);
   for (const Work& work : all) {
     count_calls(program, work);
     count_asked(program, work);
