@@ -7,10 +7,10 @@
 // their sockets edge-triggered, keep what they know and ask the system again only after it said "no more".
 //
 // A transport that tries its few busy sockets itself, or moves messages within the process, says so by
-// `keep_hot()`: while it does, epoll is asked
-// only every 50 µs, so that a busy-polled exchange costs the same system calls as raw sockets. `run_until`
-// spins, then sleeps. The spin follows what it earns: doubled up to `spin_ns_max` when a sleep was so short
-// that spinning would have caught it, halved when it was long; an idle engine sleeps until something happens.
+// `keep_hot()`: while it does, epoll is asked only every 50 µs, so that a busy-polled exchange costs the same
+// system calls as raw sockets. `run_until` spins, then sleeps. The spin follows what it earns: doubled up to
+// `spin_ns_max` when a sleep was so short that spinning would have caught it, halved when it was long; an
+// idle engine sleeps until something happens.
 // Rejected: busy polling as default (two engines on one core starve each other), io_uring (blocked by
 // container runtimes' default filters; research says a few percent), a pipe instead of eventfd. Bounds: 128
 // epoll events a turn; posted work is what posters hand in; `offload_max` jobs.
