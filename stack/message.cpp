@@ -204,10 +204,9 @@ void Message::truncate(std::uint32_t bytes) noexcept {
   }
 }
 
-bool Message::as_received(Pool& pool) noexcept {
-  if (header_size() != 0 && head_slab_ == nullptr && headers_touch_body()) {
-    c_.data_at -= header_size();
-  } else if (header_size() != 0) {
+// Headers in a block of their own become the first piece; without any, the block is given back.
+bool Message::join_headers(Pool& pool) noexcept {
+  if (header_size() != 0) {
     Piece* node = pool.allocate_piece(slab(), data(), data_size(), more());
     if (node == nullptr) return false;
     prepend(node);

@@ -188,7 +188,14 @@ class Message {
   void truncate(std::uint32_t bytes) noexcept;
   /// Turns pushed headers into the front of the body, as the receiving side sees it (loop, simulations).
   /// Never copies.
-  bool as_received(Pool& pool) noexcept;
+  bool as_received(Pool& pool) noexcept {
+    if (head_slab_ != nullptr || !headers_touch_body()) [[unlikely]]
+      return join_headers(pool);
+    c_.data_at -= header_size();
+    c_.head_at = c_.head_end = 0;
+    c_.note = {};
+    return true;
+  }
   /// Counts the slabs that no quota counts yet to `quota` until they are released: what a receiver keeps
   /// alive. [stack-thread]
   void charge(Quota& quota) noexcept {
@@ -241,6 +248,7 @@ class Message {
   }
   void release_more() noexcept;
   bool grow_head(std::uint32_t bytes) noexcept;
+  bool join_headers(Pool& pool) noexcept;
   bool pull_up(std::uint32_t bytes) noexcept;
   void copy_runs(std::byte* to) const noexcept;
   Message view(Pool& pool, std::uint32_t offset, std::uint32_t bytes, bool with_headers) const noexcept;
