@@ -33,20 +33,21 @@ SECONDS_MAX = 300  # a planted bug may hang a test: that is red as well
 
 @dataclass
 class Plant:
-    path: Path
+    name: str
+    text: str
     bug: str
     tests: tuple
 
 
 def read(path):
-    head = path.read_text().split("\n--- ", 1)[0]
-    keys = dict(re.findall(r"^(\w+): (.+)$", head, re.MULTILINE))
+    text = path.read_text()
+    keys = dict(re.findall(r"^(\w+): (.+)$", text.split("\n--- ", 1)[0], re.MULTILINE))
     if "bug" not in keys:
         sys.exit(
             f"error: {path.name} does not say what is wrong\n"
             "because: it has no line 'bug: …'\ntry: add it above the diff"
         )
-    return Plant(path, keys["bug"], tuple(keys.get("tests", " ".join(TESTS)).split()))
+    return Plant(path.stem, text, keys["bug"], tuple(keys.get("tests", " ".join(TESTS)).split()))
 
 
 def run(command, **more):
@@ -91,8 +92,8 @@ class Bed:
         return run([*self.prefix, "cmake", "--build", self.build, "-j", self.jobs, "--target", *targets])
 
     def patch(self, plant, *more):
-        command = ["patch", "-p1", "--fuzz=3", "--no-backup-if-mismatch", "-i", plant.path, *more]
-        return run(command, cwd=self.tree)
+        command = ["patch", "-p1", "--fuzz=3", "--no-backup-if-mismatch", *more]
+        return run(command, cwd=self.tree, input=plant.text)
 
     def red(self, test):
         """The first failing case of a test program, or None."""
@@ -141,10 +142,10 @@ def main():
     plants = [read(path) for path in sorted(HERE.glob("*.patch"))]
     wanted = [Path(pattern).name for pattern in options.patches] or ["*"]
     stems = [pattern.removesuffix(".patch") for pattern in wanted]
-    plants = [plant for plant in plants if any(fnmatch.fnmatch(plant.path.stem, stem) for stem in stems)]
+    plants = [plant for plant in plants if any(fnmatch.fnmatch(plant.name, stem) for stem in stems)]
     if options.list:
         for plant in plants:
-            print(f"{plant.path.stem:32} {plant.bug}")
+            print(f"{plant.name:32} {plant.bug}")
         return 0
     if not plants:
         sys.exit(
@@ -165,7 +166,7 @@ def main():
             caught, is_red = bed.plant(plant)
             alive += not is_red
             word, what = ("caught" if is_red else "ALIVE "), caught or plant.bug
-            print(f"{word} {plant.path.stem:28} {what}  [{time.monotonic() - start:.0f} s]", flush=True)
+            print(f"{word} {plant.name:28} {what}  [{time.monotonic() - start:.0f} s]", flush=True)
         print(f"{len(plants) - alive} of {len(plants)} planted bugs were caught")
         return 1 if alive else 0
     finally:

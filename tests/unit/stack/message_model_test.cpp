@@ -248,6 +248,18 @@ TEST(Message, DoesWhatPlainByteVectorsWouldDo) {
   }
 }
 
+TEST(Message, KeepsASlabThatHoldsItsHeadersAndItsBodyApart) {
+  Pool pool;
+  Message message = Message::copy_of(pool, "0123456789 the rest");
+  std::memcpy(message.push(4), "head", 4);
+  message.pull(11);
+  ASSERT_TRUE(message.as_received(pool));
+  message.pull(4);
+  ASSERT_NE(message.peek(1), nullptr);  // the piece of the headers goes
+  Message other = Message::copy_of(pool, "something else that is written over what was freed");
+  EXPECT_EQ(message.text(), "the rest");
+}
+
 TEST(Message, IsUnchangedWhenThePoolRefuses) {
   const std::uint64_t first = tests::seed(1);
   unsigned refusals = 0;
