@@ -113,6 +113,7 @@ Result<std::unique_ptr<Endpoint>> Sim::dial(std::string_view address) {
                 std::to_string(endpoints_max) + " endpoints are open", "close some of them");
   auto endpoint = std::make_unique<SimEndpoint>(*this, *channel);
   endpoint->peer_address_ = "sim:" + std::string(address);
+  if (reliable()) shake_hands(*channel, sim_kind_open);
   return endpoint;
 }
 
@@ -145,8 +146,7 @@ SimChannel* Sim::open(SimAddress local, SimAddress peer) {
 
 void Sim::end(SimChannel& channel, Errc code) {
   if (channel.endpoint != nullptr) channel.endpoint->channel_ = nullptr;
-  if (reliable() && channel.peer_cookie != 0 && channel.gone == Errc::ok)
-    send_gone(channel.local, channel.peer, channel.peer_cookie, code, channel.fifo_floor);
+  if (reliable() && channel.gone == Errc::ok) send_gone(channel, code);
   if (channel.accepted) {
     accepted_.erase({channel.peer, channel.origin});
     departed_.emplace_back(Origin{channel.peer, channel.origin}, channel.last_counter);
@@ -158,23 +158,23 @@ void Sim::end(SimChannel& channel, Errc code) {
   table_[index].reset();
 }
 
-void Sim::send_gone(const SimAddress& from, const SimAddress& to, std::uint32_t cookie, Errc code,
-                    std::shared_ptr<std::uint64_t> fifo_floor) {
+// Tells the peer that this endpoint is gone; one that never learnt the peer's cookie is named by its own.
+void Sim::send_gone(const SimChannel& channel, Errc code) {
   auto packet = std::make_unique<SimPacket>();
-  packet->from = from;
-  packet->to = to;
+  packet->from = channel.local;
+  packet->to = channel.peer;
+  packet->sender_cookie = channel.cookie;
   packet->reliable = packet->single = packet->gone = true;
   packet->gone_code = code;
-  packet->gone_cookie = cookie;
-  packet->fifo_floor = std::move(fifo_floor);
+  packet->gone_cookie = channel.peer_cookie;
+  packet->fifo_floor = channel.fifo_floor;
   engine_.world().transmit(std::move(packet));
 }
 
 void Sim::crashed() {
   if (!reliable() || options_[option_death] == 0) return;
   for (const auto& channel : table_)
-    if (channel != nullptr && channel->peer_cookie != 0 && channel->gone == Errc::ok)
-      send_gone(channel->local, channel->peer, channel->peer_cookie, Errc::peer_lost, channel->fifo_floor);
+    if (channel != nullptr && channel->gone == Errc::ok) send_gone(*channel, Errc::peer_lost);
 }
 
 // ---- sending ----
@@ -221,7 +221,9 @@ void Sim::transmit(SimChannel& channel) {
 }
 
 void Sim::send(SimChannel& channel, SimPacketPtr packet) {
-  const auto kind = packet->setup ? FrameKind::setup : FrameKind::data;
+  const auto kind = packet->handshake != 0
+                        ? packet->handshake
+                        : static_cast<std::uint8_t>(packet->setup ? FrameKind::setup : FrameKind::data);
   packet->from = channel.local;
   packet->to = channel.peer;
   packet->sender_cookie = channel.cookie;
@@ -233,14 +235,23 @@ void Sim::send(SimChannel& channel, SimPacketPtr packet) {
   packet->uses_credit = reliable() && !packet->setup;
   packet->counter = channel.counter;
   if (packet->uses_credit) channel.outstanding.insert(channel.counter);
-  wire::encode(SimHeader{channel.peer_cookie, static_cast<std::uint8_t>(kind), channel.counter++},
-               packet->bytes.data());
+  wire::encode(SimHeader{channel.peer_cookie, kind, channel.counter++}, packet->bytes.data());
   if (packet->setup) {
     const std::uint32_t check =
         sim_check(channel.cookie, Bytes(packet->bytes).subspan(sim_header_bytes + sim_setup_bytes));
     wire::encode(SimSetup{channel.cookie, check}, packet->bytes.data() + sim_header_bytes);
   }
   engine_.world().transmit(std::move(packet));
+}
+
+void Sim::shake_hands(SimChannel& channel, std::uint8_t kind) {
+  auto packet = std::make_unique<SimPacket>();
+  packet->setup = true;
+  packet->handshake = kind;
+  packet->bytes.resize(sim_header_bytes + sim_setup_bytes);
+  ++channel.setups;
+  channel.staged.push_back(std::move(packet));
+  unflushed(channel);
 }
 
 void Sim::discard(SimChannel& channel, std::uint64_t linger_ns) {

@@ -4,8 +4,9 @@
 // A datagram carrier with the outer header of wire v1 for datagrams, {cookie 32 = receiver index, kind 4,
 // counter 60}; setup frames carry the sender's cookie after it. A first frame has cookie 0: a listener finds
 // its endpoint by (source, sender cookie), so that duplicates make no second one, also for a while after that
-// endpoint is gone. Any other unknown cookie, kind or length is dropped and counted, and nothing is allocated
-// for it. What it promises is an option, so that every stack can be tested on just what it bears:
+// endpoint is gone; reliable media send one of their own when they are dialled. Any other unknown cookie,
+// kind or length is dropped and counted, and nothing is allocated for it. What it promises is an option, so
+// that every stack can be tested on just what it bears:
 //
 //   datagram    lossy, unordered, duplicated; full inboxes drop; nobody says when the peer is gone (UDP)
 //   fabric      every frame arrives once, or with duplicates=yes at least once, in any order, but none is
@@ -39,7 +40,7 @@ struct SimHeader {
   std::uint64_t counter = 0;
   static constexpr auto fields = std::tuple{
       Field<&SimHeader::cookie>{"cookie", 32, "the receiver's endpoint; 0 in frames that open one"},
-      Field<&SimHeader::kind>{"kind", 4, "1 data, 2 setup"},
+      Field<&SimHeader::kind>{"kind", 4, "1 data, 2 setup; reliable media: 3 open, 4 opened"},
       Field<&SimHeader::counter>{"counter", 60, "frames this endpoint has sent before"}};
 };
 /// After it in setup frames, which are checked on every medium: link set-up comes before any checksum layer.
@@ -57,7 +58,7 @@ struct SimChannel;
 class Sim final : public Transport, private SimPort {
  public:
   static constexpr std::uint32_t endpoints_max = 8192;
-  static constexpr std::size_t first_frames_max = 64;
+  static constexpr std::size_t first_frames_max = 1024;
   static constexpr std::size_t departed_max = 256;  // remembered endpoints of listeners that are gone
 
   enum class Profile : std::uint8_t { datagram, fabric, stream };
@@ -132,7 +133,9 @@ class Sim final : public Transport, private SimPort {
   void drop(std::uint64_t& counter, const SimPacket& packet);
   void arrive_first(SimPacketPtr packet);
   void arrive_at(SimChannel& channel, SimPacketPtr packet);
+  void arrive_gone(SimPacketPtr packet);
   void accept(SimPacketPtr packet);
+  void shake_hands(SimChannel& channel, std::uint8_t kind);
   unsigned serve(std::uint32_t cookie, unsigned budget);
   unsigned report_end(SimChannel& channel);
   bool take_setup(SimChannel& channel);
@@ -141,8 +144,7 @@ class Sim final : public Transport, private SimPort {
   void wait_for_quota(SimChannel& channel, Quota& quota);
   void take_credit(SimChannel& channel, SimPacket& packet, Quota* quota);
   void starve(SimChannel& channel);
-  void send_gone(const SimAddress& from, const SimAddress& to, std::uint32_t cookie, Errc code,
-                 std::shared_ptr<std::uint64_t> fifo_floor);
+  void send_gone(const SimChannel& channel, Errc code);
   void discard(SimChannel& channel, std::uint64_t linger_ns);  // its endpoint closed
   void give_up(SimChannel& channel);                           // … and the linger time is over
   void trace(SimMark mark, std::string_view what);
@@ -201,6 +203,8 @@ class SimEndpoint final : public Endpoint {
   bool held_ = false;
   std::uint64_t frames_out_ = 0;
   std::uint64_t frames_in_ = 0;
+  std::uint64_t bytes_out_ = 0;
+  std::uint64_t bytes_in_ = 0;
   std::uint64_t holds_ = 0;
 };
 

@@ -13,6 +13,11 @@ namespace harness::transports {
 inline constexpr std::size_t sim_header_bytes = wire::bytes_of<SimHeader>;
 inline constexpr std::size_t sim_setup_bytes = wire::bytes_of<SimSetup>;
 
+// Reliable media open before any set-up frame: `open` makes the endpoint at the listener, `opened` tells its
+// cookie.
+inline constexpr std::uint8_t sim_kind_open = 3;
+inline constexpr std::uint8_t sim_kind_opened = 4;
+
 /// The check of a setup frame: of the sender's cookie and the bytes after the headers.
 inline std::uint32_t sim_check(std::uint32_t sender, Bytes frame) noexcept {
   std::uint32_t hash = 0x811c9dc5u ^ sender;

@@ -68,6 +68,7 @@ bool SimEndpoint::takes_data(std::uint32_t bytes) noexcept {
 
 void SimEndpoint::stage(SimPacketPtr packet) noexcept {
   ++frames_out_;
+  bytes_out_ += packet->bytes.size() - sim_header_bytes;
   ++channel_->pending;
   channel_->staged.push_back(std::move(packet));
   channel_->sim.unflushed(*channel_);
@@ -143,7 +144,9 @@ bool SimEndpoint::drained() const noexcept { return channel_ == nullptr || chann
 
 void SimEndpoint::describe(Describer& describer) const {
   describer.value("frames_out", frames_out_);
+  describer.value("bytes_out", bytes_out_);
   describer.value("frames_in", frames_in_);
+  describer.value("bytes_in", bytes_in_);
   describer.value("holds", holds_);
   describer.value("held", held_ ? 1 : 0);
   describer.value("waiting_out", channel_ != nullptr ? channel_->pending : 0);

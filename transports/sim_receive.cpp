@@ -19,28 +19,42 @@ void Sim::drop(std::uint64_t& counter, const SimPacket& packet) {
 }
 
 void Sim::arrive(SimPacketPtr packet) {
-  if (packet->gone) {
-    SimChannel* const channel = find(packet->gone_cookie);
-    if (channel == nullptr || channel->gone != Errc::ok || channel->peer != packet->from) return;
-    channel->gone = packet->gone_code;
-    return ready(*channel);
-  }
+  if (packet->gone) return arrive_gone(std::move(packet));
   if (packet->bytes.size() < sim_header_bytes) return drop(counters_.malformed, *packet);
   const auto header = wire::decode<SimHeader>(packet->bytes.data());
-  const bool is_setup = header.kind == static_cast<std::uint8_t>(FrameKind::setup);
-  if (!is_setup && header.kind != static_cast<std::uint8_t>(FrameKind::data))
-    return drop(counters_.malformed, *packet);
-  if (is_setup) {
+  const bool is_data = header.kind == static_cast<std::uint8_t>(FrameKind::data);
+  if (!is_data) {
+    const bool is_setup = header.kind == static_cast<std::uint8_t>(FrameKind::setup);
+    const bool is_handshake = header.kind == sim_kind_open || header.kind == sim_kind_opened;
+    if (!is_setup && !(is_handshake && reliable())) return drop(counters_.malformed, *packet);
     if (packet->bytes.size() < sim_header_bytes + sim_setup_bytes) return drop(counters_.malformed, *packet);
     const auto setup = wire::decode<SimSetup>(packet->bytes.data() + sim_header_bytes);
-    if (setup.check !=
-        sim_check(setup.sender, Bytes(packet->bytes).subspan(sim_header_bytes + sim_setup_bytes)))
-      return drop(counters_.malformed, *packet);
+    const Bytes body = Bytes(packet->bytes).subspan(sim_header_bytes + sim_setup_bytes);
+    if (setup.check != sim_check(setup.sender, body)) return drop(counters_.malformed, *packet);
     if (header.cookie == 0) return arrive_first(std::move(packet));
   }
   SimChannel* channel = find(header.cookie);
   if (channel == nullptr || channel->peer != packet->from) return drop(counters_.unknown_cookie, *packet);
   arrive_at(*channel, std::move(packet));
+}
+
+// The medium says that the peer's endpoint is gone. One that went before it knew our cookie is known by its
+// own.
+void Sim::arrive_gone(SimPacketPtr packet) {
+  std::uint32_t cookie = packet->gone_cookie;
+  if (cookie == 0) {
+    const auto found = accepted_.find({packet->from, packet->sender_cookie});
+    if (found == accepted_.end()) {
+      if (first_.size() < first_frames_max)
+        first_.push_back(std::move(packet));  // behind its own first frames
+      return engine_.wake();
+    }
+    cookie = found->second;
+  }
+  SimChannel* const channel = find(cookie);
+  if (channel == nullptr || channel->gone != Errc::ok || channel->peer != packet->from) return;
+  channel->gone = packet->gone_code;
+  ready(*channel);
 }
 
 void Sim::arrive_first(SimPacketPtr packet) {
@@ -49,10 +63,10 @@ void Sim::arrive_first(SimPacketPtr packet) {
   const Origin origin{packet->from, setup.sender};
   if (const auto found = accepted_.find(origin); found != accepted_.end())
     return arrive_at(*find(found->second), std::move(packet));
-  const auto listener = std::find_if(listeners_.begin(), listeners_.end(),
-                                     [&](const Listener& each) { return each.port == packet->to.port; });
-  if (listener == listeners_.end()) {
-    if (reliable()) send_gone(packet->to, packet->from, setup.sender, Errc::unreachable, nullptr);
+  const bool heard = std::any_of(listeners_.begin(), listeners_.end(),
+                                 [&](const Listener& each) { return each.port == packet->to.port; });
+  if (!heard) {
+    if (reliable()) engine_.world().refuse(*packet);
     return drop(counters_.no_listener, *packet);
   }
   for (const auto& [old, last_counter] : departed_)
@@ -64,7 +78,7 @@ void Sim::arrive_first(SimPacketPtr packet) {
 
 void Sim::arrive_at(SimChannel& channel, SimPacketPtr packet) {
   const auto header = wire::decode<SimHeader>(packet->bytes.data());
-  const bool is_setup = header.kind == static_cast<std::uint8_t>(FrameKind::setup);
+  const bool is_setup = header.kind != static_cast<std::uint8_t>(FrameKind::data);
   if (is_setup) {
     const auto setup = wire::decode<SimSetup>(packet->bytes.data() + sim_header_bytes);
     if (channel.peer_cookie == 0) channel.peer_cookie = setup.sender;
@@ -73,8 +87,12 @@ void Sim::arrive_at(SimChannel& channel, SimPacketPtr packet) {
   } else if (packet->bytes.size() > sim_header_bytes + facts_.max_message) {
     return drop(counters_.malformed, *packet);
   }
-  if (channel.closing) return drop(counters_.after_end, *packet);
   channel.last_counter = std::max(channel.last_counter, header.counter);
+  if (header.kind == sim_kind_open && channel.first_time(header.counter))
+    return shake_hands(channel, sim_kind_opened);
+  if (header.kind == sim_kind_open || header.kind == sim_kind_opened)
+    return (void)channel.first_time(header.counter);
+  if (channel.closing) return drop(counters_.after_end, *packet);
   auto& inbox = is_setup && profile_ != Profile::stream ? channel.setup_inbox : channel.inbox;
   if (!reliable() && inbox.size() >= channel.window) return drop(counters_.inbox_full, *packet);
   inbox.push_back({std::move(packet), header.counter, is_setup});
@@ -106,6 +124,10 @@ unsigned Sim::poll(unsigned budget) {
 }
 
 void Sim::accept(SimPacketPtr packet) {
+  if (packet->gone) {
+    if (accepted_.contains({packet->from, packet->sender_cookie})) arrive_gone(std::move(packet));
+    return;
+  }
   const auto setup = wire::decode<SimSetup>(packet->bytes.data() + sim_header_bytes);
   const Origin origin{packet->from, setup.sender};
   if (const auto found = accepted_.find(origin); found != accepted_.end())  // its twin came first
@@ -229,6 +251,7 @@ bool Sim::take_data(SimChannel& channel) {
   take_credit(channel, *packet, receiver.quota);
   if (slab == nullptr) return ++counters_.pool_empty, true;
   if (channel.first_time(counter) || !reliable()) ++endpoint.frames_in_;
+  endpoint.bytes_in_ += bytes;
   if (bytes != 0) std::memcpy(slab->bytes(), packet->bytes.data() + sim_header_bytes, bytes);
   Message message = Message::received(slab, 0, bytes);
   if (receiver.up.fn == &Receiver::ignore_data) ++counters_.no_receiver;

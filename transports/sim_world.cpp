@@ -315,7 +315,12 @@ void SimWorld::trace_packet(SimMark mark, const SimPacket& packet) {
   const std::uint32_t cookie = packet.bytes.size() >= 12 ? load<std::uint32_t>(packet.bytes.data()) : 0;
   const std::uint64_t rest = packet.bytes.size() >= 12 ? load<std::uint64_t>(packet.bytes.data() + 4) : 0;
   const auto kind = rest & 15;
-  const std::string_view name = packet.gone ? "gone" : kind == 1 ? "data" : kind == 2 ? "setup" : "?";
+  const std::string_view name = packet.gone ? "gone"
+                                : kind == 1 ? "data"
+                                : kind == 2 ? "setup"
+                                : kind == 3 ? "open"
+                                : kind == 4 ? "opened"
+                                            : "?";
   trace_.push_back(fmt::format("{:>12}.{:03} {} {:<6} {} {:08x} #{} {}B {:016x}", now_ns_ / 1000,
                                now_ns_ % 1000, static_cast<char>(mark),
                                fmt::format("{}>{}", name_of(packet.from.engine), name_of(packet.to.engine)),

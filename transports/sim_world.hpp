@@ -69,7 +69,8 @@ struct SimPacket {
   bool intact = true;   // never damaged
   bool uses_credit = false;
   std::uint64_t counter = 0;
-  bool setup = false;
+  bool setup = false;             // everything that is no data frame
+  std::uint8_t handshake = 0;     // a handshake frame of the medium itself: its kind
   bool gone = false;              // a notice of the medium: the sender's endpoint no longer exists
   Errc gone_code = Errc::ok;      // of that notice
   std::uint32_t gone_cookie = 0;  // whom it is for
@@ -250,6 +251,7 @@ class SimWorld {
   void trace_engine(SimMark mark, const SimEngine& engine, std::string_view what, std::uint64_t value);
   void trace_packet(SimMark mark, const SimPacket& packet);
   void give_credit(const SimPacket& packet);
+  void refuse(const SimPacket& packet);  // the sender hears that nobody listens
   [[nodiscard]] SimEngine* engine(std::uint32_t index) const noexcept;
   /// The engine of that name that is alive, or nullptr.
   [[nodiscard]] SimEngine* find(std::string_view name) const noexcept;
@@ -286,7 +288,6 @@ class SimWorld {
   bool leave(PathState& path, const SimPacket& packet, std::uint64_t& at_ns);
   void travel(PathState& path, SimPacketPtr packet, std::uint64_t at_ns);
   bool apply_faults(const SimPath& path, SimPacket& packet, std::uint64_t& at_ns);
-  void refuse(const SimPacket& packet);
   void lose(SimMark mark, const SimPacket& packet);
   void corrupt(SimPacket& packet);
   void schedule_all_timers();

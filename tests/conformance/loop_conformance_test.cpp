@@ -4,4 +4,4 @@
 
 namespace harness::tests {
 HARNESS_TRANSPORT_CONFORMANCE(Loop, [] { return std::make_unique<LoopMedium>(); });
-}
+}  // namespace harness::tests

@@ -301,7 +301,8 @@ std::vector<Case> frame_cases() {
        Defect::reuses_slabs},
       {"TakesAReceivedMessageBack", takes_a_received_message_back, Defect::drops_without_headroom},
       {"DestroysWhatItsReceiverLeaves", destroys_what_its_receiver_leaves, Defect::leaks_received},
-      {"ServesManyLinksWithoutMixingThemUp", serves_many_links_without_mixing_them_up, Defect::mixes_links},
+      {"ServesManyLinksWithoutMixingThemUp", serves_many_links_without_mixing_them_up, Defect::mixes_links,
+       property::reliable},
   };
 }
 

@@ -10,8 +10,7 @@ namespace {
 
 std::vector<std::string> failures_with(const Case& tried, Defect defect) {
   std::string skipped;
-  return run_case(
-      tried, [&] { return std::make_unique<LoopMedium>(defect); }, skipped);
+  return run_case(tried, [&] { return std::make_unique<LoopMedium>(defect); }, skipped);
 }
 
 class TransportSuite : public testing::TestWithParam<Case> {};

@@ -85,7 +85,22 @@ bool Trial::connect() {
   auto dialled = transport().dial(address);
   if (!expect(dialled.has_value(), "the dial failed")) return false;
   near.adopt(std::move(*dialled));
+  if (!medium_.opens_when_dialled() && !say_hello()) return false;
   return until([&] { return far.endpoint != nullptr; }, "the dial was not accepted");
+}
+
+// A set-up frame each way, so that both ends know each other; then as if nothing had been said.
+bool Trial::say_hello() {
+  expect(setup(near, "hello") == Errc::ok, "the first set-up frame was refused");
+  if (!until([&] { return far.setups.size() == 1; }, "the first set-up frame was lost")) return false;
+  expect(setup(far, "welcome") == Errc::ok, "the answer was refused");
+  if (!until([&] { return near.setups.size() == 1; }, "the answer was lost")) return false;
+  for (End* end : {&near, &far}) {
+    end->setups.clear();
+    end->order.clear();
+    end->calls = 0;
+  }
+  return true;
 }
 
 std::string Trial::pattern(std::uint32_t bytes, unsigned seed) {
@@ -152,6 +167,11 @@ std::vector<std::string> run_case(const Case& tried, const MakeMedium& make, std
   Acceptance acceptance;
   const std::unique_ptr<Medium> medium = make();
   std::vector<std::string> failures;
+  const Facts facts = medium->type().facts(OptionValues(medium->type().options), {});
+  if (!facts.word.covers(tried.needs)) {
+    skipped = "the medium does not promise " + property::to_string(tried.needs.without(facts.word));
+    return failures;
+  }
   {
     Trial trial(*medium, acceptance);
     tried.run(trial);

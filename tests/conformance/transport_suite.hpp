@@ -35,6 +35,10 @@ class Medium {
   [[nodiscard]] virtual std::string free_address() = 0;
   [[nodiscard]] virtual std::string nobodys_address() = 0;
   [[nodiscard]] virtual std::string malformed_address() = 0;
+  /// False: the listener sees a dialler with its first set-up frame, not before.
+  [[nodiscard]] virtual bool opens_when_dialled() { return true; }
+  /// False: the medium is a simulation, its allocations say nothing.
+  [[nodiscard]] virtual bool is_measured() { return true; }
   /// Lets the medium work until `done`; false when it never comes.
   virtual bool until(const std::function<bool()>& done) = 0;
   /// Lets the medium work until nothing happens any more.
@@ -122,6 +126,8 @@ class Trial {
   std::string address;  // without the transport's name
 
  private:
+  bool say_hello();
+
   Medium& medium_;
   std::vector<std::string> failures_;
   std::string skipped_;
@@ -132,6 +138,7 @@ struct Case {
   const char* name;
   void (*run)(Trial&);
   Defect broken_by;
+  Properties needs = {};  // media whose facts do not cover them skip the case
 };
 inline void PrintTo(const Case& tried, std::ostream* out) { *out << tried.name; }
 
