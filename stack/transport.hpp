@@ -74,8 +74,9 @@ class Endpoint {
     (void)options;
     return Errc::ok;
   }
-  /// Data frames sent and received so far: an orderly close over an unordered medium waits for the peer's
-  /// number.
+  /// Data frames sent so far; and of the peer's, how many were handed up without a gap from its first one on.
+  /// An orderly close over an unordered medium waits until the latter reaches the number the peer named:
+  /// frames that overtook others (control, sent after that number was named) must not stand in for them.
   [[nodiscard]] virtual std::uint64_t frames_sent() const noexcept = 0;
   [[nodiscard]] virtual std::uint64_t frames_received() const noexcept = 0;
 

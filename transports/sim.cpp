@@ -145,7 +145,10 @@ SimChannel* Sim::open(SimAddress local, SimAddress peer) {
 }
 
 void Sim::end(SimChannel& channel, Errc code) {
-  if (channel.endpoint != nullptr) channel.endpoint->channel_ = nullptr;
+  if (channel.endpoint != nullptr) {
+    channel.endpoint->frames_without_gap_ = channel.data_below;
+    channel.endpoint->channel_ = nullptr;
+  }
   if (reliable() && channel.gone == Errc::ok) send_gone(channel, code);
   if (channel.accepted) {
     accepted_.erase({channel.peer, channel.origin});

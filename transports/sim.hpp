@@ -181,7 +181,7 @@ class SimEndpoint final : public Endpoint {
   Errc send_setup(Message&& frame) noexcept override;
   Errc configure(const OptionValues& options) noexcept override;
   [[nodiscard]] std::uint64_t frames_sent() const noexcept override { return frames_out_; }
-  [[nodiscard]] std::uint64_t frames_received() const noexcept override { return frames_in_; }
+  [[nodiscard]] std::uint64_t frames_received() const noexcept override;
   void pause_receive(bool paused) noexcept override;
   void close(std::uint64_t linger_ns) noexcept override;
   [[nodiscard]] bool drained() const noexcept override;
@@ -203,6 +203,7 @@ class SimEndpoint final : public Endpoint {
   bool held_ = false;
   std::uint64_t frames_out_ = 0;
   std::uint64_t frames_in_ = 0;
+  std::uint64_t frames_without_gap_ = 0;  // once the channel has ended
   std::uint64_t bytes_out_ = 0;
   std::uint64_t bytes_in_ = 0;
   std::uint64_t holds_ = 0;

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <deque>
+#include <map>
 #include <set>
 
 #include <harness/transports/sim.hpp>
@@ -60,8 +61,10 @@ struct SimChannel {
   // in
   std::deque<Arrived> setup_inbox;  // the stream profile keeps everything in `inbox`
   std::deque<Arrived> inbox;
-  std::set<std::uint64_t> seen;  // counters received beyond seen_below; bounded by the peer's window
+  std::map<std::uint64_t, bool>
+      seen;  // counters received beyond seen_below, data or not; bounded by the window
   std::uint64_t seen_below = 0;
+  std::uint64_t data_below = 0;  // data frames among those below it
   std::uint64_t last_counter = 0;
   Quota* waits_for = nullptr;          // exhausted: it tells when there is room
   std::vector<SimPacketPtr> withheld;  // credit to give back then; at most `window` tickets without bytes
@@ -79,9 +82,10 @@ struct SimChannel {
   }
   void forget_quota() noexcept;
   /// Notes a counter; false when it came before.
-  bool first_time(std::uint64_t number) {
-    if (number < seen_below || !seen.insert(number).second) return false;
-    while (!seen.empty() && *seen.begin() == seen_below) {
+  bool first_time(std::uint64_t number, bool is_data) {
+    if (number < seen_below || !seen.emplace(number, is_data).second) return false;
+    while (!seen.empty() && seen.begin()->first == seen_below) {
+      data_below += seen.begin()->second ? 1u : 0u;
       seen.erase(seen.begin());
       ++seen_below;
     }

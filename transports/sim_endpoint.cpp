@@ -140,6 +140,11 @@ void SimEndpoint::close(std::uint64_t linger_ns) noexcept {
   channel_->sim.discard(*channel_, linger_ns);
 }
 
+std::uint64_t SimEndpoint::frames_received() const noexcept {
+  if (!facts_.word.covers(property::reliable)) return frames_in_;  // where frames are lost, gaps stay
+  return channel_ != nullptr ? channel_->data_below : frames_without_gap_;
+}
+
 bool SimEndpoint::drained() const noexcept { return channel_ == nullptr || channel_->drained(); }
 
 void SimEndpoint::describe(Describer& describer) const {

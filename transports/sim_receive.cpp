@@ -88,10 +88,10 @@ void Sim::arrive_at(SimChannel& channel, SimPacketPtr packet) {
     return drop(counters_.malformed, *packet);
   }
   channel.last_counter = std::max(channel.last_counter, header.counter);
-  if (header.kind == sim_kind_open && channel.first_time(header.counter))
+  if (header.kind == sim_kind_open && channel.first_time(header.counter, false))
     return shake_hands(channel, sim_kind_opened);
   if (header.kind == sim_kind_open || header.kind == sim_kind_opened)
-    return (void)channel.first_time(header.counter);
+    return (void)channel.first_time(header.counter, false);
   if (channel.closing) return drop(counters_.after_end, *packet);
   auto& inbox = is_setup && profile_ != Profile::stream ? channel.setup_inbox : channel.inbox;
   if (!reliable() && inbox.size() >= channel.window) return drop(counters_.inbox_full, *packet);
@@ -191,7 +191,7 @@ bool Sim::take_setup(SimChannel& channel) {
   Message message = Message::copy_of(
       engine_.pool(), Bytes(inbox.front().packet->bytes).subspan(sim_header_bytes + sim_setup_bytes));
   if (!message) return starve(channel), false;
-  channel.first_time(inbox.front().counter);
+  if (reliable()) channel.first_time(inbox.front().counter, false);
   inbox.pop_front();
   const Receiver receiver = channel.endpoint->receiver_;
   receiver.setup(receiver.self, message);
@@ -250,7 +250,7 @@ bool Sim::take_data(SimChannel& channel) {
   channel.inbox.pop_front();
   take_credit(channel, *packet, receiver.quota);
   if (slab == nullptr) return ++counters_.pool_empty, true;
-  if (channel.first_time(counter) || !reliable()) ++endpoint.frames_in_;
+  if (!reliable() || channel.first_time(counter, true)) ++endpoint.frames_in_;
   endpoint.bytes_in_ += bytes;
   if (bytes != 0) std::memcpy(slab->bytes(), packet->bytes.data() + sim_header_bytes, bytes);
   Message message = Message::received(slab, 0, bytes);

@@ -97,6 +97,23 @@ TEST(SimEndpoint, AFabricHandsUpWhatItGaveCreditForAlsoBeyondTheQuota) {
   EXPECT_EQ(pair.far.got.size(), 40u);
 }
 
+TEST(SimEndpoint, FramesThatOvertookALateOneDoNotStandInForIt) {
+  Pair pair(medium(Sim::Profile::fabric));
+  pair.connect();
+  pair.send(0, 3);
+  pair.world.run_for(1'000'000);
+  pair.world.path(pair.a, pair.b).delay_ns = 100'000'000;
+  pair.send(3, 1);
+  pair.world.run_for(10'000);
+  pair.world.path(pair.a, pair.b).delay_ns = 10'000;
+  pair.send(4, 5);
+  pair.world.run_for(1'000'000);
+  EXPECT_EQ(pair.far.got.size(), 8u);
+  EXPECT_EQ(pair.far.endpoint->frames_received(), 3u);
+  pair.world.run_for(100'000'000);
+  EXPECT_EQ(pair.far.endpoint->frames_received(), 9u);
+}
+
 TEST(SimEndpoint, ThePeersEndIsReportedAlthoughTheQuotaIsExhausted) {
   Pair pair(medium(Sim::Profile::stream));
   pair.connect();
