@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include <harness/apps/common/admin_runs.hpp>
+#include <harness/apps/common/admin_wire.hpp>
 #include <harness/stack/text.hpp>
 
 namespace harness::apps::admin {
@@ -143,7 +144,7 @@ std::string write_json(const T& value) {
 
 template <class T>
 Result<T> read_json(std::string_view text, bool strict) {
-  const json parsed = json::parse(text, nullptr, false);
+  const json parsed = too_deep(text) ? json(json::value_t::discarded) : json::parse(text, nullptr, false);
   if (parsed.is_discarded()) return fail(Errc::invalid, "this is no JSON", {}, {});
   T value;
   JsonReader reader(strict);

@@ -8,7 +8,7 @@ namespace harness::apps::admin {
 
 struct PingRequest {
   std::string link;
-  std::uint32_t count = 5, bytes = 0, interval_us = 200'000, timeout_ms = 5'000;
+  std::uint32_t count = 5, bytes = 0, interval_us = 200'000, timeout_ms = 5'000, duration_ms = 0;
   bool each = true;
   template <class Self, class Visit>
   static void fields(Self& self, Visit&& visit) {
@@ -17,6 +17,7 @@ struct PingRequest {
     visit("bytes", self.bytes, "of each, beside the header");
     visit("interval_us", self.interval_us, "between two; 0: the next when the answer is there");
     visit("timeout_ms", self.timeout_ms, "after which one counts as lost");
+    visit("duration_ms", self.duration_ms, "after which no more are sent; 0: no bound");
     visit("each", self.each, "report every answer as progress");
   }
 };

@@ -39,6 +39,7 @@ Error error_from(const json& from) {
 
 // The object of a line, its version checked and its id taken.
 Result<json> read_line(std::string_view line, std::uint64_t& id) {
+  if (too_deep(line)) return bad_line(fmt::format("it is nested deeper than {}", depth_max));
   json parsed = json::parse(line, nullptr, false);
   if (!parsed.is_object()) return bad_line("it is no JSON object");
   const auto number = parsed.find("id");
@@ -103,7 +104,7 @@ std::string write_reply(const Reply& reply) {
 }
 
 Result<std::uint64_t> cancelled_id(std::string_view params) {
-  const json parsed = json::parse(params, nullptr, false);
+  const json parsed = too_deep(params) ? json() : json::parse(params, nullptr, false);
   const auto id = parsed.is_object() ? parsed.find("id") : parsed.end();
   if (!parsed.is_object() || id == parsed.end() || !id->is_number_unsigned())
     return bad_line("cancel needs the id of a request");
@@ -117,6 +118,25 @@ std::string with_version(const std::string& object) {
 
 std::string error_json(const Error& error) {
   return fmt::format("{{\"v\":{},\"error\":{}}}", version, dump(to_json(error)));
+}
+
+bool too_deep(std::string_view text) noexcept {
+  unsigned depth = 0;
+  bool quoted = false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (quoted) {
+      if (c == '\\') ++i;
+      quoted = c != '"';
+    } else if (c == '"') {
+      quoted = true;
+    } else if (c == '[' || c == '{') {
+      if (++depth > depth_max) return true;
+    } else if ((c == ']' || c == '}') && depth != 0) {
+      --depth;
+    }
+  }
+  return false;
 }
 
 Errc errc_from(std::string_view name) noexcept {

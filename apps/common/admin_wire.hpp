@@ -51,6 +51,10 @@ std::string with_version(const std::string& object);
 /// {"v":1,"error":{…}}: what --json prints of an error. [any-thread]
 std::string error_json(const Error& error);
 
+/// Whether JSON is nested deeper than depth_max: looked at before it is parsed, since printing it recurses.
+bool too_deep(std::string_view json) noexcept;
+inline constexpr unsigned depth_max = 32;
+
 /// The code of a name that to_string gives; `io` for any other. [any-thread]
 Errc errc_from(std::string_view name) noexcept;
 

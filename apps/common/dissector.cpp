@@ -2,7 +2,11 @@
 // Field tables as Lua and as Markdown.
 #include <harness/apps/common/dissector.hpp>
 
+#include <algorithm>
+
 #include <fmt/format.h>
+
+#include <harness/apps/common/service_wire.hpp>
 
 namespace harness::apps {
 
@@ -13,6 +17,7 @@ namespace {
 constexpr const char* prelude = R"lua(-- Written by `harness docs dissector`; do not edit.
 local harness = Proto("harness", "Harness")
 local headers = {}
+local opaque = nil
 local interface_name = Field.new("frame.interface_name")
 
 local function bits(buffer, at, first, count)
@@ -37,6 +42,9 @@ local function show(buffer, at, tree, header)
     local text = string.format("%s: %d (%s)", field.name, value, field.doc)
     branch:add(buffer(at + from, to - from), text)
     first = first + field.bits
+    -- Behind a later part of a message, and in compressed bytes, no further header can be read.
+    if field.name == "offset" and header.carries and value ~= 0 then opaque = "a later part" end
+    if field.name == "original_bytes" then opaque = "compressed" end
   end
   return at + size
 end
@@ -58,18 +66,20 @@ function harness.dissector(buffer, pinfo, tree)
   pinfo.cols.protocol = "Harness"
   local names = interface_name()
   local at, shown = 0, {}
+  opaque = nil
   for name in string.gmatch(names and names.value or "payload", "[^,]+") do
-    if name ~= "payload" then
-      local form = headers[name] and choose(buffer, at, headers[name])
-      local after = form and show(buffer, at, tree, form)
-      if not after then
-        tree:add_expert_info(PI_MALFORMED, PI_ERROR, "header of " .. name .. " cut or unknown")
-        break
-      end
-      at = after
-      table.insert(shown, name)
+    if opaque or name == "payload" or at == buffer:len() then break end
+    local form = headers[name] and choose(buffer, at, headers[name])
+    local after = form and show(buffer, at, tree, form)
+    if not after then
+      tree:add_expert_info(PI_MALFORMED, PI_ERROR, "header of " .. name .. " cut or unknown")
+      break
     end
+    at = after
+    local whole = form.name == name or name == "service"
+    table.insert(shown, whole and form.name or name .. " " .. form.name)
   end
+  if opaque then table.insert(shown, opaque) end
   if at < buffer:len() then tree:add(buffer(at), string.format("payload (%d bytes)", buffer:len() - at)) end
   pinfo.cols.info = table.concat(shown, " / ") .. string.format(" payload %d", buffer:len() - at)
 end
@@ -96,8 +106,8 @@ void add_lua(std::string& out, std::string_view owner, std::span<const HeaderInf
                             quoted(field.doc));
       bits += field.bits;
     }
-    out += fmt::format("  {{name = {}, tag = {}, bits = {}, fields = {{\n{}  }}}},\n", quoted(header.name),
-                       header.tag, bits, fields);
+    out += fmt::format("  {{name = {}, tag = {}, bits = {}, carries = {}, fields = {{\n{}  }}}},\n",
+                       quoted(header.name), header.tag, bits, owner != service_name, fields);
   }
   out += "}\n";
 }
@@ -125,15 +135,16 @@ std::string dissector(const Catalogue& catalogue) {
   std::string out = prelude;
   for (const LayerType& layer : catalogue.layers())
     add_lua(out, layer.descriptor->name, layer.descriptor->headers);
+  add_lua(out, service_name, wire::service_headers());
   return out + epilogue;
 }
 
-std::string headers_at(const StackSpec& spec, std::size_t boundary) {
+std::string headers_at(const StackSpec& spec, std::size_t boundary, std::string_view top) {
   std::string names;
   for (std::size_t i = std::min(boundary, spec.layers.size()); i-- > 0;)
     if (!spec.layers[i].type->descriptor->headers.empty())
       names += std::string(spec.layers[i].type->descriptor->name) + ",";
-  return names + "payload";
+  return names + std::string(top);
 }
 
 std::string wire_tables(const Catalogue& catalogue) {
@@ -142,6 +153,7 @@ std::string wire_tables(const Catalogue& catalogue) {
     add_markdown(out, "Transport", transport.name, transport.headers);
   for (const LayerType& layer : catalogue.layers())
     add_markdown(out, "Layer", layer.descriptor->name, layer.descriptor->headers);
+  for (const HeaderInfo& header : wire::service_headers()) add_markdown(out, "Service", header.name, {&header, 1});
   return out;
 }
 

@@ -12,7 +12,7 @@ namespace harness::apps {
 PingRun::PingRun(Outbox& outbox, Clock clock, Options options, Each each, Done done)
     : outbox_(outbox), clock_(std::move(clock)), options_(options), each_(std::move(each)),
       done_(std::move(done)), timer_([](void* self) { static_cast<PingRun*>(self)->on_timer(); }, this),
-      next_due_ns_(outbox.engine().now_ns()) {
+      started_ns_(outbox.engine().now_ns()), next_due_ns_(started_ns_) {
   outbox_.add(*this);
   arm();
 }

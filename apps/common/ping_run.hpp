@@ -35,6 +35,7 @@ class PingRun final : private Producer {
     std::uint64_t interval_ns = 0;
     std::uint32_t bytes = 0;  // beside the header
     std::uint64_t timeout_ns = 5'000'000'000;
+    std::uint64_t duration_ns = ~std::uint64_t{0};  // after which no more are sent
   };
   using Each = std::function<void(std::uint32_t sequence, std::uint64_t rtt_ns)>;
   using Done = std::function<void(const PingReport&)>;
@@ -55,7 +56,8 @@ class PingRun final : private Producer {
   void on_timer();
   void arm();
   [[nodiscard]] bool sent_all() const noexcept {
-    return options_.count != 0 && report_.sent >= options_.count;
+    return (options_.count != 0 && report_.sent >= options_.count) ||
+           outbox_.engine().now_ns() - started_ns_ >= options_.duration_ns;
   }
   void finish();
 
@@ -66,7 +68,8 @@ class PingRun final : private Producer {
   Done done_;
   Timer timer_;
   std::map<std::uint32_t, std::uint64_t> outstanding_;  // sequence: when it was sent, engine time
-  std::uint64_t next_due_ns_ = 0;
+  std::uint64_t started_ns_;
+  std::uint64_t next_due_ns_;
   bool due_ = true;
   bool finished_ = false;
   PingReport report_;

@@ -47,6 +47,7 @@ void ping(Runtime& runtime, const admin::PingRequest& request, const admin::Call
   options.bytes = request.bytes;
   options.interval_ns = std::uint64_t{request.interval_us} * 1000;
   options.timeout_ns = std::max<std::uint64_t>(request.timeout_ms, 1) * 1'000'000;
+  if (request.duration_ms != 0) options.duration_ns = std::uint64_t{request.duration_ms} * 1'000'000;
   PingRun::Each each;
   if (request.each)
     each = [call](std::uint32_t sequence, std::uint64_t rtt_ns) {
@@ -230,16 +231,17 @@ admin::ReceiveResult receive_result(const std::string& peer, const ReceiveReport
 
 /// A client that waits for files.
 struct Waiting {
-  Waiting(Runtime& owner, admin::CallPointer asked)
-      : runtime(owner), call(std::move(asked)),
-        timer(
-            [](void* self) {
-              static_cast<Waiting*>(self)->give_up({Errc::timed_out,
-                                                    "nothing was sent to this node in time",
-                                                    {},
-                                                    "harness send FILE PEER, at the other node"});
-            },
-            this) {}
+  Waiting(Runtime& owner, admin::CallPointer asked, std::uint32_t timeout)
+      : runtime(owner), call(std::move(asked)), timeout_ms(timeout),
+        timer([](void* self) { static_cast<Waiting*>(self)->late(); }, this) {
+    const std::uint64_t now = runtime.engine().now_ns();
+    if (timeout_ms != 0) runtime.engine().timers().arm(timer, now + std::uint64_t{timeout_ms} * 1'000'000);
+  }
+  void late() {
+    give_up({Errc::timed_out, "nothing was sent to this node in time",
+             fmt::format("it waited {}", human_time(std::uint64_t{timeout_ms} * 1'000'000)),
+             "harness send FILE PEER, at the other node"});
+  }
   // Its order holds it; a transfer that has begun takes the order along.
   void give_up(Error error) {
     timer.cancel();
@@ -249,6 +251,7 @@ struct Waiting {
   }
   Runtime& runtime;
   admin::CallPointer call;
+  std::uint32_t timeout_ms;
   Timer timer;
   std::uint32_t order = 0;
 };
@@ -257,7 +260,7 @@ void receive(Runtime& runtime, const admin::ReceiveRequest& request, const admin
   if (!request.into.empty() && request.into.front() != '/')
     return call->fail({Errc::invalid, "the folder to receive into is not absolute",
                        "it is " + printable(request.into), "name it from the root"});
-  auto waiting = std::make_shared<Waiting>(runtime, call);
+  auto waiting = std::make_shared<Waiting>(runtime, call, request.timeout_ms);
   const auto done = [waiting](const std::string& peer, const ReceiveReport& report) {
     waiting->timer.cancel();
     if (report.total.error.code != Errc::ok) return waiting->call->fail(report.total.error);
@@ -270,9 +273,6 @@ void receive(Runtime& runtime, const admin::ReceiveRequest& request, const admin
     if (const auto at = weak.lock())
       at->give_up({Errc::cancelled, "nobody waits for files any more", {}, {}});
   });
-  if (request.timeout_ms != 0)
-    runtime.engine().timers().arm(waiting->timer,
-                                  runtime.engine().now_ns() + std::uint64_t{request.timeout_ms} * 1'000'000);
 }
 
 }  // namespace

@@ -56,6 +56,7 @@ Result<FoundLink> find_link(const Context& context, const std::string& name) {
   if (!nodes) return tl::unexpected<Error>(nodes.error());
   std::vector<FoundLink> found;
   std::vector<std::string> known;
+  std::vector<std::string> names;
   std::vector<bool> dialled;
   for (const LocalNode& node : *nodes) {
     auto client = admin::Client::connect(node.path);
@@ -64,7 +65,10 @@ Result<FoundLink> find_link(const Context& context, const std::string& name) {
     if (!list) continue;
     for (const admin::LinkStatus& link : list->links) {
       const std::string full = link.peer + "/" + link.name;
-      known.push_back(full);
+      if (link.role == "initiator" || nodes->size() == 1)
+        known.push_back(fmt::format("{} ({} to {})", link.name, node.name, link.peer));
+      names.push_back(link.name);
+      names.push_back(link.peer);
       if (name != full && name != link.name && name != link.peer) continue;
       auto own = admin::Client::connect(node.path);
       if (!own) continue;
@@ -79,16 +83,12 @@ Result<FoundLink> find_link(const Context& context, const std::string& name) {
   }
   if (found.size() == 1) return std::move(found.front());
   if (found.empty()) {
-    const std::vector<std::string_view> names(known.begin(), known.end());
-    std::vector<std::string_view> parts;
-    for (const std::string_view one : names) {
-      parts.push_back(one.substr(0, one.find('/')));
-      parts.push_back(one.substr(one.find('/') + 1));
-    }
+    const std::vector<std::string_view> parts(names.begin(), names.end());
     const std::string_view meant = text::closest(name, parts);
     return fail(
         Errc::not_found, "there is no link " + text::quoted(name),
-        known.empty() ? "the nodes that run here have none" : "there are " + text::list(std::span(names)),
+        known.empty() ? "the nodes that run here have none"
+                              : "there are " + text::list(std::span(std::as_const(known))),
         meant.empty() ? "harness link ls" : fmt::format("did you mean {}?", meant));
   }
   std::string all;

@@ -44,6 +44,10 @@ int main(int argc, char** argv) {
   harness::apps::add_node_up(cli);
   harness::apps::add_node_ls(cli);
   harness::apps::add_link(cli);
+  harness::apps::add_files(cli);
+  harness::apps::add_ping(cli);
+  harness::apps::add_tap(cli);
+  harness::apps::add_config(cli);
   harness::apps::add_stack(cli);
   harness::apps::add_layer(cli);
   harness::apps::add_doctor(cli);
