@@ -89,7 +89,7 @@ class Refused {
         return text::join({layers_[i]->name, ", between ", user, " and ", transport, ", takes it away"});
     }
     for (std::size_t i = 0; i < refusal_.layer && i < layers_.size(); ++i)
-      if (layers_[i]->contract.adds.intersects(missing))
+      if (layers_[i]->contract.adds.intersects(missing) && layers_[i]->name != user)
         return text::join({layers_[i]->name, " gives it, but stands above ", user});
     return text::join(
         {transport, " does not give it, nor does any layer between ", user, " and ", transport});
