@@ -7,6 +7,8 @@
 #include <sstream>
 
 #define TOML_EXCEPTIONS 0
+// Its parser asserts on some malformed keys just before it reports them: a typo must not end the process.
+#define TOML_ASSERT(expression) static_cast<void>(0)
 #include <fmt/format.h>
 #include <toml++/toml.h>
 

@@ -153,7 +153,8 @@ std::string wire_tables(const Catalogue& catalogue) {
     add_markdown(out, "Transport", transport.name, transport.headers);
   for (const LayerType& layer : catalogue.layers())
     add_markdown(out, "Layer", layer.descriptor->name, layer.descriptor->headers);
-  for (const HeaderInfo& header : wire::service_headers()) add_markdown(out, "Service", header.name, {&header, 1});
+  for (const HeaderInfo& header : wire::service_headers())
+    add_markdown(out, "Service", header.name, {&header, 1});
   return out;
 }
 

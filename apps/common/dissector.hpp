@@ -14,8 +14,8 @@ namespace harness::apps {
 
 /// Lua for `wireshark -X lua_script:…` or tshark: dissects captures of `harness tap` (link type USER0).
 std::string dissector(const Catalogue& catalogue);
-/// The interface name for bytes seen at `boundary` (0: above the top layer) of a stack. `top`: what the application's
-/// messages are, "payload" or, on the links of a node of ours, service_name.
+/// The interface name for bytes seen at `boundary` (0: above the top layer) of a stack. `top`: what the
+/// application's messages are, "payload" or, on the links of a node of ours, service_name.
 std::string headers_at(const StackSpec& spec, std::size_t boundary, std::string_view top = "payload");
 /// Messages that begin with a header of service_wire.hpp.
 inline constexpr std::string_view service_name = "service";

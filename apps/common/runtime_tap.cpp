@@ -96,7 +96,8 @@ class TapSession {
     const StackSpec& spec = link_->stack()->spec();
     admin::TapProgress progress{link_->name(), slot_.peer, spec.text(), {}, {}};
     for (const std::size_t boundary : where) {
-      progress.interfaces.push_back({std::string(spec.name_of(boundary)), headers_at(spec, boundary, service_name)});
+      progress.interfaces.push_back(
+          {std::string(spec.name_of(boundary)), headers_at(spec, boundary, service_name)});
     }
     (void)call_->progress(admin::write_json(progress));
   }

@@ -85,11 +85,10 @@ Result<FoundLink> find_link(const Context& context, const std::string& name) {
   if (found.empty()) {
     const std::vector<std::string_view> parts(names.begin(), names.end());
     const std::string_view meant = text::closest(name, parts);
-    return fail(
-        Errc::not_found, "there is no link " + text::quoted(name),
-        known.empty() ? "the nodes that run here have none"
+    return fail(Errc::not_found, "there is no link " + text::quoted(name),
+                known.empty() ? "the nodes that run here have none"
                               : "there are " + text::list(std::span(std::as_const(known))),
-        meant.empty() ? "harness link ls" : fmt::format("did you mean {}?", meant));
+                meant.empty() ? "harness link ls" : fmt::format("did you mean {}?", meant));
   }
   std::string all;
   for (const FoundLink& one : found)

@@ -41,7 +41,8 @@ CLI::Option* bind(CLI::App& verb, const Argument& argument) {
   const std::string doc(argument.doc);
   if (argument.kind == Kind::flag) return verb.add_flag(name, doc);
   CLI::Option* option = verb.add_option(name, doc);
-  if (argument.kind == Kind::words) option->expected(1, CLI::detail::expected_max_vector_size)->allow_extra_args();
+  if (argument.kind == Kind::words)
+    option->expected(1, CLI::detail::expected_max_vector_size)->allow_extra_args();
   if (argument.kind == Kind::options) option->take_all();
   if (!argument.value.empty()) option->type_name(std::string(argument.value));
   if (!argument.otherwise.empty()) option->default_str(std::string(argument.otherwise));

@@ -83,7 +83,10 @@ constexpr Descriptor heartbeat{.name = "heartbeat",
 constexpr Descriptor checksum{.name = "checksum",
                               .summary = "notices damage",
                               .header_bytes_max = 4,
-                              .contract = {.requires_below = message, .adds = checked32, .clears = whole(Axis::one_sided), .cost = {0, 20, 4}},
+                              .contract = {.requires_below = message,
+                                           .adds = checked32,
+                                           .clears = whole(Axis::one_sided),
+                                           .cost = {0, 20, 4}},
                               .place = 90};
 constexpr Descriptor encrypt{
     .name = "encrypt",

@@ -55,8 +55,8 @@ class Judge {
     return frame;
   }
 
-  /// Sends messages [from, to) as fast as the stack lets them, then runs until [0, to) has come or time is over.
-  /// Returns the first that was not sent.
+  /// Sends messages [from, to) as fast as the stack lets them, then runs until [0, to) has come or time is
+  /// over. Returns the first that was not sent.
   int play(World& world, int from, int to, unsigned ticks = ticks_max, unsigned at_once = 1) const {
     const bool puts = claimed(property::put_emulated);
     const int expected = to + (puts ? (to + 3) / 4 : 0);
@@ -97,7 +97,8 @@ class Judge {
   void ask_delivery(const World& world) {
     std::map<int, unsigned> times;
     std::map<unsigned, int> last;
-    bool whole = true, in_order = true, undamaged = true, in_place = true, right_channel = true, applied = true;
+    bool whole = true, in_order = true, undamaged = true, in_place = true, right_channel = true,
+         applied = true;
     for (const Frame& frame : world.b.delivered) {
       if (frame.kind == Kind::control) continue;
       ++times[frame.id];

@@ -252,7 +252,8 @@ class Heartbeat : public Player {
   void tick() override {
     if (world->now - heard_ > 300) (side_b ? world->b : world->a).told_of_death = true;
     bool waiting = false;
-    for (const Player* player = below; player != nullptr; player = player->below) waiting = waiting || player->full();
+    for (const Player* player = below; player != nullptr; player = player->below)
+      waiting = waiting || player->full();
     if (waiting || world->now - sent_ < 5) return;
     sent_ = world->now;
     Frame beat;
@@ -280,8 +281,8 @@ class Checksum : public Player {
   }
 };
 
-/// encrypt: what is above is sealed; what was changed, made up or seen before is dropped, and closes the link where the
-/// medium itself never loses.
+/// encrypt: what is above is sealed; what was changed, made up or seen before is dropped, and closes the link
+/// where the medium itself never loses.
 class Encrypt : public Player {
   void down(Frame frame) override {
     frame.headers.push_back({'e', ++sent_});

@@ -36,9 +36,9 @@ struct Frame {
   bool forged = false;  // made or changed by the attacker
   bool sealed = false;  // unreadable, unchangeable
   bool compressed = false;
-  bool native = false;             // a put by the medium itself
-  bool applied = false;            // a put that reached its memory
-  bool copied = false;             // not the sender's bytes in place any more
+  bool native = false;   // a put by the medium itself
+  bool applied = false;  // a put that reached its memory
+  bool copied = false;   // not the sender's bytes in place any more
   std::uint32_t size(const std::map<char, std::uint32_t>& header_bytes) const;
 };
 
@@ -53,8 +53,8 @@ class Player {
   virtual void tick() {}
   virtual void forget() {}                                   // the link was cut: state of this epoch is gone
   [[nodiscard]] virtual bool full() const { return false; }  // asks the application to wait
-  virtual bool put(Frame&) { return false; }  // true: a put of the application begins here
-  [[nodiscard]] virtual std::size_t waiting() const { return 0; }  // frames kept on the way up
+  virtual bool put(Frame&) { return false; }                 // true: a put of the application begins here
+  [[nodiscard]] virtual std::size_t waiting() const { return 0; }       // frames kept on the way up
   [[nodiscard]] virtual bool keeps_over_cuts() const { return false; }  // and so does all above it
   Player* above = nullptr;
   Player* below = nullptr;
@@ -90,11 +90,11 @@ class World {
   World(const Played& stack, std::uint64_t seed);
 
   void send(Frame frame) { tops_[0]->down(std::move(frame)); }
-  void put(Frame frame);       // through the topmost player that puts; without one, as a message
+  void put(Frame frame);  // through the topmost player that puts; without one, as a message
   [[nodiscard]] bool full() const;
   [[nodiscard]] bool path_full(bool from_b) const;
-  /// For another received frame, all layers counted; the first missing one only needs the application's room, or
-  /// nothing that waits for it could ever go.
+  /// For another received frame, all layers counted; the first missing one only needs the application's room,
+  /// or nothing that waits for it could ever go.
   [[nodiscard]] bool has_room(bool at_b, bool first) const;
   void turn();  // one tick
   void cut();   // everything on the way is lost, and every state below the topmost `resume`
@@ -109,12 +109,12 @@ class World {
   bool closed_as_corrupt = false;
   unsigned touched_by_forger = 0;  // a layer changed its state because of bytes that are not the peer's
   unsigned expanded_for_forger = 0;
-  unsigned naked_control = 0;  // control bytes that anyone can read and change, on an exposed medium
-  unsigned naked_bodies = 0;   // application bytes likewise
-  unsigned plain_bodies = 0;   // data that went out uncompressed
+  unsigned naked_control = 0;     // control bytes that anyone can read and change, on an exposed medium
+  unsigned naked_bodies = 0;      // application bytes likewise
+  unsigned plain_bodies = 0;      // data that went out uncompressed
   std::map<int, unsigned> split;  // how often a message was cut into parts, over both sides
   unsigned lost = 0;              // frames, to the medium
-  unsigned too_large = 0;          // frames that the medium does not take
+  unsigned too_large = 0;         // frames that the medium does not take
   std::size_t in_flight_most = 0;
   std::map<char, std::uint32_t> header_bytes;
   Medium medium;

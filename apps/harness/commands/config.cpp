@@ -26,7 +26,8 @@ Result<admin::Config> config_of(Context& context) {
   auto cluster = read_cluster(chosen_cluster(context), context.catalogue, context.arguments.texts("--set"));
   if (!cluster) return tl::unexpected<Error>(cluster.error());
   admin::Config config{cluster->name, cluster->file, {}};
-  for (const Setting& setting : cluster->settings) config.settings.push_back({setting.path, setting.value, setting.origin});
+  for (const Setting& setting : cluster->settings)
+    config.settings.push_back({setting.path, setting.value, setting.origin});
   return config;
 }
 
@@ -50,11 +51,16 @@ Result<ExitCode> show(Context& context) {
 }  // namespace
 
 void add_config(Cli& cli) {
-  TableCommand::add(cli, {"config", "settings in force", "show", "Shows every setting of a cluster file, defaults too, and with --origin where each comes from.",
-                          arguments,
-                          {{"harness config show --cluster examples/cluster.toml --origin", true},
-                           {"harness config show --cluster examples/cluster.toml --set links.derived.quota=32MiB --json", true}},
-                          &show});
+  TableCommand::add(
+      cli,
+      {"config",
+       "settings in force",
+       "show",
+       "Shows every setting of a cluster file, defaults too, and with --origin where each comes from.",
+       arguments,
+       {{"harness config show --cluster examples/cluster.toml --origin", true},
+        {"harness config show --cluster examples/cluster.toml --set links.derived.quota=32MiB --json", true}},
+       &show});
 }
 
 }  // namespace harness::apps

@@ -21,8 +21,12 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr Argument send_arguments[] = {
-    {"path", Argument::Kind::words, "files and folders, or - for standard input; last, the LINK or peer",
-     "PATH", {}, true},
+    {"path",
+     Argument::Kind::words,
+     "files and folders, or - for standard input; last, the LINK or peer",
+     "PATH",
+     {},
+     true},
     {"--as", Argument::Kind::option, "name of standard input at the receiver", "NAME", "stdin"},
     {"--sync", Argument::Kind::flag, "the receiver writes to disk before a file gets its name"},
     node_option,
@@ -31,8 +35,8 @@ constexpr Argument send_arguments[] = {
 std::string failures_text(const std::vector<admin::FailureValue>& failures, std::uint32_t count) {
   std::string text;
   for (const admin::FailureValue& failure : failures)
-    text += fmt::format("\n  {}: {}{}{}", printable(failure.path), failure.what, failure.because.empty() ? "" : ": ",
-                        failure.because);
+    text += fmt::format("\n  {}: {}{}{}", printable(failure.path), failure.what,
+                        failure.because.empty() ? "" : ": ", failure.because);
   if (count > failures.size()) text += fmt::format("\n  … and {} more", count - failures.size());
   return text;
 }
@@ -59,7 +63,8 @@ Result<admin::SendRequest> send_request(const Context& context, std::vector<std:
   for (const std::string& path : paths) {
     if (path == "-") {
       if (paths.size() > 1)
-        return fail(Errc::invalid, "standard input is sent alone", "other paths stand beside -", "send them in two commands");
+        return fail(Errc::invalid, "standard input is sent alone", "other paths stand beside -",
+                    "send them in two commands");
       request.stream = true;
       request.as = context.arguments.text("--as");
     } else {
@@ -73,8 +78,8 @@ Result<admin::SendRequest> send_request(const Context& context, std::vector<std:
 Result<ExitCode> send(Context& context) {
   std::vector<std::string> paths = context.arguments.texts("path");
   if (paths.size() < 2)
-    return fail(Errc::invalid, "send what, where to?", fmt::format("only {} was given", printable(paths.front())),
-                "harness send FILE PEER");
+    return fail(Errc::invalid, "send what, where to?",
+                fmt::format("only {} was given", printable(paths.front())), "harness send FILE PEER");
   const std::string target = paths.back();
   paths.pop_back();
   auto request = send_request(context, paths);
@@ -89,7 +94,8 @@ Result<ExitCode> send(Context& context) {
   if (!pumped && pumped.error().code == Errc::cancelled) return tl::unexpected<Error>(pumped.error());
   auto json = found->client.wait(*id, &context.interrupts, [&](const std::string& progress) {
     if (auto now = admin::read_json<admin::TransferResult>(progress))
-      context.status(fmt::format("{} sent, {}", human_bytes(now->bytes), human_rate(now->bytes, now->elapsed_ns)));
+      context.status(
+          fmt::format("{} sent, {}", human_bytes(now->bytes), human_rate(now->bytes, now->elapsed_ns)));
   });
   if (!json) return tl::unexpected<Error>(json.error());
   auto result = admin::read_json<admin::TransferResult>(*json);
@@ -110,8 +116,10 @@ Result<ExitCode> send(Context& context) {
 
 constexpr Argument recv_arguments[] = {
     {"--from", Argument::Kind::option, "only from this node", "NODE"},
-    {"--into", Argument::Kind::option, "the folder to write to, or - for standard output; else the node's own", "FOLDER"},
-    {"--timeout", Argument::Kind::option, "how long to wait for a transfer to begin, as in 30s; 0s: for ever", "TIME", "0s"},
+    {"--into", Argument::Kind::option,
+     "the folder to write to, or - for standard output; else the node's own", "FOLDER"},
+    {"--timeout", Argument::Kind::option, "how long to wait for a transfer to begin, as in 30s; 0s: for ever",
+     "TIME", "0s"},
     node_option,
 };
 
@@ -120,7 +128,8 @@ Result<> to_output(const admin::ReceiveResult& result) {
   for (const admin::ReceivedFileValue& file : result.list) {
     std::ifstream stream(result.folder + "/" + file.path, std::ios::binary);
     if (file.bytes != 0 && !(std::cout << stream.rdbuf()))
-      return fail(Errc::io, "cannot copy " + printable(file.path) + " to standard output", {}, "receive into a folder: --into FOLDER");
+      return fail(Errc::io, "cannot copy " + printable(file.path) + " to standard output", {},
+                  "receive into a folder: --into FOLDER");
   }
   std::cout.flush();
   return {};
@@ -149,25 +158,37 @@ Result<ExitCode> recv(Context& context) {
     Table table({{"FILE"}, {"SIZE", Table::Align::right}, {"SHA-256"}});
     for (const admin::ReceivedFileValue& file : result->list)
       table.row({printable(file.path), human_bytes(file.bytes), file.sha256});
-    context.print(fmt::format("{} from {} in {}\n{}", human_count(result->files, "file", "files"), result->peer,
-                              printable(result->folder), table.empty() ? "" : table.text()));
+    context.print(fmt::format("{} from {} in {}\n{}", human_count(result->files, "file", "files"),
+                              result->peer, printable(result->folder), table.empty() ? "" : table.text()));
   }
   if (result->failed == 0) return ExitCode::ok;
-  (void)report(context.common, {Errc::io, human_count(result->failed, "entry", "entries") + " could not be written",
-                                failures_text(result->failures, result->failed), "the sender was told"});
+  (void)report(context.common,
+               {Errc::io, human_count(result->failed, "entry", "entries") + " could not be written",
+                failures_text(result->failures, result->failed), "the sender was told"});
   return ExitCode::partial;
 }
 
 }  // namespace
 
 void add_files(Cli& cli) {
-  TableCommand::add(cli, {"", "", "send", "Sends files, folders or standard input to a node; each is verified by SHA-256 there.",
-                          send_arguments,
-                          {{"harness send notes.txt b"}, {"harness send src docs b/packed --sync"}, {"tar c . | harness send - b --as all.tar"}},
-                          &send});
-  TableCommand::add(cli, {"", "", "recv", "Waits for the next transfer to a node that runs here, and tells what came.",
+  TableCommand::add(cli,
+                    {"",
+                     "",
+                     "send",
+                     "Sends files, folders or standard input to a node; each is verified by SHA-256 there.",
+                     send_arguments,
+                     {{"harness send notes.txt b"},
+                      {"harness send src docs b/packed --sync"},
+                      {"tar c . | harness send - b --as all.tar"}},
+                     &send});
+  TableCommand::add(cli, {"",
+                          "",
+                          "recv",
+                          "Waits for the next transfer to a node that runs here, and tells what came.",
                           recv_arguments,
-                          {{"harness recv --node b"}, {"harness recv --node b --from a --into inbox --timeout 30s"}, {"harness recv --node b --into - | tar t"}},
+                          {{"harness recv --node b"},
+                           {"harness recv --node b --from a --into inbox --timeout 30s"},
+                           {"harness recv --node b --into - | tar t"}},
                           &recv});
 }
 

@@ -14,12 +14,14 @@ namespace harness::apps {
 namespace {
 
 constexpr std::uint64_t size_max = 64u << 20;
-constexpr Argument link_argument{"link", Argument::Kind::word, "a link's name, a peer's name, or PEER/LINK", "LINK", {}, true};
+constexpr Argument link_argument{
+    "link", Argument::Kind::word, "a link's name, a peer's name, or PEER/LINK", "LINK", {}, true};
 
 constexpr Argument ping_arguments[] = {
     link_argument,
     {"--count", Argument::Kind::option, "how many; 0: until Ctrl-C", "N", "5"},
-    {"--interval", Argument::Kind::option, "between two; 0s: the next when the answer is there", "TIME", "200ms"},
+    {"--interval", Argument::Kind::option, "between two; 0s: the next when the answer is there", "TIME",
+     "200ms"},
     {"--size", Argument::Kind::option, "bytes of each, beside the header", "SIZE", "56"},
     {"--timeout", Argument::Kind::option, "after which one counts as lost", "TIME", "5s"},
     node_option,
@@ -47,25 +49,31 @@ Result<ExitCode> ping(Context& context) {
   auto found = find_link(context, context.arguments.text("link"));
   if (!found) return tl::unexpected<Error>(found.error());
   request->link = found->link;
-  auto result = found->client.ask<admin::PingResult>("link.ping", *request, &context.interrupts, [&](const std::string& json) {
-    if (auto answer = admin::read_json<admin::PingAnswer>(json))
-      context.print(fmt::format("{} to {}: {:>4}  {}\n", found->node, found->peer, answer->sequence + 1, human_time(answer->rtt_ns)));
-  });
+  auto result = found->client.ask<admin::PingResult>(
+      "link.ping", *request, &context.interrupts, [&](const std::string& json) {
+        if (auto answer = admin::read_json<admin::PingAnswer>(json))
+          context.print(fmt::format("{} to {}: {:>4}  {}\n", found->node, found->peer, answer->sequence + 1,
+                                    human_time(answer->rtt_ns)));
+      });
   if (!result) return tl::unexpected<Error>(result.error());
   if (context.common.json) {
     context.print_json(admin::write_json(*result));
   } else {
-    context.print(fmt::format("{} of {} came back over {}: min {}, p50 {}, p99 {}, max {}\n", result->received,
-                              human_count(result->sent, "ping", "pings"), result->stack, human_time(result->min_ns),
-                              human_time(result->p50_ns), human_time(result->p99_ns), human_time(result->max_ns)));
+    context.print(fmt::format("{} of {} came back over {}: min {}, p50 {}, p99 {}, max {}\n",
+                              result->received, human_count(result->sent, "ping", "pings"), result->stack,
+                              human_time(result->min_ns), human_time(result->p50_ns),
+                              human_time(result->p99_ns), human_time(result->max_ns)));
   }
   if (result->received != 0) return ExitCode::ok;
-  return fail(Errc::timed_out, "no ping came back", fmt::format("{} were sent to {}", result->sent, result->peer), "harness link show " + found->link);
+  return fail(Errc::timed_out, "no ping came back",
+              fmt::format("{} were sent to {}", result->sent, result->peer),
+              "harness link show " + found->link);
 }
 
 constexpr Argument bench_arguments[] = {
     link_argument,
-    {"--size", Argument::Kind::options, "bytes of each message; may be repeated; else 64, 4KiB and 256KiB", "SIZE"},
+    {"--size", Argument::Kind::options, "bytes of each message; may be repeated; else 64, 4KiB and 256KiB",
+     "SIZE"},
     {"--duration", Argument::Kind::option, "of each measurement", "TIME", "1s"},
     node_option,
 };
@@ -102,7 +110,8 @@ Result<BenchRow> measure(Context& context, FoundLink& found, std::uint32_t bytes
 
 std::string rate(const admin::LoadResult& load) {
   if (load.elapsed_ns == 0) return "–";
-  return fmt::format("{:.0f}/s", static_cast<double>(load.received) * 1e9 / static_cast<double>(load.elapsed_ns));
+  return fmt::format("{:.0f}/s",
+                     static_cast<double>(load.received) * 1e9 / static_cast<double>(load.elapsed_ns));
 }
 
 Result<std::vector<std::uint32_t>> sizes(const Context& context) {
@@ -124,23 +133,32 @@ Result<ExitCode> bench(Context& context) {
   if (!duration) return tl::unexpected<Error>(duration.error());
   auto found = find_link(context, context.arguments.text("link"));
   if (!found) return tl::unexpected<Error>(found.error());
-  Table table({{"SIZE", Table::Align::right}, {"P50", Table::Align::right}, {"P99", Table::Align::right}, {"P99.9", Table::Align::right},
-               {"MAX", Table::Align::right}, {"RATE", Table::Align::right}, {"GOODPUT", Table::Align::right}});
+  Table table({{"SIZE", Table::Align::right},
+               {"P50", Table::Align::right},
+               {"P99", Table::Align::right},
+               {"P99.9", Table::Align::right},
+               {"MAX", Table::Align::right},
+               {"RATE", Table::Align::right},
+               {"GOODPUT", Table::Align::right}});
   std::string json;
   std::string stack;
   for (const std::uint32_t bytes : *wanted) {
     auto row = measure(context, *found, bytes, static_cast<std::uint32_t>(*duration / 1000));
     if (!row) return tl::unexpected<Error>(row.error());
     stack = row->load.stack;
-    json += fmt::format("{}{{\"bytes\":{},\"latency\":{},\"load\":{}}}", json.empty() ? "" : ",", bytes, admin::write_json(row->latency), admin::write_json(row->load));
-    table.row({human_bytes(bytes), human_time(row->latency.p50_ns), human_time(row->latency.p99_ns), human_time(row->latency.p999_ns),
-               human_time(row->latency.max_ns), rate(row->load), human_rate(row->load.bytes, row->load.elapsed_ns)});
+    json += fmt::format("{}{{\"bytes\":{},\"latency\":{},\"load\":{}}}", json.empty() ? "" : ",", bytes,
+                        admin::write_json(row->latency), admin::write_json(row->load));
+    table.row({human_bytes(bytes), human_time(row->latency.p50_ns), human_time(row->latency.p99_ns),
+               human_time(row->latency.p999_ns), human_time(row->latency.max_ns), rate(row->load),
+               human_rate(row->load.bytes, row->load.elapsed_ns)});
   }
   context.status("");
   if (context.common.json) {
     context.print_json("{\"measured\":[" + json + "]}");
   } else {
-    context.print(fmt::format("{} to {} over {}; round trips, one after the other; then messages in one direction\n\n{}", found->node, found->peer, stack, table.text()));
+    context.print(fmt::format(
+        "{} to {} over {}; round trips, one after the other; then messages in one direction\n\n{}",
+        found->node, found->peer, stack, table.text()));
   }
   return ExitCode::ok;
 }
@@ -148,10 +166,22 @@ Result<ExitCode> bench(Context& context) {
 }  // namespace
 
 void add_ping(Cli& cli) {
-  TableCommand::add(cli, {"", "", "ping", "Sends pings over a link and tells how long each took.", ping_arguments,
-                          {{"harness ping b"}, {"harness ping derived --count 1000 --interval 0s --size 64 --json"}}, &ping});
-  TableCommand::add(cli, {"", "", "bench", "Measures a link: latency as percentiles, messages a second, goodput.", bench_arguments,
-                          {{"harness bench derived"}, {"harness bench b/packed --size 64 --size 1MiB --duration 5s --json"}}, &bench});
+  TableCommand::add(
+      cli, {"",
+            "",
+            "ping",
+            "Sends pings over a link and tells how long each took.",
+            ping_arguments,
+            {{"harness ping b"}, {"harness ping derived --count 1000 --interval 0s --size 64 --json"}},
+            &ping});
+  TableCommand::add(cli, {"",
+                          "",
+                          "bench",
+                          "Measures a link: latency as percentiles, messages a second, goodput.",
+                          bench_arguments,
+                          {{"harness bench derived"},
+                           {"harness bench b/packed --size 64 --size 1MiB --duration 5s --json"}},
+                          &bench});
 }
 
 }  // namespace harness::apps

@@ -21,8 +21,10 @@ namespace {
 
 constexpr Argument arguments[] = {
     {"link", Argument::Kind::word, "a link's name, a peer's name, or PEER/LINK", "LINK"},
-    {"--at", Argument::Kind::options, "watch above this layer or transport; may be repeated; else everywhere", "LAYER"},
-    {"--write,-w", Argument::Kind::option, "a pcapng file, or - for standard output; else one line a message", "FILE"},
+    {"--at", Argument::Kind::options, "watch above this layer or transport; may be repeated; else everywhere",
+     "LAYER"},
+    {"--write,-w", Argument::Kind::option, "a pcapng file, or - for standard output; else one line a message",
+     "FILE"},
     {"--snap", Argument::Kind::option, "at most so many bytes of each message", "SIZE", "65535"},
     {"--count", Argument::Kind::option, "end after so many messages; 0: at Ctrl-C", "N", "0"},
     {"--dissector", Argument::Kind::flag, "print the Lua dissector for Wireshark instead"},
@@ -42,18 +44,24 @@ class Sink {
   Result<> open() {
     if (file_.empty()) return {};
     stream_ = file_ == "-" ? stdout : std::fopen(file_.c_str(), "wbe");
-    if (stream_ == nullptr) return tl::unexpected<Error>(system_error(errno, "cannot write " + printable(file_)));
+    if (stream_ == nullptr)
+      return tl::unexpected<Error>(system_error(errno, "cannot write " + printable(file_)));
     return {};
   }
   void hear(const admin::TapProgress& progress) {
     for (const admin::TapInterface& interface : progress.interfaces) {
-      if (interfaces_.empty()) write(pcapng::section(fmt::format("harness {}", config::version), progress.stack));
-      write(pcapng::interface(interface.headers, fmt::format("{} to {} above {}: {}", progress.link, progress.peer, interface.at, progress.stack), 0));
+      if (interfaces_.empty())
+        write(pcapng::section(fmt::format("harness {}", config::version), progress.stack));
+      write(pcapng::interface(
+          interface.headers,
+          fmt::format("{} to {} above {}: {}", progress.link, progress.peer, interface.at, progress.stack),
+          0));
       interfaces_.push_back(interface);
     }
     for (const admin::TapPacket& packet : progress.packets) take(packet);
     if (stream_ != nullptr) std::fflush(stream_);
-    if (stream_ != nullptr && file_ != "-") context_.status(fmt::format("{} captured", human_count(count_, "message", "messages")));
+    if (stream_ != nullptr && file_ != "-")
+      context_.status(fmt::format("{} captured", human_count(count_, "message", "messages")));
   }
   void finish(const admin::TapResult& result) {
     for (std::uint32_t i = 0; i < interfaces_.size(); ++i)
@@ -73,10 +81,14 @@ class Sink {
     last_ns_ = packet.time_ns;
     if (first_ns_ == 0) first_ns_ = packet.time_ns;
     const auto direction = packet.down ? pcapng::Direction::outbound : pcapng::Direction::inbound;
-    if (stream_ != nullptr) return write(pcapng::packet(packet.interface, packet.time_ns, as_bytes(*bytes), packet.bytes, direction));
+    if (stream_ != nullptr)
+      return write(
+          pcapng::packet(packet.interface, packet.time_ns, as_bytes(*bytes), packet.bytes, direction));
     constexpr std::size_t shown = 24;
-    context_.print(fmt::format("{:>12.6f}  {} {:<10} {:>8}  {}{}\n", static_cast<double>(packet.time_ns - first_ns_) / 1e9, packet.down ? "↓" : "↑",
-                               interfaces_[packet.interface].at, human_bytes(packet.bytes), hex(as_bytes(std::string_view(*bytes).substr(0, shown))), bytes->size() > shown ? "…" : ""));
+    context_.print(fmt::format(
+        "{:>12.6f}  {} {:<10} {:>8}  {}{}\n", static_cast<double>(packet.time_ns - first_ns_) / 1e9,
+        packet.down ? "↓" : "↑", interfaces_[packet.interface].at, human_bytes(packet.bytes),
+        hex(as_bytes(std::string_view(*bytes).substr(0, shown))), bytes->size() > shown ? "…" : ""));
   }
 
   Context& context_;
@@ -97,22 +109,26 @@ Result<ExitCode> run(Context& context) {
   const auto count = context.arguments.count("--count", 0, ~std::uint64_t{0} >> 1);
   if (!snap) return tl::unexpected<Error>(snap.error());
   if (!count) return tl::unexpected<Error>(count.error());
-  if (!context.arguments.given("link")) return fail(Errc::invalid, "which link?", "no name was given", "harness link ls");
+  if (!context.arguments.given("link"))
+    return fail(Errc::invalid, "which link?", "no name was given", "harness link ls");
   Sink sink(context, context.arguments.text("--write,-w"));
   if (auto opened = sink.open(); !opened) return tl::unexpected<Error>(opened.error());
   auto found = find_link(context, context.arguments.text("link"));
   if (!found) return tl::unexpected<Error>(found.error());
-  admin::TapRequest request{found->link, context.arguments.texts("--at"), static_cast<std::uint32_t>(*snap), *count};
-  auto result = found->client.ask<admin::TapResult>("link.tap", request, &context.interrupts, [&](const std::string& json) {
-    if (auto progress = admin::read_json<admin::TapProgress>(json)) sink.hear(*progress);
-  });
+  admin::TapRequest request{found->link, context.arguments.texts("--at"), static_cast<std::uint32_t>(*snap),
+                            *count};
+  auto result = found->client.ask<admin::TapResult>(
+      "link.tap", request, &context.interrupts, [&](const std::string& json) {
+        if (auto progress = admin::read_json<admin::TapProgress>(json)) sink.hear(*progress);
+      });
   if (!result) return tl::unexpected<Error>(result.error());
   sink.finish(*result);
   if (sink.failed()) return tl::unexpected<Error>(system_error(errno, "cannot write the capture"));
   if (context.common.json) {
     context.print_json(admin::write_json(*result));
   } else {
-    context.note(fmt::format("{} captured, {} dropped", human_count(sink.count(), "message", "messages"), result->dropped));
+    context.note(fmt::format("{} captured, {} dropped", human_count(sink.count(), "message", "messages"),
+                             result->dropped));
   }
   return ExitCode::ok;
 }
@@ -120,7 +136,11 @@ Result<ExitCode> run(Context& context) {
 }  // namespace
 
 void add_tap(Cli& cli) {
-  TableCommand::add(cli, {"", "", "tap", "Captures messages between any two layers of a link, headers included.", arguments,
+  TableCommand::add(cli, {"",
+                          "",
+                          "tap",
+                          "Captures messages between any two layers of a link, headers included.",
+                          arguments,
                           {{"harness tap derived --at frag --at tcp -w x.pcapng"},
                            {"harness tap b --count 20"},
                            {"harness tap b -w - | tshark -X lua_script:harness.lua -r -"},

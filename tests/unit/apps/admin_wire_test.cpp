@@ -29,8 +29,9 @@ TEST(AdminWire, ARequestIsReadAsItWasWritten) {
 }
 
 TEST(AdminWire, RepliesOfEachKindAreReadAsWritten) {
-  for (const Reply& reply : {Reply{3, Reply::Kind::result, R"({"x":1})", {}}, Reply{3, Reply::Kind::progress, "[1]", {}},
-                             Reply{3, Reply::Kind::error, {}, {Errc::not_found, "w\n", "b\"", "t"}}}) {
+  for (const Reply& reply :
+       {Reply{3, Reply::Kind::result, R"({"x":1})", {}}, Reply{3, Reply::Kind::progress, "[1]", {}},
+        Reply{3, Reply::Kind::error, {}, {Errc::not_found, "w\n", "b\"", "t"}}}) {
     const std::string line = write_reply(reply);
     EXPECT_EQ(std::count(line.begin(), line.end(), '\n'), 1);
     auto read = read_reply(line);
@@ -47,9 +48,10 @@ TEST(AdminWire, RepliesOfEachKindAreReadAsWritten) {
 
 TEST(AdminWire, WhatIsNoRequestIsRefusedWithItsIdWhereThereIsOne) {
   std::uint64_t id = 0;
-  for (const char* line : {"", "x", "[]", "{}", R"({"v":1})", R"({"v":1,"id":-1,"method":"x"})", R"({"v":1,"id":1})",
-                           R"({"v":1,"id":1,"method":2})", R"({"v":1,"id":1,"method":"x","params":[]})",
-                           R"({"v":"1","id":1,"method":"x"})"}) {
+  for (const char* line :
+       {"", "x", "[]", "{}", R"({"v":1})", R"({"v":1,"id":-1,"method":"x"})", R"({"v":1,"id":1})",
+        R"({"v":1,"id":1,"method":2})", R"({"v":1,"id":1,"method":"x","params":[]})",
+        R"({"v":"1","id":1,"method":"x"})"}) {
     auto read = read_request(line, id);
     ASSERT_FALSE(read) << line;
     EXPECT_EQ(read.error().code, Errc::invalid) << line;
@@ -68,7 +70,8 @@ TEST(AdminWire, DeepNestingIsRefusedBeforeItIsParsed) {
   EXPECT_FALSE(read_reply(R"({"v":1,"id":1,"result":)" + deep + "}"));
   EXPECT_FALSE(read_json<PingRequest>(R"({"link":)" + deep + "}"));
   EXPECT_FALSE(cancelled_id(R"({"id":)" + deep + "}"));
-  EXPECT_TRUE(read_request(R"({"v":1,"id":1,"method":"[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[\"[[["})", id));
+  EXPECT_TRUE(
+      read_request(R"({"v":1,"id":1,"method":"[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[\"[[["})", id));
 }
 
 TEST(AdminWire, ValuesAreReadAsWritten) {

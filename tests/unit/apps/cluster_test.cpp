@@ -118,11 +118,13 @@ TEST(Cluster, EverySettingTellsWhereItComesFrom) {
 }
 
 TEST(Cluster, OverridesReplaceMakeAndAreChecked) {
-  auto cluster = parse(two_nodes, {"links.more.from=b", "links.more.to=[\"a\"]", "links.main.stack=frag @ tcp"});
+  auto cluster =
+      parse(two_nodes, {"links.more.from=b", "links.more.to=[\"a\"]", "links.main.stack=frag @ tcp"});
   ASSERT_TRUE(cluster) << cluster.error().text();
   EXPECT_EQ(cluster->links.size(), 2u);
   EXPECT_EQ(cluster->link("main", "a", "b")->stacks.at(0).text(), "frag @ tcp");
-  EXPECT_THAT(parse(two_nodes, {"links.main.qota=1MiB"}).error().what, StartsWith("--set: unknown key 'qota'"));
+  EXPECT_THAT(parse(two_nodes, {"links.main.qota=1MiB"}).error().what,
+              StartsWith("--set: unknown key 'qota'"));
   EXPECT_EQ(parse(two_nodes, {"nonsense"}).error().code, Errc::invalid);
   EXPECT_EQ(parse(two_nodes, {"=x"}).error().code, Errc::invalid);
   EXPECT_EQ(parse(two_nodes, {"nodes.a.listen.x=1"}).error().code, Errc::invalid);
@@ -132,28 +134,41 @@ TEST(Cluster, MistakesAreToldWithLineAndColumnAndWhatToDo) {
   const std::vector<Wrong> all = {
       {"a = [", Errc::invalid, "c.toml:1:6: this is no TOML", ""},
       {"", Errc::invalid, "there is no node", "add one"},
-      {with("requires = [\"reliable\"]\n"), Errc::invalid, "c.toml:10:1: unknown key 'requires' in links.main", "did you mean require?"},
-      {with("require = [\"relaible\"]\n"), Errc::not_found, "c.toml:10:11: links.main: 'relaible' is no property", "did you mean reliable?"},
-      {with("require = 7\n"), Errc::invalid, "c.toml:10:11: links.main: require is not a text or an array of texts", ""},
+      {with("requires = [\"reliable\"]\n"), Errc::invalid,
+       "c.toml:10:1: unknown key 'requires' in links.main", "did you mean require?"},
+      {with("require = [\"relaible\"]\n"), Errc::not_found,
+       "c.toml:10:11: links.main: 'relaible' is no property", "did you mean reliable?"},
+      {with("require = 7\n"), Errc::invalid,
+       "c.toml:10:11: links.main: require is not a text or an array of texts", ""},
       {with("quota = \"1KiB\"\n"), Errc::invalid, "c.toml:10:9: links.main: ", ""},
       {with("quota = true\n"), Errc::invalid, "c.toml:10:9: links.main: quota is not an amount", ""},
-      {with("max_message = \"12MiB\"\n"), Errc::invalid, "c.toml:10:15: links.main: max_message is too large", "raise quota"},
+      {with("max_message = \"12MiB\"\n"), Errc::invalid, "c.toml:10:15: links.main: max_message is too large",
+       "raise quota"},
       {with("stack = \"frog @ tcp\"\n"), Errc::not_found, "c.toml:10:9: links.main: ", "frag"},
       {with("stack = \"frag @\"\n"), Errc::invalid, "c.toml:10:9: links.main: ", ""},
       {with("stack = \"frag(sise=4KiB) @ tcp\"\n"), Errc::not_found, "c.toml:10:9: links.main: ", "size"},
-      {with("prefer = \"tpc\"\n"), Errc::not_found, "c.toml:10:10: links.main: there is no transport 'tpc'", "did you mean tcp?"},
-      {with("allow_clear = 1\n"), Errc::invalid, "c.toml:10:15: links.main: allow_clear is not true or false", ""},
+      {with("prefer = \"tpc\"\n"), Errc::not_found, "c.toml:10:10: links.main: there is no transport 'tpc'",
+       "did you mean tcp?"},
+      {with("allow_clear = 1\n"), Errc::invalid, "c.toml:10:15: links.main: allow_clear is not true or false",
+       ""},
       {with("channels = [\"a b\"]\n"), Errc::invalid, "c.toml:10:12: links.main: 'a b' is no name", ""},
-      {with("[links.x]\nfrom = \"a\"\nto = \"d\"\n"), Errc::not_found, "c.toml:12:6: links.x: there is no node 'd'", ""},
-      {with("[links.x]\nfrom = \"a\"\nto = \"a\"\n"), Errc::invalid, "c.toml:12:6: links.x: a link to itself", ""},
-      {with("[links.x]\nfrom = \"a\"\n"), Errc::invalid, "c.toml:10:1: links.x: a link has two ends", "add from"},
-      {with("[links.x]\nfrom = \"a\"\nto = [\"b\", \"b\"]\n"), Errc::invalid, "b stands twice in to", "remove"},
-      {with("[nodes.c]\nlisten = \"127.0.0.1:7\"\n"), Errc::not_found, "c.toml:11:10: nodes.c: there is no transport", ""},
-      {with("[nodes.c]\nlisten = \"nowhere\"\n"), Errc::invalid, "c.toml:11:10: nodes.c: no address: 'nowhere'", "tcp:"},
+      {with("[links.x]\nfrom = \"a\"\nto = \"d\"\n"), Errc::not_found,
+       "c.toml:12:6: links.x: there is no node 'd'", ""},
+      {with("[links.x]\nfrom = \"a\"\nto = \"a\"\n"), Errc::invalid, "c.toml:12:6: links.x: a link to itself",
+       ""},
+      {with("[links.x]\nfrom = \"a\"\n"), Errc::invalid, "c.toml:10:1: links.x: a link has two ends",
+       "add from"},
+      {with("[links.x]\nfrom = \"a\"\nto = [\"b\", \"b\"]\n"), Errc::invalid, "b stands twice in to",
+       "remove"},
+      {with("[nodes.c]\nlisten = \"127.0.0.1:7\"\n"), Errc::not_found,
+       "c.toml:11:10: nodes.c: there is no transport", ""},
+      {with("[nodes.c]\nlisten = \"nowhere\"\n"), Errc::invalid,
+       "c.toml:11:10: nodes.c: no address: 'nowhere'", "tcp:"},
       {with("[nodes.\"a b\"]\n"), Errc::invalid, "nodes.a b: 'a b' is no name", ""},
       {with("[domains.lab]\n"), Errc::not_found, "there is no domain 'local'", "[domains.local]"},
       {with("[[floors]]\nbetween = [\"local\"]\n"), Errc::invalid, "a floor is between two domains", ""},
-      {with("[[floors]]\nbetween = [\"local\", \"moon\"]\n"), Errc::not_found, "there is no domain 'moon'", ""},
+      {with("[[floors]]\nbetween = [\"local\", \"moon\"]\n"), Errc::not_found, "there is no domain 'moon'",
+       ""},
       {with("[nodse.c]\n"), Errc::invalid, "c.toml:10:2: unknown key 'nodse'", "did you mean nodes?"},
       {"nodes = 3\n", Errc::invalid, "c.toml:1:9: nodes is not a table", ""},
       {"links = 3\n[nodes.a]\n", Errc::invalid, "c.toml:1:9: links is not a table", ""},
@@ -222,8 +237,9 @@ to = "b"
   auto open = parse(std::string(domains) + "allow_clear = true\n");
   ASSERT_TRUE(open) << open.error().text();
   EXPECT_TRUE(decide(*open, open->links[0], "b", {}, catalogue()).offers.at(0).clear);
-  auto forbidden = parse(std::string(domains) +
-                         "allow_clear = true\n[[floors]]\nbetween = [\"lab\", \"office\"]\nforbid_clear = true\n");
+  auto forbidden =
+      parse(std::string(domains) +
+            "allow_clear = true\n[[floors]]\nbetween = [\"lab\", \"office\"]\nforbid_clear = true\n");
   ASSERT_TRUE(forbidden) << forbidden.error().text();
   EXPECT_TRUE(decide(*forbidden, forbidden->links[0], "b", {}, catalogue()).offers.empty());
 }

@@ -36,8 +36,9 @@ TEST(WirePage, TheDissectorKnowsEveryLayerWithAHeader) {
   const Catalogue catalogue = everything();
   const std::string lua = dissector(catalogue);
   for (const LayerType& layer : catalogue.layers())
-    if (!layer.descriptor->headers.empty())
+    if (!layer.descriptor->headers.empty()) {
       EXPECT_THAT(lua, testing::HasSubstr("headers[\"" + std::string(layer.descriptor->name) + "\"]"));
+    }
 }
 
 TEST(WirePage, ABoundaryIsNamedAfterTheHeadersItsBytesBeginWith) {

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Shuffles and deletions of the canonical stacks against a judge that knows no contract: nothing semantically wrong is
-// accepted, each refusal names need, layers and fix, and each fix is accepted.
+// Shuffles and deletions of the canonical stacks against a judge that knows no contract: nothing semantically
+// wrong is accepted, each refusal names need, layers and fix, and each fix is accepted.
 //
-// For each canonical stack: permutations, some with layers left out, doubled or exchanged, checked against the needs the
-// stack was made for and against none. What check accepts is played symbolically (tests/support/symbolic.hpp) with the
-// claims check makes for it. The judge is judged too: planted lies in contracts must be seen by it.
+// For each canonical stack: permutations, some with layers left out, doubled or exchanged, checked against
+// the needs the stack was made for and against none. What check accepts is played symbolically
+// (tests/support/symbolic.hpp) with the claims check makes for it. The judge is judged too: planted lies in
+// contracts must be seen by it.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -32,13 +33,19 @@ struct Canonical {
 };
 constexpr std::uint32_t large = 1 << 20;
 const Canonical canonical[] = {
-    {"resume / mux / compress / order / put / frag / reliable / heartbeat / encrypt @ udp", 0,
+    {"resume / mux / compress / order / put / frag / reliable / heartbeat / encrypt @ udp",
+     0,
      {resumable | channels | compact | fifo | put_emulated | death_within | encrypted | covered, large}},
-    {"resume / mux / compress / order / put / frag / reliable / heartbeat / checksum @ udp", 1,
+    {"resume / mux / compress / order / put / frag / reliable / heartbeat / checksum @ udp",
+     1,
      {resumable | channels | compact | fifo | put_emulated | death_within | checked32, large}},
-    {"order / frag / reliable / encrypt @ udp", 0, {reliable | fifo | authenticated | replay_windowed, large}},
+    {"order / frag / reliable / encrypt @ udp",
+     0,
+     {reliable | fifo | authenticated | replay_windowed, large}},
     {"order / frag / reliable @ udp", 0, {reliable | fifo, large, true}},
-    {"mux / compress / frag / heartbeat / encrypt @ tcp", 0, {channels | compact | death_within | encrypted | fifo, large}},
+    {"mux / compress / frag / heartbeat / encrypt @ tcp",
+     0,
+     {channels | compact | death_within | encrypted | fifo, large}},
     {"order / put / frag / encrypt @ rdma", 0, {fifo | put_emulated | encrypted | no_duplicates, large}},
     {"order / frag @ rdma", 1, {fifo | put_native | place, large}},
     {"mux / frag @ shm", 2, {channels | fifo | loan | host_private | put_native, large}},
@@ -83,12 +90,14 @@ class Shuffles {
     }
     const bool twice = error.what.find("stands twice") != std::string::npos;
     const bool has_need = twice || error.what.find(" need") != std::string::npos ||
-                          error.what.find(" must ") != std::string::npos || error.what.find(" cannot ") != std::string::npos;
+                          error.what.find(" must ") != std::string::npos ||
+                          error.what.find(" cannot ") != std::string::npos;
     const bool by_link = error.what.find("the link needs") != std::string::npos;
     const bool has_layers = named.size() >= (twice || by_link ? 1u : 2u);
     if (!has_need || !has_layers || !fix_works(error.advice, facts, needs)) poor.push_back(text);
   }
-  /// "put frag directly above reliable:  order / frag / reliable @ udp" is accepted; advice without a stack says why none is.
+  /// "put frag directly above reliable:  order / frag / reliable @ udp" is accepted; advice without a stack
+  /// says why none is.
   bool fix_works(const std::string& advice, const Facts& facts, const Needs& needs) const {
     const std::size_t colon = advice.find(":  ");
     if (colon == std::string::npos) return advice.starts_with("give up ") || advice.starts_with("use ");
@@ -157,7 +166,8 @@ TEST(Shuffle, NothingWrongIsAcceptedAmongTwentyThousandAndEveryRefusalHelps) {
   EXPECT_GT(shuffles.refusals.size(), 5000u);
   RecordProperty("accepted", std::to_string(shuffles.accepted));
   RecordProperty("played", std::to_string(shuffles.played()));
-  std::printf("%zu accepted, %zu played, %zu refusals\n", shuffles.accepted, shuffles.played(), shuffles.refusals.size());
+  std::printf("%zu accepted, %zu played, %zu refusals\n", shuffles.accepted, shuffles.played(),
+              shuffles.refusals.size());
 }
 
 TEST(Shuffle, EverySingleDeletionIsRefusedForAReasonThatThePlayConfirms) {
@@ -172,7 +182,8 @@ TEST(Shuffle, EverySingleDeletionIsRefusedForAReasonThatThePlayConfirms) {
       shuffles.look_at(stack, one.trust, one.needs, 1);
       EXPECT_EQ(shuffles.accepted, 0u);
       EXPECT_THAT(shuffles.poor, IsEmpty());
-      tests::Played played{{}, std::string(stack.transport->name), one.trust == 0 && !one.needs.allow_clear, large};
+      tests::Played played{
+          {}, std::string(stack.transport->name), one.trust == 0 && !one.needs.allow_clear, large};
       for (std::size_t i = 0; i < stack.layers.size(); ++i) played.layers.emplace_back(stack.name_of(i));
       std::vector<std::string> wrong;
       for (std::uint64_t seed = 1; seed < 20 && wrong.empty(); ++seed)
@@ -254,11 +265,12 @@ TEST(Shuffle, EveryLieInAFactIsCaughtByThePlay) {
     std::string medium;
     Properties claims;
   };
-  const FactLie untrue[] = {{"udp", reliable}, {"udp", fifo}, {"udp", no_duplicates}, {"udp", checked32},
-                            {"udp", encrypted}, {"udp", authenticated}, {"udp", no_replay}, {"udp", death_within},
-                            {"udp", flow_controlled}, {"udp", channels}, {"udp", compact}, {"udp", put_emulated},
-                            {"tcp", resumable}, {"tcp", host_private}, {"tcp", checked32}, {"rdma", fifo},
-                            {"shm", resumable}};
+  const FactLie untrue[] = {{"udp", reliable},  {"udp", fifo},         {"udp", no_duplicates},
+                            {"udp", checked32}, {"udp", encrypted},    {"udp", authenticated},
+                            {"udp", no_replay}, {"udp", death_within}, {"udp", flow_controlled},
+                            {"udp", channels},  {"udp", compact},      {"udp", put_emulated},
+                            {"tcp", resumable}, {"tcp", host_private}, {"tcp", checked32},
+                            {"rdma", fifo},     {"shm", resumable}};
   for (const FactLie& lie : untrue) {
     const tests::Played bare{{}, lie.medium, false, 1000};
     std::vector<std::string> wrong;
