@@ -43,6 +43,32 @@ std::vector<std::string> split_path(std::string_view path) {
   }
 }
 
+bool is_ascii(std::string_view text) {
+  return std::none_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) >= 0x80; });
+}
+
+// toml++ 3.3 runs into undefined behaviour on some characters beyond ASCII where it expects a key or a blank.
+// Nothing we read needs them, so they are refused, but for lines that are comments: there they become '?'.
+Result<std::string> ascii_only(std::string_view text, const std::string& file) {
+  std::string clean(text);
+  std::size_t begin = 0;
+  for (int line = 1; begin < clean.size(); ++line) {
+    const std::size_t end = std::min(clean.find('\n', begin), clean.size());
+    const std::size_t first = clean.find_first_not_of(" \t", begin);
+    const bool comment = first < end && clean[first] == '#';
+    for (std::size_t at = begin; at < end; ++at) {
+      if (static_cast<unsigned char>(clean[at]) < 0x80) continue;
+      if (!comment)
+        return harness::fail(
+            Errc::invalid, fmt::format("{}:{}:{}: a character beyond ASCII", file, line, at - begin + 1),
+            "names, addresses and stacks are ASCII", "write it without, or on a comment line of its own");
+      clean[at] = '?';
+    }
+    begin = end + 1;
+  }
+  return clean;
+}
+
 }  // namespace
 
 struct TomlFile::Tree {
@@ -55,7 +81,9 @@ TomlFile::~TomlFile() = default;
 Result<std::unique_ptr<TomlFile>> TomlFile::parse(std::string_view text, std::string file,
                                                   const std::vector<std::string>& overrides) {
   std::unique_ptr<TomlFile> made(new TomlFile(std::move(file)));
-  toml::parse_result parsed = toml::parse(text, made->file_);
+  auto clean = ascii_only(text, made->file_);
+  if (!clean) return tl::unexpected<Error>(clean.error());
+  toml::parse_result parsed = toml::parse(*clean, made->file_);
   if (!parsed) {
     const auto& at = parsed.error().source().begin;
     return harness::fail(
@@ -77,6 +105,7 @@ Result<> TomlFile::override_one(const std::string& text) {
                          std::move(because), "--set links.NAME.quota=32MiB");
   };
   if (equals == std::string::npos || equals == 0) return wrong("it is not written KEY=VALUE");
+  if (!is_ascii(text)) return wrong("names, addresses and stacks are ASCII");
   const auto keys = split_path(std::string_view(text).substr(0, equals));
   const std::string value = text.substr(equals + 1);
   toml::table* table = &tree_->root;
