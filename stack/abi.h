@@ -31,6 +31,8 @@ typedef struct harness_annotation {
 } harness_annotation;
 
 #define HARNESS_FLAG_CONTROL 1u /* made by a layer: uses the reserved slots, never waits for data credit */
+#define HARNESS_FLAG_CONGESTED 2u /* received: marked on its way by a congested queue (ECN CE, RFC 3168) */
+#define HARNESS_FLAG_WHOLE 4u /* sent: never cut into pieces on its way, lost rather (path MTU, RFC 8899) */
 
 /* Positions are offsets, so that pushing and pulling a header is one addition to one word. */
 typedef struct harness_message {

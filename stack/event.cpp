@@ -8,6 +8,7 @@ std::string_view to_string(EventKind kind) noexcept {
   switch (kind) {
     case EventKind::up: return "up";
     case EventKind::writable: return "writable";
+    case EventKind::mtu: return "mtu";
     case EventKind::peer_lost: return "peer_lost";
     case EventKind::corrupt: return "corrupt";
     case EventKind::closed: return "closed";

@@ -104,6 +104,7 @@ void Link::notify(void* self, const Event& event) {
     case EventKind::writable:
       if (link->state_ != State::up) return;
       break;
+    case EventKind::mtu: return;  // for the layers
     default: break;
   }
   link->tell(event);

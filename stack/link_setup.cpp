@@ -178,6 +178,7 @@ void Link::become_up() {
   opened_ns_ = node_.engine().now_ns() - started_ns_;
   gate_.release(Gate::link_bit);
   (void)gate_.take_refusals();  // `up` tells it
+  if (endpoint_->mtu() < facts_.max_message) stack_->event({EventKind::mtu, Errc::ok, {}, endpoint_->mtu()});
   stack_->event({EventKind::up});
 }
 

@@ -31,6 +31,8 @@ using Annotation = harness_annotation;
 static_assert(sizeof(Annotation) == 16);
 
 inline constexpr std::uint8_t flag_control = HARNESS_FLAG_CONTROL;
+inline constexpr std::uint8_t flag_congested = HARNESS_FLAG_CONGESTED;
+inline constexpr std::uint8_t flag_whole = HARNESS_FLAG_WHOLE;
 
 class Message {
  public:

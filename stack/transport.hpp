@@ -38,8 +38,9 @@ struct Receiver {
   void* self = nullptr;
   void (*setup)(void* self, Message& frame) = &ignore_setup;  // setup frames
   void (*event)(void* self,
-                const Event& event) = &ignore_event;  // writable, peer_lost (code closed: in order), corrupt
-  Gate* gate = nullptr;                               // the endpoint owns Gate::transport_bit
+                const Event& event) =
+      &ignore_event;     // writable, mtu, peer_lost (code closed: in order), corrupt
+  Gate* gate = nullptr;  // the endpoint owns Gate::transport_bit
   // Charged for received frames. Exhausted: a medium that keeps order stops receiving; an unordered reliable
   // one gives no new credit but hands up what credit was given for, since any of it may complete what layers
   // keep.
@@ -93,6 +94,10 @@ class Endpoint {
   [[nodiscard]] virtual bool drained() const noexcept = 0;
 
   [[nodiscard]] virtual const Facts& facts() const noexcept = 0;
+  /// The largest data frame that can leave this host on the path now, at most facts().max_message; the event
+  /// `mtu` tells of changes. A larger one goes in pieces of the network's own making, or not at all when it
+  /// is marked flag_whole.
+  [[nodiscard]] virtual std::uint32_t mtu() const noexcept { return facts().max_message; }
   /// "tcp:10.0.0.2:7001" as a person would dial it. [stack-thread]
   [[nodiscard]] virtual std::string peer_address() const = 0;
   virtual void describe(Describer& describer) const = 0;
