@@ -83,6 +83,7 @@ Result<std::optional<Reply>> Client::next() {
 Result<std::string> Client::wait(std::uint64_t id, Interrupts* interrupts, const OnProgress& heard) {
   using Time = std::chrono::steady_clock;
   std::optional<Time::time_point> deadline;
+  if (interrupts == nullptr) deadline = Time::now() + std::chrono::milliseconds(answer_ms_max);
   for (;;) {
     auto reply = next();
     if (!reply) return tl::unexpected<Error>(reply.error());
@@ -102,7 +103,12 @@ Result<std::string> Client::wait(std::uint64_t id, Interrupts* interrupts, const
       if (auto sent = cancel(id); !sent) return tl::unexpected<Error>(sent.error());
       deadline = Time::now() + std::chrono::milliseconds(cancel_ms_max);
     }
-    if (again && Time::now() > *deadline) return fail(Errc::cancelled, "interrupted", {}, {});
+    if (!again || Time::now() <= *deadline) continue;
+    if (interrupts != nullptr) return fail(Errc::cancelled, "interrupted", {}, {});
+    return fail(
+        Errc::timed_out, "the node does not answer",
+        fmt::format("its process holds {} but was silent for {} ms", printable(folder_), answer_ms_max),
+        "harness node ls shows the process: let it go on, or end it");
   }
 }
 

@@ -3,7 +3,8 @@
 // come.
 //
 // Blocks where its functions say so; several clients are waited for together by their descriptors. Ctrl-C
-// cancels the request under way and waits for its result; a second one, or cancel_ms_max, gives up.
+// cancels the request under way and waits for its result; a second one, or cancel_ms_max, gives up. A request
+// without Interrupts is one that a node answers at once: answer_ms_max bounds the wait for a node that hangs.
 #pragma once
 
 #include <functional>
@@ -21,6 +22,7 @@ namespace harness::apps::admin {
 class Client {
  public:
   static constexpr int cancel_ms_max = 5'000;
+  static constexpr int answer_ms_max = 3'000;  // where nobody can interrupt the wait
   using OnProgress = std::function<void(const std::string& json)>;
 
   /// Connects to the node whose state folder this is. Errors: those of connect_admin.
@@ -36,7 +38,7 @@ class Client {
   /// blocks.
   Result<std::optional<Reply>> next();
   /// Waits for the reply of `id`; progress goes to `heard`. Errors: what the node replied, unreachable,
-  /// cancelled.
+  /// cancelled, timed_out (without `interrupts`).
   Result<std::string> wait(std::uint64_t id, Interrupts* interrupts, const OnProgress& heard = {});
   [[nodiscard]] int descriptor() const noexcept { return socket_.get(); }
 

@@ -284,10 +284,12 @@ Result<Cluster> read_cluster(const std::string& file, const Catalogue& catalogue
   std::string text;
   text.resize(cluster_bytes_max + 1);
   if (stream) stream.read(text.data(), static_cast<std::streamsize>(text.size()));
-  if (!stream && !stream.eof())
-    return tl::unexpected<Error>(
-        system_error(errno, "cannot read the cluster file " + printable(file),
-                     "name another: --cluster FILE; examples/cluster.toml is a beginning"));
+  if (!stream && !stream.eof()) {
+    Error error = system_error(errno, "cannot read the cluster file " + printable(file),
+                               "name another: --cluster FILE; examples/cluster.toml is a beginning");
+    if (error.code == Errc::exists) error.code = Errc::invalid;  // a folder: the wrong thing was named
+    return tl::unexpected<Error>(std::move(error));
+  }
   text.resize(static_cast<std::size_t>(stream.gcount()));
   return parse_cluster(text, file, catalogue, overrides);
 }

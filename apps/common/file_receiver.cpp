@@ -21,6 +21,7 @@ struct FileReceiver::Outcome {
   std::uint64_t bytes = 0;
   Digest digest{};
   Error error{Errc::ok, {}, {}, {}};
+  bool whole = false;  // nothing of the transfer can be written
 };
 
 // The writer belongs to the job while one runs. Shared, because a job may outlive its receiver.
@@ -44,12 +45,15 @@ void FileReceiver::Work::run() {
 
 void FileReceiver::Work::failed(const Item& item, Error error) {
   outcomes.push_back(
-      {item.index, item.what == Item::What::begin ? item.entry.path : path, 0, {}, std::move(error)});
+      {item.index, item.what == Item::What::begin ? item.entry.path : path, 0, {}, std::move(error), false});
 }
 
 void FileReceiver::Work::run(Item& item) {
   if (!open) {
-    if (auto opened = writer.open(); !opened) return failed(item, opened.error());
+    if (auto opened = writer.open(); !opened) {
+      outcomes.push_back({item.index, {}, 0, {}, opened.error(), true});
+      return;
+    }
     open = true;
   }
   Result<> done;
@@ -68,7 +72,7 @@ void FileReceiver::Work::run(Item& item) {
       if (!writer.in_file()) return;  // it failed before
       const std::uint64_t bytes = writer.file_bytes();
       done = writer.end(item.digest);
-      if (done) outcomes.push_back({item.index, path, bytes, item.digest, {Errc::ok, {}, {}, {}}});
+      if (done) outcomes.push_back({item.index, path, bytes, item.digest, {Errc::ok, {}, {}, {}}, false});
       break;
     }
     case Item::What::give_up: writer.give_up(); break;
@@ -202,6 +206,7 @@ void FileReceiver::take(Outcome& outcome) {
       report_.files.push_back({std::move(outcome.path), outcome.bytes, outcome.digest});
     return;
   }
+  if (outcome.whole) return stop(std::move(outcome.error));
   report_.total.add(outcome.path, outcome.error);
   if (outcome.error.code == Errc::exhausted) return stop(std::move(outcome.error));
   verdict(outcome.index, outcome.path, outcome.error);

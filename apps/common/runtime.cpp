@@ -177,7 +177,7 @@ void Runtime::on_event(LinkSlot& slot, const Event& event) {
 }
 
 void Runtime::note_down(LinkSlot& slot, Error error) {
-  if (slot.error.code == Errc::ok && !stopping_)
+  if (slot.error.what != error.what && !stopping_)  // once a reason, not once an attempt
     engine_->log(LogLevel::warning,
                  fmt::format("link {} to {} is down: {}{}", slot.declared->name, slot.peer, error.what,
                              error.because.empty() ? "" : " (" + error.because + ")"));
@@ -301,7 +301,11 @@ Result<> Runtime::set_addresses(const std::string& peer, std::vector<std::string
   addresses_.emplace_back(peer, std::move(addresses));
   for (const auto& slot : slots_) {
     if (!slot->dials || slot->peer != peer || (slot->link != nullptr && slot->link->is_up())) continue;
-    if (slot->link != nullptr) slot->link->close();  // it dials the old address; `closed` retires it
+    if (slot->link != nullptr) {  // it dials the old address: nobody need hear that it ended
+      slot->services->on_event({});
+      slot->link->close();
+      retire(*slot);
+    }
     slot->redial_ns = redial_ns_min;
     dial(*slot);
   }

@@ -42,6 +42,7 @@ TreeWriter::~TreeWriter() { give_up(); }
 Result<> TreeWriter::open() {
   std::error_code code;
   std::filesystem::create_directories(options_.root, code);
+  if (code) return refuse(code.value(), "make the folder", options_.root);
   root_ = FileHandle(::open(options_.root.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!root_) return refuse(errno, "write to the folder", options_.root);
   return {};

@@ -31,7 +31,7 @@ CLI::App& Cli::verb(CLI::App& parent, const std::string& name, const std::string
     description += "  " + example.line + "\n";
     examples_.push_back(example);
   }
-  CLI::App* verb = parent.add_subcommand(name, description + "\n" + summary);
+  CLI::App* verb = parent.add_subcommand(name, description + "\n" + summary + "\n");
   verb->fallthrough();  // --json and the others may stand anywhere
   verb->callback([this, run = std::move(run)] { chosen_ = run; });
   return *verb;

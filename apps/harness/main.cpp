@@ -3,11 +3,16 @@
 //
 // 0 ok · 1 failed · 2 usage · 3 not found · 4 denied · 5 unreachable or timed out · 6 conflict · 7 partial ·
 // 8 degraded · 130 interrupted.
-#include <cstdio>
+#include <algorithm>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
 
 #include <CLI/CLI.hpp>
 
 #include <harness/apps/harness/command.hpp>
+#include <harness/apps/harness/usage.hpp>
 
 namespace {
 
@@ -20,20 +25,35 @@ Harness links processes by stacks of protocol layers that you declare, have chec
 derive from what a link must guarantee. Every command has --help with examples and --json for programs.
 )";
 
+/// Lists of commands tell each in one line; its examples stand in its own --help.
+class Help final : public CLI::Formatter {
+ public:
+  Help() { column_width(24); }
+  std::string make_subcommand(const CLI::App* command) const override {
+    std::string text = command->get_description();
+    if (text.starts_with("Examples:")) text.erase(0, text.find("\n\n") + 2);
+    std::string name = "  " + command->get_name();
+    name.resize(std::max<std::size_t>(name.size() + 1, 14), ' ');
+    return name + text.substr(0, text.find(". ")) + "\n";
+  }
+};
+
 // CLI11's own exit codes are its own; ours say: usage.
-int usage(const CLI::App& root, const CLI::ParseError& error) {
+int usage(const CLI::App& root, const CLI::ParseError& error, std::span<const char* const> words) {
   if (error.get_exit_code() == 0) {
     root.exit(error);  // --help and --version print and are no error
     return 0;
   }
-  std::fprintf(stderr, "error: %s\ntry: harness --help, or --help behind any command\n", error.what());
-  return static_cast<int>(harness::apps::ExitCode::usage);
+  harness::apps::Common common;  // not filled yet: parsing stopped
+  common.json = std::find(words.begin(), words.end(), std::string_view("--json")) != words.end();
+  return static_cast<int>(harness::apps::report(common, harness::apps::usage_error(root, error, words)));
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
   CLI::App root(description, "harness");
+  root.formatter(std::make_shared<Help>());
   root.require_subcommand(1);
   root.set_version_flag("--version", "harness 0.1.0, wire 1");
   harness::apps::Cli cli(root);
@@ -55,7 +75,7 @@ int main(int argc, char** argv) {
   try {
     root.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return usage(root, error);
+    return usage(root, error, {argv + 1, argv + argc});
   }
   return static_cast<int>(cli.run());
 }

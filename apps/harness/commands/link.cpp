@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // harness link ls | show | why: which links there are, what happens on one, why its stack is what it is.
+#include <optional>
+
 #include <fmt/format.h>
 
 #include <harness/apps/common/human.hpp>
@@ -24,10 +26,12 @@ Result<ExitCode> ls(Context& context) {
                {"HEADER", Table::Align::right},
                {"STACK"}});
   std::string json;
+  std::optional<Error> hangs;
   for (const LocalNode& node : *nodes) {
     auto client = admin::Client::connect(node.path);
-    if (!client) continue;
+    if (!client) continue;  // it is going away
     auto list = client->ask<admin::LinkList>("link.ls", admin::Nothing{});
+    if (!list && list.error().code == Errc::timed_out) hangs = list.error();
     if (!list) continue;
     json += fmt::format("{}{{\"node\":\"{}\",{}", json.empty() ? "" : ",", node.name,
                         admin::write_json(*list).substr(1));
@@ -43,7 +47,10 @@ Result<ExitCode> ls(Context& context) {
   } else {
     context.print(table.empty() ? "the nodes that run here have no links\n" : table.text(context.width));
   }
-  return ExitCode::ok;
+  if (!hangs) return ExitCode::ok;
+  if (nodes->size() == 1) return tl::unexpected<Error>(*hangs);
+  (void)report(context.common, *hangs);
+  return ExitCode::partial;
 }
 
 constexpr Argument one_arguments[] = {
@@ -133,7 +140,7 @@ void add_link(Cli& cli) {
   add("ls", "Lists the links of every node that runs here, with their stacks and traffic.", ls_arguments,
       {{"harness link ls"}, {"harness link ls --node a --json"}}, &ls);
   add("show", "Shows one link: state, counters of every layer, memory.", one_arguments,
-      {{"harness link show packed"}, {"harness link show b/packed --node a --json"}}, &show);
+      {{"harness link show packed"}, {"harness link show d/packed --node a --json"}}, &show);
   add("why", "Explains why a link has its stack, layer by layer, and what else was possible.", one_arguments,
       {{"harness link why derived"}}, &why);
 }

@@ -12,6 +12,7 @@
 #include <harness/apps/common/human.hpp>
 #include <harness/apps/common/measure.hpp>
 #include <harness/apps/common/table.hpp>
+#include <harness/stack/text.hpp>
 
 #include <harness/apps/harness/command.hpp>
 
@@ -43,9 +44,12 @@ Result<Needs> needs_of(const Wish& wish) {
   needs.allow_clear = wish.allow_clear;
   for (const std::string& word : wish.require) {
     const auto found = property::from_word(word);
-    if (!found)
-      return fail(Errc::not_found, "no property is called " + word,
-                  "the words are those of docs/composition.md", "harness stack words");
+    if (!found) {
+      const std::string_view meant = property::closest_word(word);
+      return fail(Errc::not_found, "no property is called " + text::quoted(word),
+                  "`harness stack words` lists the words of every axis",
+                  meant.empty() ? "harness stack words" : fmt::format("did you mean {}?", meant));
+    }
     needs.word = needs.word | *found;
   }
   if (!wish.max_message.empty()) {

@@ -59,20 +59,29 @@ class Sink {
       interfaces_.push_back(interface);
     }
     for (const admin::TapPacket& packet : progress.packets) take(packet);
-    if (stream_ != nullptr) std::fflush(stream_);
+    flush();
     if (stream_ != nullptr && file_ != "-")
       context_.status(fmt::format("{} captured", human_count(count_, "message", "messages")));
   }
   void finish(const admin::TapResult& result) {
     for (std::uint32_t i = 0; i < interfaces_.size(); ++i)
       write(pcapng::statistics(i, last_ns_, i == 0 ? result.seen : 0, i == 0 ? result.dropped : 0));
+    flush();
   }
-  [[nodiscard]] bool failed() const { return stream_ != nullptr && std::ferror(stream_) != 0; }
+  /// The errno of the first write that failed; 0: none did.
+  [[nodiscard]] int failed() const noexcept { return failed_; }
   [[nodiscard]] std::uint64_t count() const noexcept { return count_; }
 
  private:
   void write(const std::string& bytes) {
-    if (stream_ != nullptr) std::fwrite(bytes.data(), 1, bytes.size(), stream_);
+    if (stream_ != nullptr && std::fwrite(bytes.data(), 1, bytes.size(), stream_) != bytes.size())
+      note_failure();
+  }
+  void flush() {
+    if (stream_ != nullptr && std::fflush(stream_) != 0) note_failure();
+  }
+  void note_failure() noexcept {
+    if (failed_ == 0) failed_ = errno;
   }
   void take(const admin::TapPacket& packet) {
     const auto bytes = from_base64(packet.base64);
@@ -94,6 +103,7 @@ class Sink {
   Context& context_;
   std::string file_;
   std::FILE* stream_ = nullptr;
+  int failed_ = 0;
   std::vector<admin::TapInterface> interfaces_;
   std::uint64_t count_ = 0;
   std::uint64_t first_ns_ = 0;
@@ -123,7 +133,8 @@ Result<ExitCode> run(Context& context) {
       });
   if (!result) return tl::unexpected<Error>(result.error());
   sink.finish(*result);
-  if (sink.failed()) return tl::unexpected<Error>(system_error(errno, "cannot write the capture"));
+  if (sink.failed() != 0)
+    return tl::unexpected<Error>(system_error(sink.failed(), "cannot write the capture"));
   if (context.common.json) {
     context.print_json(admin::write_json(*result));
   } else {
