@@ -101,6 +101,7 @@ void Link::notify(void* self, const Event& event) {
           {Errc::corrupt, "damaged bytes on the link to " + link->peer_.name, std::string(event.detail),
            "add checksum to the stack of a lossy transport, or look for a broken host in between"},
           event.kind);
+    case EventKind::closed: return link->finish(State::closed, {Errc::ok, {}, {}, {}}, event.kind);
     case EventKind::writable:
       if (link->state_ != State::up) return;
       break;
@@ -241,7 +242,7 @@ void Link::maybe_closed() {
   if (!peer_gone_ && !repeats() && endpoint_->frames_received() < peer_frames_)
     return;                           // late frames on an unordered medium
   if (gate_.owes_delivery()) return;  // a layer still unpacks or waits; on_timer looks again
-  finish(State::closed, {Errc::ok, {}, {}, {}}, EventKind::closed);
+  stack_->event({EventKind::closed});  // up through the layers, which let go; then notify ends the link
 }
 
 void Link::finish(State state, Error error, EventKind kind) {
