@@ -82,6 +82,7 @@ class Repair {
   }
   void add() {
     for (const LayerType& type : catalogue_.layers()) {
+      if (promises_nothing(type.descriptor->contract)) continue;  // a fault is no advice
       for (std::size_t to = 0; to <= layers_.size(); ++to) {
         Order order = layers_;
         order.insert(order.begin() + static_cast<std::ptrdiff_t>(to), type.descriptor);

@@ -62,7 +62,7 @@ def layer_of(path):
     if parts[0] == "wire":
         return parts[1]
     if parts[0] in ("check", "fault", "group") and len(parts) > 1:
-        return f"{parts[0]}_{parts[1]}"
+        return parts[1] if parts[1].startswith(parts[0] + "_") else f"{parts[0]}_{parts[1]}"
     return parts[0]
 
 
