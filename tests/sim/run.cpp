@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include <harness/layers/heartbeat.hpp>
 #include <harness/stack/node.hpp>
 
 namespace harness::tests {
@@ -38,7 +39,7 @@ class Run {
       world_.path(*sides_[side].engine, *sides_[1 - side].engine) = scenario_.paths[side];
     // Where bytes may be damaged unseen nothing else can be judged: a flipped sequence number is a lost
     // message.
-    judged_ = scenario_.given.word.covers(property::checked16) || !scenario_.has(Trouble::corruption);
+    judged_ = scenario_.given.word.covers(property::checked16) || !may_be_damaged();
     for (Flow& flow : flows_) flow.promise(judged_ ? scenario_.given.word : property::none);
   }
 
@@ -95,6 +96,13 @@ class Run {
     }
   }
 
+  [[nodiscard]] bool may_be_damaged() const {
+    const auto& layers = scenario_.stack.layers;
+    return scenario_.has(Trouble::corruption) || std::any_of(layers.begin(), layers.end(), [](auto& layer) {
+             return layer.type->descriptor->contract.clears.intersects(property::checked16);
+           });
+  }
+
   void happen(const Incident& incident) {
     Side& at = sides_[incident.side];
     Side& other = sides_[1 - incident.side];
@@ -112,8 +120,9 @@ class Run {
     sides_[side].engine->crash();
     sides_[side].talker->drop();
     tear_down(side);
+    hears_by_ns_ = world_.now_ns() + notice_ns_max();
     // Nobody may tell the other side; its application loses patience after a while.
-    world_.at(world_.now_ns() + 2'000'000'000, [this, survivor = 1 - side] {
+    world_.at(hears_by_ns_ + 2'000'000'000, [this, survivor = 1 - side] {
       if (!ended(survivor))
         sides_[survivor].engine->post([this, survivor] { sides_[survivor].talker->close(); });
     });
@@ -125,12 +134,33 @@ class Run {
     return sides_[side].crashed || sides_[side].link == nullptr || sides_[side].talker->ended();
   }
   [[nodiscard]] bool may_close() const {
-    if (sides_[0].crashed || sides_[1].crashed) return true;
+    for (const unsigned side : {0u, 1u})
+      if (sides_[side].crashed)
+        return ended(1 - side) || !must_hear_of_death(1 - side) || world_.now_ns() > hears_by_ns_;
     if (scenario_.close_early) return sides_[scenario_.closer].talker->done();
     return sides_[0].talker->done() && sides_[1].talker->done();
   }
+  // A death notice is promised, and nothing is in its way: a path that is cut when its engine goes stays cut.
+  [[nodiscard]] bool must_hear_of_death(unsigned survivor) const {
+    const Talker& talker = *sides_[survivor].talker;
+    return judged_ && scenario_.given.word.covers(property::death_within) &&
+           !scenario_.has(Trouble::partition) && talker.link() != nullptr && talker.link()->is_up();
+  }
+  // What the slowest notice of the stack takes, and as much again.
+  [[nodiscard]] std::uint64_t notice_ns_max() const {
+    std::uint64_t most_ns = 500'000'000;
+    for (const BoundLayer& layer : scenario_.stack.layers)
+      if (layer.type->descriptor->name == layers::Heartbeat::descriptor.name)
+        most_ns = std::max(most_ns,
+                           1000 * static_cast<std::uint64_t>(layer.options[layers::Heartbeat::interval] *
+                                                             (layer.options[layers::Heartbeat::missed] + 1)));
+    return 2 * most_ns;
+  }
   void start_closing() {
     for (const unsigned side : {0u, 1u}) {
+      if (sides_[1 - side].crashed && !sides_[side].crashed && !ended(side) && must_hear_of_death(side))
+        verdict_.fail(fmt::format("{}: its peer died and no notice came in {} ms",
+                                  sides_[side].engine->name(), notice_ns_max() / 1'000'000));
       const bool wants = side == scenario_.closer || sides_[1 - side].crashed;
       if (sides_[side].crashed || !wants) continue;
       if (judged_ && !sides_[side].talker->done() && !sides_[1 - side].crashed) explain_stuck(side);
@@ -240,6 +270,7 @@ class Run {
   std::array<Flow, 2> flows_;
   std::array<Side, 2> sides_;
   bool judged_ = true;
+  std::uint64_t hears_by_ns_ = 0;  // when a side has crashed: the other one has heard of it
   bool closed_in_order_ = false;
   bool up_ = false;
 };

@@ -57,6 +57,17 @@ BoundLayer draw_layer(Random& random, const LayerType& type) {
   return layer;
 }
 
+// Faults that a run of some 100 ms meets and bears.
+BoundLayer draw_fault(Random& random, const LayerType& type) {
+  BoundLayer layer = draw_layer(random, type);
+  for (std::size_t i = 0; i < type.descriptor->options.size(); ++i) {
+    const OptionSpec& option = type.descriptor->options[i];
+    if (option.kind == OptionKind::duration) layer.options.set(i, spread(random, 100, 20'000));
+    if (option.kind == OptionKind::rate) layer.options.set(i, spread(random, 1'000, 100'000));
+  }
+  return layer;
+}
+
 OptionValues draw_medium(Random& random) {
   OptionValues medium(Sim::type().options);
   const std::uint64_t profile = random.below(10);
@@ -104,7 +115,7 @@ std::vector<BoundLayer> draw_layers(Random& random, const Catalogue& catalogue, 
   if (!with_faults || faults.empty()) return layers;
   for (std::uint64_t n = random.between(1, 2); n > 0; --n) {
     const auto at = static_cast<std::ptrdiff_t>(random.below(layers.size() + 1));
-    layers.insert(layers.begin() + at, draw_layer(random, *faults[random.below(faults.size())]));
+    layers.insert(layers.begin() + at, draw_fault(random, *faults[random.below(faults.size())]));
   }
   return layers;
 }
