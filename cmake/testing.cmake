@@ -49,7 +49,7 @@ function(harness_fuzz)
     cmake_path(GET source STEM stem)
     string(REGEX REPLACE "_fuzz$" "" stem ${stem})
     if(HARNESS_FUZZ)
-      harness_executable(fuzz_${stem} fuzz SOURCES ${source} DEPENDS ${ARGN})
+      harness_executable(fuzz_${stem} fuzz SOURCES ${source} DEPENDS ${ARGN} harness_test_support)
       target_link_options(fuzz_${stem} PRIVATE -fsanitize=fuzzer)
     else()
       harness_executable(fuzz_${stem} fuzz SOURCES ${source} support/replay_main.cpp

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// compress at work: packing, unpacking, jobs. The libraries are called in compress/codec.cpp.
+// compress at work: packing, unpacking, jobs. The libraries are called in compress/codec.cpp; events and
+// state are in compress/state.cpp.
 #include <harness/layers/compress.hpp>
 
 #include <algorithm>
@@ -22,18 +23,6 @@ std::uint32_t pack_now_bytes(wire::CompressMethod method, int level) {
 }
 
 }  // namespace
-
-// Owner null: the layer is gone, and the work goes with the ticket, when the job has ended or never will.
-struct Compress::Ticket {
-  Ticket(Compress* layer, Work* running) noexcept : owner(layer), work(running) {}
-  Ticket(const Ticket&) = delete;
-  Ticket& operator=(const Ticket&) = delete;
-  ~Ticket() {
-    if (owner == nullptr) free_pooled(work);
-  }
-  Compress* owner;
-  Work* work;
-};
 
 Compress::Compress(const OptionValues& values, LayerContext& context)
     : context_(context),
@@ -326,63 +315,6 @@ void Compress::ended(Work& work) {
     damaged("a packed message does not unpack to its length");
   }
   if (!refusing_) resume();
-}
-
-// ---- events, state ----
-
-void Compress::on(const Event& event, Onward onward) {
-  switch (event.kind) {
-    case EventKind::writable:
-      work();
-      released_ = 0;
-      onward(event);
-      return close_when_empty();
-    case EventKind::close:
-      closing_ = !sending_.empty();
-      if (closing_) return;
-      break;
-    case EventKind::peer_lost:
-    case EventKind::corrupt:
-    case EventKind::closed:
-      refusing_ = true;
-      drop_all();
-      break;
-    default: break;
-  }
-  onward(event);
-}
-
-void Compress::drop_all() noexcept {
-  again_.cancel();
-  for (const Work& work : sending_) context_.gate.release_channel(context_.pump, work.message.note().channel);
-  drop(sending_);
-  drop(receiving_);
-  context_.gate.owe_delivery(context_.gate_bit, false);
-  jobs_ = 0;
-  expanding_bytes_ = 0;
-  released_ = 0;
-  closing_ = false;
-}
-
-// Work that a job still reads stays until the job has ended.
-void Compress::drop(WorkList& list) noexcept {
-  list.clear_and_dispose([](Work* work) {
-    if (work->state != Work::State::running) return free_pooled(work);
-    const std::shared_ptr<Ticket> ticket = std::move(work->ticket);
-    ticket->owner = nullptr;  // and if the job will never end, this was the last to know of it
-  });
-}
-
-void Compress::describe(Describer& describer) const {
-  describer.text("method", method_ == wire::CompressMethod::lz4 ? "lz4" : "zstd");
-  describer.value("packed_messages", packed_messages_);
-  describer.value("stored_messages", stored_messages_);
-  describer.value("original_bytes", original_bytes_);
-  describer.value("packed_bytes", packed_bytes_);
-  describer.value("unpacked_messages", unpacked_messages_);
-  describer.value("offloaded", offloaded_);
-  describer.value("in_work", sending_.size() + receiving_.size());
-  describer.value("damaged_messages", damaged_messages_);
 }
 
 }  // namespace harness::layers

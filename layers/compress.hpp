@@ -90,9 +90,20 @@ class Compress {
 
   void on(const Event& event, Onward onward);
   void describe(Describer& describer) const;
+  bool take_state(Compress& old);
 
  private:
-  struct Ticket;  // what a running job and its layer both know
+  struct Work;
+  // What a running job and its layer both know. Owner null: the layer is gone, and the work goes with the
+  // ticket, when the job has ended or never will.
+  struct Ticket {
+    Ticket(Compress* layer, Work* running) noexcept : owner(layer), work(running) {}
+    Ticket(const Ticket&) = delete;
+    Ticket& operator=(const Ticket&) = delete;
+    ~Ticket();
+    Compress* owner;
+    Work* work;
+  };
   // One message in work, or waiting behind one that is, in either direction.
   struct Work : boost::intrusive::list_base_hook<> {
     enum class State : std::uint8_t { waiting, running, ready };
