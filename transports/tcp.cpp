@@ -2,7 +2,7 @@
 // The transport: options, listening, dialling, turns, and which sockets are hot.
 #include <harness/transports/tcp.hpp>
 
-#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <new>
 
@@ -126,24 +126,24 @@ Tcp::~Tcp() {
 }
 
 Result<std::string> Tcp::listen(std::string_view address, Acceptor& acceptor) {
-  const auto at = tcp::split(address);
+  const auto at = split("tcp", address);
   if (!at) return tl::unexpected<Error>(at.error());
-  const auto numeric = tcp::numeric(*at, true);
-  if (!numeric)
+  const auto number = numeric(*at, true);
+  if (!number)
     return fail(Errc::invalid, "cannot listen on tcp:" + std::string(address),
                 "a listener needs a number, and " + at->host + " is a name",
                 "tcp:*:" + at->port + ", or the number of one of: ip -br addr");
-  const int descriptor = tcp::open_socket(*numeric);
+  const int descriptor = tcp::open_socket(*number);
   if (descriptor < 0)
     return fail(Errc::io, "cannot listen on tcp:" + std::string(address), tcp::cause_of(errno).text);
   auto listener = std::make_unique<Listener>(*this, descriptor, acceptor);
-  auto bound = tcp::bind_and_listen(descriptor, *numeric, socket_options_.receive_buffer_bytes);
+  auto bound = tcp::bind_and_listen(descriptor, *number, socket_options_.receive_buffer_bytes);
   if (!bound) return tl::unexpected<Error>(bound.error());
   listener->watch();
   if (!listener->watched)
     return fail(Errc::io, "cannot listen on tcp:" + std::string(address), "epoll refused the socket");
   listeners_.push_back(std::move(listener));
-  return tcp::print(*bound);
+  return print(*bound);
 }
 
 unsigned Tcp::accept_waiting() {
@@ -157,7 +157,7 @@ unsigned Tcp::accept_waiting() {
 unsigned Tcp::accept_from(Listener& listener) {
   unsigned done = 0;
   while (done < accepts_max) {
-    tcp::Address peer;
+    Address peer;
     const int descriptor = tcp::accept_socket(listener.descriptor, peer);
     if (descriptor < 0 && (errno == EINTR || errno == ECONNABORTED)) continue;
     if (descriptor < 0 && errno != EAGAIN) {
@@ -183,13 +183,13 @@ unsigned Tcp::accept_from(Listener& listener) {
 // ---- dialling ----
 
 Result<std::unique_ptr<Endpoint>> Tcp::dial(std::string_view address) {
-  const auto at = tcp::split(address);
+  const auto at = split("tcp", address);
   if (!at) return tl::unexpected<Error>(at.error());
   auto* connection = new Connection(*this, -1, Connection::State::connecting);
   connections_.push_back(*connection);
   auto endpoint = std::make_unique<Handle>(*connection, facts_);
-  if (const auto numeric = tcp::numeric(*at, false)) {
-    connection->connect({*numeric});
+  if (const auto number = numeric(*at, false)) {
+    connection->connect({*number});
   } else {
     connection->resolve(*at);
   }
@@ -201,8 +201,8 @@ Result<std::unique_ptr<Endpoint>> Tcp::dial(std::string_view address) {
 unsigned Tcp::poll(unsigned budget) {
   graveyard_.clear_and_dispose([](Connection* connection) { delete connection; });
   unsigned done = accept_waiting();
-  heat();
-  tcp::List<Connection, tcp::ReadyTag> round;  // who becomes ready meanwhile waits for the next turn
+  if (hot_.heat()) engine_.keep_hot();
+  List<Connection, ReadyTag> round;  // who becomes ready meanwhile waits for the next turn
   round.swap(ready_);
   while (!round.empty() && done < budget) {
     Connection& connection = round.front();
@@ -225,41 +225,9 @@ std::unique_ptr<tcp::SendQueue> Tcp::take_queue() noexcept {
   return queue;
 }
 
-void Tcp::warm(Connection& connection) noexcept {
-  if (connection.hot || crowd_ != 0) return;
-  if (hot_count_ < hot_max) {
-    connection.hot = true;
-    hot_[hot_count_++] = &connection;
-    return;
-  }
-  crowd_ = crowd_turns;
-  while (hot_count_ != 0) cool(*hot_[0]);
-}
-
-void Tcp::cool(Connection& connection) noexcept {
-  if (!connection.hot) return;
-  connection.hot = false;
-  const auto last = hot_.begin() + hot_count_;
-  std::iter_swap(std::find(hot_.begin(), last, &connection), last - 1);
-  --hot_count_;
-}
-
-void Tcp::heat() noexcept {
-  if (crowd_ != 0) --crowd_;
-  for (unsigned i = hot_count_; i-- > 0;) {
-    Connection& connection = *hot_[i];
-    if (connection.misses > hot_misses_max) {
-      cool(connection);
-    } else {
-      connection.guess_readable();
-    }
-  }
-  if (hot_count_ != 0) engine_.keep_hot();
-}
-
 void Tcp::bury(Connection& connection) noexcept {
-  cool(connection);
-  connection.tcp::Hook<tcp::OwnedTag>::unlink();
+  hot_.cool(connection);
+  connection.Hook<OwnedTag>::unlink();
   graveyard_.push_back(connection);
 }
 

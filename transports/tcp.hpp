@@ -17,7 +17,6 @@
 // Bounds: connections by the limit of open files; per connection see tcp/connection.hpp; 16 accepts a turn.
 #pragma once
 
-#include <array>
 #include <memory>
 #include <string>
 #include <vector>
@@ -40,9 +39,6 @@ class Tcp final : public Transport {
     option_connect_timeout,
   };
   static constexpr std::size_t scratch_bytes = 64 * 1024;
-  static constexpr unsigned hot_max = 4;
-  static constexpr unsigned hot_misses_max = 4096;  // empty reads before a socket is no longer hot
-  static constexpr unsigned crowd_turns = 256;  // more active sockets than hot_max: epoll alone, for so long
   static constexpr unsigned accepts_max = 16;
   static constexpr std::uint64_t accept_pause_ns = 100'000'000;  // after "too many open files"
 
@@ -73,18 +69,15 @@ class Tcp final : public Transport {
   [[nodiscard]] std::uint64_t connect_timeout_ns() const noexcept { return connect_timeout_ns_; }
   [[nodiscard]] const tcp::SocketOptions& socket_options() const noexcept { return socket_options_; }
   void wake(tcp::Connection& connection) noexcept {
-    if (!connection.tcp::Hook<tcp::ReadyTag>::is_linked()) ready_.push_back(connection);
+    if (!connection.Hook<ReadyTag>::is_linked()) ready_.push_back(connection);
   }
   void soil(tcp::Connection& connection) noexcept {
-    if (!connection.tcp::Hook<tcp::DirtyTag>::is_linked()) dirty_.push_back(connection);
+    if (!connection.Hook<DirtyTag>::is_linked()) dirty_.push_back(connection);
   }
   /// A send queue from those that nobody uses, or a new one; null when there is no memory.
   std::unique_ptr<tcp::SendQueue> take_queue() noexcept;
   void give_queue(std::unique_ptr<tcp::SendQueue> queue) noexcept { queues_.push_back(std::move(queue)); }
-  /// The connection received something: it may be read without asking first.
-  void warm(tcp::Connection& connection) noexcept;
-  /// … or no longer.
-  void cool(tcp::Connection& connection) noexcept;
+  [[nodiscard]] HotSet<tcp::Connection>& hot() noexcept { return hot_; }
   /// Frees the connection in the next poll.
   void bury(tcp::Connection& connection) noexcept;
 
@@ -93,7 +86,6 @@ class Tcp final : public Transport {
 
   unsigned accept_waiting();
   unsigned accept_from(Listener& listener);
-  void heat() noexcept;
 
   OsEngine& engine_;
   Facts facts_;
@@ -101,15 +93,11 @@ class Tcp final : public Transport {
   std::uint64_t connect_timeout_ns_;
   std::unique_ptr<std::byte[]> scratch_;
   std::vector<std::unique_ptr<Listener>> listeners_;
-  boost::intrusive::list<tcp::Connection, boost::intrusive::base_hook<tcp::Hook<tcp::OwnedTag>>,
-                         boost::intrusive::constant_time_size<false>>
-      connections_, graveyard_;
-  tcp::List<tcp::Connection, tcp::ReadyTag> ready_;
-  tcp::List<tcp::Connection, tcp::DirtyTag> dirty_;
+  List<tcp::Connection, OwnedTag> connections_, graveyard_;
+  List<tcp::Connection, ReadyTag> ready_;
+  List<tcp::Connection, DirtyTag> dirty_;
   std::vector<std::unique_ptr<tcp::SendQueue>> queues_;
-  std::array<tcp::Connection*, hot_max> hot_{};
-  unsigned hot_count_ = 0;
-  unsigned crowd_ = 0;
+  HotSet<tcp::Connection> hot_;
 };
 
 /// The socket options that these option values ask for.

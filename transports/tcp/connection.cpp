@@ -44,7 +44,7 @@ void Connection::resolve(const HostPort& at) {
   dialling_->owner = this;
   auto why = std::make_shared<std::string>();
   auto found = std::make_shared<std::vector<Address>>();
-  const bool taken = tcp_.engine().offload([=] { *found = tcp::resolve(at, *why); },
+  const bool taken = tcp_.engine().offload([=] { *found = transports::resolve(at, *why); },
                                            [=, dialling = dialling_] {
                                              if (dialling->owner != nullptr)
                                                dialling->owner->on_resolved(std::move(*found), *why);
@@ -196,7 +196,7 @@ void Connection::end(EventKind kind, Errc code, const char* why) noexcept {
   end_why_ = why;
   end_due_ = true;
   timer_.cancel();
-  tcp_.cool(*this);
+  tcp_.hot().cool(*this);
   free_received();
   drop_queue();
   close_socket();

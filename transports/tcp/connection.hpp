@@ -22,10 +22,9 @@
 #include <string>
 #include <vector>
 
-#include <boost/intrusive/list.hpp>
-
 #include <harness/stack/transport.hpp>
 #include <harness/transports/engine.hpp>
+#include <harness/transports/lists.hpp>
 #include <harness/transports/tcp/send_queue.hpp>
 #include <harness/transports/tcp/socket.hpp>
 #include <harness/transports/wire/stream.hpp>
@@ -35,16 +34,6 @@ class Tcp;
 }
 
 namespace harness::transports::tcp {
-
-template <class Tag>
-using Hook = boost::intrusive::list_base_hook<boost::intrusive::tag<Tag>,
-                                              boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
-template <class T, class Tag>
-using List = boost::intrusive::list<T, boost::intrusive::base_hook<Hook<Tag>>,
-                                    boost::intrusive::constant_time_size<false>>;
-struct OwnedTag;  // by the transport: alive or to be freed
-struct ReadyTag;  // has something to do in the next poll
-struct DirtyTag;  // was written to since the last flush
 
 class Connection;
 
