@@ -5,12 +5,14 @@
 #include <harness/transports/loop.hpp>
 #include <harness/transports/sim.hpp>
 #include <harness/transports/tcp.hpp>
+#include <harness/transports/udp.hpp>
 
 namespace harness::transports {
 
 void add_all(Catalogue& catalogue) {
   catalogue.add(Loop::type());
   catalogue.add(Tcp::type());
+  catalogue.add(Udp::type());
   catalogue.add(Sim::type());  // composed and checked like the others; only a test can make one
 }
 
