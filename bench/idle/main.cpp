@@ -19,7 +19,7 @@ namespace {
 using namespace harness;
 using namespace harness::bench;
 
-constexpr std::string_view help = R"(idle                  10,000 links over tcp, a minute
+constexpr std::string_view help = R"(idle                  10,000 links over tcp, then udp
 idle --quick          200 links, some seconds
 idle --only memory    memory a link, without waiting for processor times
 
@@ -78,6 +78,7 @@ class Crowd {
                 unpin();
                 if (far_ == nullptr) {
                   far_ = std::make_unique<LinkEnd>("far");
+                  board.put_text(1, far_->listen("udp:127.0.0.1:0"));
                   board.put_text(0, far_->listen("tcp:127.0.0.1:0"));
                 }
                 far_->serve(board, still);
@@ -94,11 +95,13 @@ class Crowd {
     duo_.start(serve);
     duo_.wait_for([&] { return !duo_.board().get_text(0).empty(); }, "the far side to listen");
     near_ = std::make_unique<LinkEnd>("near");
-    near_->open("@ tcp", duo_.board().get_text(0), "sink.first");  // what the first link alone needs is made
+    // what the first link alone needs is made
+    near_->open("@ tcp", duo_.board().get_text(0), "sink.first");
+    near_->open("@ udp", duo_.board().get_text(1), "sink.second");
   }
 
   void open(const std::string& stack, std::size_t count) {
-    const std::string address = duo_.board().get_text(0);
+    const std::string address = duo_.board().get_text(stack.ends_with("@ udp") ? 1 : 0);
     std::size_t up = 0;
     std::size_t lost = 0;
     while (up + lost < count) {
@@ -122,7 +125,7 @@ class Crowd {
   }
   void close() {
     for (auto& link : links_) link->close();
-    near_->run_until([&] { return near_->node().links().size() <= 1; }, "links to close");
+    near_->run_until([&] { return near_->node().links().size() <= 2; }, "links to close");
     links_.clear();
     settle();
   }
@@ -200,7 +203,8 @@ int main(int argc, char** argv) {
     std::string stack;
     double cpu_limit;  // % of a core
   };
-  for (const Row& row : {Row{"@ tcp", 0.1}, Row{"order / frag @ tcp", 0.1}, Row{"heartbeat @ tcp", 5}}) {
+  for (const Row& row : {Row{"@ tcp", 0.1}, Row{"order / frag @ tcp", 0.1}, Row{"heartbeat @ tcp", 5},
+                         Row{"@ udp", 0.1}, Row{"heartbeat @ udp", 5}}) {
     if (row.stack.starts_with("heartbeat") && catalogue.layer("heartbeat") == nullptr) continue;
     memory(program, crowd, row.stack, links);
     if (program.wants("cpu")) share(program, crowd, row.stack, links, row.cpu_limit);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Whole links: one-way latency, message rate and goodput of each stack over tcp at several sizes, between two
+// Whole links: one-way latency, message rate and goodput of each stack over tcp and udp at several sizes, between two
 // pinned processes; and of `order / frag` over loop within one.
 #include <memory>
 
@@ -30,6 +30,8 @@ constexpr const char* stacks[] = {
     "compress / order / frag @ tcp",
     "mux / order / frag @ tcp",
     "mux / compress / order / frag / heartbeat / checksum @ tcp",
+    "order / frag / reliable @ udp",
+    "order / frag / reliable @ udp(frame=1460)",
 };
 
 struct Size {
@@ -51,6 +53,7 @@ class Bench {
           if (far_ == nullptr) {
             far_ = std::make_unique<LinkEnd>("far");
             board.put_text(0, far_->listen("tcp:127.0.0.1:0"));
+            board.put_text(1, far_->listen("udp:127.0.0.1:0"));
             board.answer.set(1);
           }
           far_->serve(board, still);
@@ -63,7 +66,7 @@ class Bench {
   void measure(const std::string& stack) {
     if (const auto known = stack_from(stack, near_->node().catalogue()); !known)
       return program_.skip(stack, known.error().what);
-    const std::string address = duo_.board().get_text(0);
+    const std::string address = duo_.board().get_text(stack.find("@ udp") != std::string::npos ? 1 : 0);
     auto echo = near_->open(stack, address, "echo");
     auto sink = near_->open(stack, address, "sink");
     for (const Size& size : sizes) {

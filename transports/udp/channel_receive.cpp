@@ -25,7 +25,7 @@ unsigned Channel::receive(unsigned budget) {
     const bool stream = streak_ >= single_reads;
     const unsigned asked = stream ? ReceiveBatch::arrivals_max : 1;
     ++counts_.receive_calls;
-    const int got = udp_.batch().receive(descriptor_, asked);
+    const int got = udp_.batch().receive(descriptor_, asked, false);
     if (got < 0) {
       if (errno == EINTR) continue;
       readable_ = errno != EAGAIN && errno != ENOBUFS;

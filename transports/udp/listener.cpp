@@ -30,7 +30,7 @@ unsigned Listener::receive() {
   ReceiveBatch& batch = udp_.batch();
   unsigned done = 0;
   while (done < strangers_max) {
-    const int got = batch.receive(descriptor_, ReceiveBatch::arrivals_max);
+    const int got = batch.receive(descriptor_, ReceiveBatch::arrivals_max, true);
     if (got <= 0) break;
     for (unsigned i = 0; i < static_cast<unsigned>(got); ++i)
       take(batch.from(i), batch.to(i), {batch.bytes(i), batch[i].bytes});

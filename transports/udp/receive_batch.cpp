@@ -39,14 +39,14 @@ ReceiveBatch::ReceiveBatch(Pool& pool) : pool_(pool), system_(std::make_unique<S
 
 ReceiveBatch::~ReceiveBatch() { rest(); }
 
-bool ReceiveBatch::supply(unsigned count) noexcept {
+bool ReceiveBatch::supply(unsigned count, bool named) noexcept {
   for (unsigned i = 0; i < count; ++i) {
     if (slabs_[i] == nullptr) slabs_[i] = pool_.allocate(buffer_bytes);
     if (slabs_[i] == nullptr) return false;
     msghdr& header = system_->headers[i].msg_hdr;
     system_->runs[i] = {slabs_[i]->bytes(), buffer_bytes};
-    header.msg_name = &system_->names[i];
-    header.msg_namelen = sizeof system_->names[i];
+    header.msg_name = named ? &system_->names[i] : nullptr;
+    header.msg_namelen = named ? sizeof system_->names[i] : 0;
     header.msg_iov = &system_->runs[i];
     header.msg_iovlen = 1;
     header.msg_control = system_->controls[i].bytes.data();
@@ -56,8 +56,8 @@ bool ReceiveBatch::supply(unsigned count) noexcept {
   return true;
 }
 
-int ReceiveBatch::receive(int descriptor, unsigned most) noexcept {
-  if (!supply(most)) {
+int ReceiveBatch::receive(int descriptor, unsigned most, bool named) noexcept {
+  if (!supply(most, named)) {
     errno = ENOBUFS;
     return -1;
   }

@@ -36,8 +36,8 @@ class ReceiveBatch {
   ~ReceiveBatch();
 
   /// Reads at most `most` arrivals of one socket; how many, or -1 with errno set (ENOBUFS: the pool is
-  /// empty).
-  int receive(int descriptor, unsigned most) noexcept;
+  /// empty). named: from() and to() will be asked.
+  int receive(int descriptor, unsigned most, bool named) noexcept;
   [[nodiscard]] const Arrival& operator[](unsigned i) const noexcept { return arrivals_[i]; }
   [[nodiscard]] const std::byte* bytes(unsigned i) const noexcept { return slabs_[i]->bytes(); }
   /// The buffer of an arrival, now the caller's, counted as what is in it.
@@ -54,7 +54,7 @@ class ReceiveBatch {
 
  private:
   struct System;
-  bool supply(unsigned count) noexcept;
+  bool supply(unsigned count, bool named) noexcept;
   void read(unsigned i) noexcept;
 
   Pool& pool_;
