@@ -89,6 +89,7 @@ bool Channel::start() noexcept {
   path_payload_ = path_payload(descriptor_, is_six(peer_));
   mtu_looked_ns_ = udp_.engine().now_ns();
   ask_due_ = setup_count_ != 0;
+  for (Outgoing& waiting : setups_) waiting.next_piece = 0;  // another address has seen nothing of it
   constexpr unsigned interest = Watcher::readable | Watcher::writable;
   return udp_.engine().watch(descriptor_, interest, *this, true).has_value();
 }

@@ -2,6 +2,7 @@
 // See receive_batch.hpp.
 #include <harness/transports/udp/receive_batch.hpp>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -83,7 +84,7 @@ void ReceiveBatch::read(unsigned i) noexcept {
     else if (at->cmsg_level == IPPROTO_IPV6 && at->cmsg_type == IPV6_TCLASS)
       arrival.congested = (value_of<int>(at) & ce) == ce;
     else if (at->cmsg_level == IPPROTO_UDP && at->cmsg_type == UDP_GRO)
-      arrival.segment = static_cast<std::uint32_t>(value_of<int>(at));
+      arrival.segment = static_cast<std::uint32_t>(std::max(value_of<int>(at), 1));
     else if (at->cmsg_level == SOL_SOCKET && at->cmsg_type == SO_RXQ_OVFL) {
       arrival.overflowed = true;
       arrival.dropped = value_of<std::uint32_t>(at);
