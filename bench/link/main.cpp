@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Whole links: one-way latency, message rate and goodput of each stack over tcp and udp at several sizes, between two
-// pinned processes; and of `order / frag` over loop within one.
+// Whole links: one-way latency, message rate and goodput of each stack over tcp and udp at several sizes,
+// between two pinned processes; and of `order / frag` over loop within one.
 #include <memory>
 
 #include <fmt/format.h>
