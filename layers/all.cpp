@@ -21,10 +21,12 @@
 #include <harness/layers/heartbeat.hpp>
 #include <harness/layers/mux.hpp>
 #include <harness/layers/order.hpp>
+#include <harness/layers/resume.hpp>
 
 namespace harness::layers {
 
 void add_all(Catalogue& catalogue) {
+  catalogue.add<Resume>();
   catalogue.add<Mux>();
   catalogue.add<Compress>();
   catalogue.add<Order>();

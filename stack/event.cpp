@@ -9,6 +9,8 @@ std::string_view to_string(EventKind kind) noexcept {
     case EventKind::up: return "up";
     case EventKind::writable: return "writable";
     case EventKind::mtu: return "mtu";
+    case EventKind::resuming: return "resuming";
+    case EventKind::resumed: return "resumed";
     case EventKind::peer_lost: return "peer_lost";
     case EventKind::corrupt: return "corrupt";
     case EventKind::closed: return "closed";

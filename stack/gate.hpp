@@ -79,6 +79,14 @@ class Gate {
   }
   [[nodiscard]] bool owes_delivery() const noexcept { return owing_ != 0; }
 
+  /// Forgets what layers and pumps hold and owe: their stack gives way to another. What the link and the
+  /// transport hold stays, and so do the refusals, for which a `writable` is still owed.
+  void forget_layers() noexcept {
+    word_ &= (std::uint64_t{1} << link_bit) | (std::uint64_t{1} << transport_bit);
+    channels_ = {};
+    owing_ = 0;
+  }
+
   [[nodiscard]] std::uint64_t word() const noexcept { return word_; }
   /// Which low bits hold the top: set once by the stack, all at or above the topmost pump plus the link's.
   void set_top_mask(std::uint32_t mask) noexcept { top_mask_ = mask; }

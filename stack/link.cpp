@@ -18,6 +18,7 @@ std::string_view to_string(Link::State state) noexcept {
     case Link::State::dialing: return "dialing";
     case Link::State::accepted: return "accepted";
     case Link::State::up: return "up";
+    case Link::State::resuming: return "resuming";
     case Link::State::closing: return "closing";
     case Link::State::closed: return "closed";
     case Link::State::lost: return "lost";
@@ -40,7 +41,7 @@ Link::~Link() = default;
 Message Link::make(std::uint32_t bytes) noexcept { return Message::make(node_.engine().pool(), bytes); }
 
 Errc Link::blocked() noexcept {
-  if (state_ >= State::closing) return Errc::closed;
+  if (state_ >= State::closing || close_asked_) return Errc::closed;
   if (stack_ == nullptr) gate_.note_refusal();
   return Errc::would_block;
 }
@@ -91,6 +92,9 @@ void Link::deliver(void* self, Message& message) {
 void Link::notify(void* self, const Event& event) {
   auto* link = static_cast<Link*>(self);
   switch (event.kind) {
+    case EventKind::resuming:
+      if (link->session_ != 0) return link->lose_contact(event);
+      [[fallthrough]];
     case EventKind::peer_lost:
       return link->finish(State::lost,
                           {event.code, "lost the peer " + link->peer_.name, std::string(event.detail), {}},
@@ -106,6 +110,9 @@ void Link::notify(void* self, const Event& event) {
       if (link->state_ != State::up) return;
       break;
     case EventKind::mtu: return;  // for the layers
+    case EventKind::up:
+      return link->tell(link->again_ ? Event{EventKind::resumed, event.code, event.detail, event.value}
+                                     : event);
     default: break;
   }
   link->tell(event);
@@ -153,14 +160,15 @@ void Link::on_frame(Message& frame) {
 
 void Link::on_endpoint_event(const Event& event) {
   const auto keep = shared_from_this();
-  if (event.kind == EventKind::peer_lost && state_ == State::dialing)
+  if (event.kind == EventKind::peer_lost && (state_ == State::dialing || state_ == State::resuming))
     return dial_next({event.code, "cannot reach " + peer_.name + " at " + options_.offers[group_].address,
                       std::string(event.detail), "check that the node is up: harness node ls"});
-  if (event.kind == EventKind::peer_lost && state_ == State::closing && fin_received_) {
+  if (event.kind == EventKind::peer_lost && state_ == State::closing && fin_received_ &&
+      (fin_sent_ || !resumable_)) {
     peer_gone_ = fin_acked_ = true;  // it had all it wanted
     return maybe_closed();
   }
-  if (stack_ != nullptr) {
+  if (stack_ != nullptr && !stale_) {
     stack_->event(event);
   } else if (event.kind == EventKind::peer_lost || event.kind == EventKind::corrupt) {
     notify(this, event);
@@ -172,6 +180,15 @@ void Link::on_timer() {
   const auto keep = shared_from_this();
   const std::uint64_t now = node_.engine().now_ns();
   switch (state_) {
+    case State::resuming:
+      if (role_ == Role::initiator && now < deadline_ns_) {
+        if (endpoint_ == nullptr) return dial();
+        if (repeats()) send_hello();
+        return retry_later(back_off_ns_);
+      }
+      if (now < deadline_ns_) return arm(deadline_ns_ - now);
+      if (ends_with_session()) return;
+      return finish(State::lost, error_, EventKind::peer_lost);
     case State::dialing:
       if (now >= deadline_ns_) {
         if (error_.code == Errc::ok)
@@ -185,6 +202,8 @@ void Link::on_timer() {
       if (repeats()) send_hello();
       return retry_later(back_off_ns_);
     case State::accepted:
+      if (now >= deadline_ns_ && session_ != 0)
+        return lose_contact({EventKind::peer_lost, Errc::timed_out, "the peer never said READY"});
       if (now >= deadline_ns_)
         return finish(State::lost, {Errc::timed_out, "the peer " + peer_.name + " never said READY", {}, {}},
                       EventKind::peer_lost);
@@ -209,13 +228,18 @@ void Link::on_timer() {
 
 void Link::close() {
   if (state_ >= State::closing) return;
+  if (state_ != State::up && session_ != 0) {  // what was sent is still to be delivered
+    close_asked_ = true;
+    deadline_ns_ = std::min(deadline_ns_, node_.engine().now_ns() + options_.linger_ns);
+    return look_for_peer(0);
+  }
   if (state_ != State::up) {
     finish(State::closed, {Errc::cancelled, "closed before it was up", {}, {}}, EventKind::closed);
     return;
   }
   state_ = State::closing;
   gate_.hold(Gate::link_bit);
-  deadline_ns_ = node_.engine().now_ns() + options_.linger_ns;
+  if (!std::exchange(close_asked_, false)) deadline_ns_ = node_.engine().now_ns() + options_.linger_ns;
   stack_->event({EventKind::close});
   arm(closing_look_ns);
   try_fin();

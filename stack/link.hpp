@@ -5,6 +5,9 @@
 //   accepted ──READY or data──▶ up              │
 //   any ──peer gone, refused, timed out──▶ lost ◀┘
 //
+// With `resume` in its stack a link that loses contact does not end: up ──▶ resuming ──▶ up, on the same or
+// another offer (link_resume.cpp). Its initiator dials, the other side waits, both for `resume_ns`.
+//
 // The same table serves every transport: on lossy media HELLO, ACCEPT and FIN are repeated by timer, on the
 // others they are sent once. Nothing that `send` took is lost in between: until the stack is up send returns
 // would_block. A link is owned by its node and by whoever keeps the shared_ptr; it belongs to the engine's
@@ -38,11 +41,12 @@ struct LinkOptions {
   std::uint64_t quota_bytes = 16u << 20;      // bytes that received messages may keep alive at this end
   std::uint64_t timeout_ns = 10'000'000'000;  // to open, retries included
   std::uint64_t linger_ns = 5'000'000'000;    // to close in order
+  std::uint64_t resume_ns = 60'000'000'000;   // to find the peer again, when the stack has `resume`
 };
 
 class Link : public std::enable_shared_from_this<Link> {
  public:
-  enum class State : std::uint8_t { dialing, accepted, up, closing, closed, lost };
+  enum class State : std::uint8_t { dialing, accepted, up, resuming, closing, closed, lost };
   using OnMessage = std::function<void(Message&&)>;
   using OnEvent = std::function<void(const Event&)>;
 
@@ -65,7 +69,7 @@ class Link : public std::enable_shared_from_this<Link> {
   /// Who gets the messages: owns each one, and destroying it returns its credit. Nothing is received before
   /// this is set.
   void on_message(OnMessage handler);
-  /// Who hears up, writable, peer_lost, corrupt, closed, violated.
+  /// Who hears up, writable, resuming, resumed, peer_lost, corrupt, closed, violated.
   void on_event(OnEvent handler) { on_event_ = std::move(handler); }
   /// Stops the flow towards on_message; what the peer sends then waits at the peer.
   void pause() noexcept { set_paused(true); }
@@ -119,6 +123,12 @@ class Link : public std::enable_shared_from_this<Link> {
   void become_up();
   void retry_later(std::uint64_t delay_ns);
 
+  // going on after lost contact: link_resume.cpp
+  void lose_contact(const Event& event);
+  void look_for_peer(std::uint64_t delay_ns);
+  bool session_is(const setup::Hello& hello) const noexcept;
+  bool ends_with_session();
+
   // closing: link.cpp
   void try_fin();
   void on_fin(const setup::Fin& fin);
@@ -147,6 +157,11 @@ class Link : public std::enable_shared_from_this<Link> {
   Role role_;
   bool paused_ = false;
   bool clear_ = false;
+  bool resumable_ = false;    // the stack promises it
+  bool stale_ = false;        // stack_ is an earlier connection's, kept for its session
+  bool again_ = false;        // up, and not for the first time
+  bool close_asked_ = false;  // while resuming: close as soon as it is up
+  bool all_got_ = false;      // … and the peer had everything of ours
   bool fin_sent_ = false;
   bool fin_acked_ = false;
   bool fin_received_ = false;
@@ -166,6 +181,9 @@ class Link : public std::enable_shared_from_this<Link> {
   Timer timer_;
   Error error_{Errc::ok, {}, {}, {}};
   std::uint64_t attempt_ = 0;
+  std::uint64_t session_ = 0;  // the attempt that opened the link first; 0: not resumable
+  std::uint64_t up_since_ns_ = 0;
+  std::uint64_t resume_deadline_ns_ = 0;  // 0: in contact
   std::uint64_t hash_ = 0;
   std::size_t group_ = 0;  // first offer of the transport that is being dialled
   std::uint64_t back_off_ns_ = 0;

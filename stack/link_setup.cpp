@@ -18,7 +18,7 @@ void Link::adopt(std::unique_ptr<Endpoint> endpoint) {
 void Link::attach() {
   if (endpoint_ == nullptr) return;
   Receiver receiver;
-  if (stack_ != nullptr) receiver.up = stack_->up();
+  if (stack_ != nullptr && !stale_) receiver.up = stack_->up();
   receiver.self = this;
   receiver.setup = [](void* self, Message& frame) { static_cast<Link*>(self)->on_frame(frame); };
   receiver.event = [](void* self, const Event& event) { static_cast<Link*>(self)->on_endpoint_event(event); };
@@ -67,6 +67,7 @@ void Link::dial_next(Error error) {
     group_ = next;
     return arm(0);
   }
+  if (final && state_ == State::resuming && ends_with_session()) return;
   if (final || node_.engine().now_ns() >= deadline_ns_)
     return finish(State::lost, error_, EventKind::peer_lost);
   group_ = 0;
@@ -81,6 +82,7 @@ void Link::send_hello() {
   hello.to = peer_.name;
   hello.link = options_.name;
   hello.allow_clear = options_.needs.allow_clear;
+  hello.session = session_;
   hello.limits = {options_.max_message, options_.quota_bytes};
   const Offer& first = options_.offers[group_];
   for (std::size_t i = group_; i < options_.offers.size() && hello.offers.size() < setup::offers_max; ++i) {
@@ -96,7 +98,10 @@ void Link::on_accept(const setup::Accept& accept) {
     send_frame(setup::Ready{attempt_});  // ours was lost
     return;
   }
-  if (state_ != State::dialing) return;
+  if (state_ != State::dialing && state_ != State::resuming) return;
+  if (state_ == State::resuming && accept.from.incarnation != peer_.incarnation)
+    return dial_next({Errc::not_found, "the session with " + peer_.name + " is gone",
+                      "it came back as a new process", "open the link again"});
   const std::size_t chosen = group_ + accept.choice;
   if (chosen >= options_.offers.size() || options_.offers[chosen].stack.hash() != accept.hash)
     return dial_next({Errc::conflict, "the peer chose a stack that was not offered",
@@ -111,7 +116,7 @@ void Link::on_accept(const setup::Accept& accept) {
 }
 
 void Link::on_refuse(const setup::Refuse& refuse) {
-  if (state_ != State::dialing) return;
+  if (state_ != State::dialing && state_ != State::resuming) return;
   if (refuse.yield) {  // the peer's own attempt stands; wait for its HELLO
     drop_endpoint(0);
     return retry_later(4 * Node::repeat_ns);
@@ -122,6 +127,7 @@ void Link::on_refuse(const setup::Refuse& refuse) {
 void Link::accept(std::unique_ptr<Endpoint> endpoint, const setup::Hello& hello, StackSpec spec,
                   std::uint8_t choice) {
   drop_endpoint(0);  // our own attempt, when both sides dialled
+  stale_ = session_ != 0;
   state_ = State::accepted;
   role_ = Role::responder;
   attempt_ = hello.attempt;
@@ -130,7 +136,7 @@ void Link::accept(std::unique_ptr<Endpoint> endpoint, const setup::Hello& hello,
   hash_ = spec.hash();
   agreed_ = {std::min(hello.limits.max_message, options_.max_message), hello.limits.quota_bytes};
   if (started_ns_ == 0) started_ns_ = node_.engine().now_ns();
-  deadline_ns_ = node_.engine().now_ns() + options_.timeout_ns;
+  if (!close_asked_) deadline_ns_ = node_.engine().now_ns() + options_.timeout_ns;
   back_off_ns_ = Node::repeat_ns;
   adopt(std::move(endpoint));
   if (auto built = build(spec); !built) {
@@ -163,23 +169,35 @@ Result<> Link::build(const StackSpec& spec) {
   clear_ = property::level(trust, Axis::trust) == 0 && !proved->given.word.covers(property::encrypted);
   Foundation foundation{node_.engine(),      endpoint_->down(),  facts_, gate_, quota_.get(), role_,
                         agreed_.max_message, agreed_.quota_bytes};
+  if (stale_) gate_.forget_layers();
   auto stack = Stack::build(spec, foundation, &Link::deliver, &Link::notify, this);
   if (!stack) return tl::unexpected<Error>(stack.error());
+  if (stale_)
+    if (auto taken = (*stack)->take_session(*stack_); !taken) return taken;
   stack_ = std::move(*stack);
+  stale_ = false;
+  resumable_ = proved->given.word.covers(property::resumable);
   attach();
+  if (paused_) stack_->event({EventKind::pause});
   apply_pause();
   return {};
 }
 
 void Link::become_up() {
   state_ = State::up;
+  again_ = session_ != 0;
+  if (resumable_ && session_ == 0) session_ = attempt_;
+  resume_deadline_ns_ = 0;
+  up_since_ns_ = node_.engine().now_ns();
   error_ = {Errc::ok, {}, {}, {}};
   timer_.cancel();
   opened_ns_ = node_.engine().now_ns() - started_ns_;
   gate_.release(Gate::link_bit);
-  (void)gate_.take_refusals();  // `up` tells it
+  if (!again_) (void)gate_.take_refusals();  // `up` tells it
   if (endpoint_->mtu() < facts_.max_message) stack_->event({EventKind::mtu, Errc::ok, {}, endpoint_->mtu()});
   stack_->event({EventKind::up});
+  if (again_ && state_ == State::up) stack_->event({EventKind::writable});
+  if (close_asked_) close();
 }
 
 }  // namespace harness

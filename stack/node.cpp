@@ -174,6 +174,17 @@ Result<std::shared_ptr<Link>> Node::rival(const setup::Hello& hello) {
   return std::shared_ptr<Link>();
 }
 
+// The link that the HELLO wants to go on with. The peer may have noticed a lost connection that we have not.
+Result<std::shared_ptr<Link>> Node::resumed(const setup::Hello& hello) {
+  const std::shared_ptr<Link> mine = find(hello.from.name, hello.link);
+  if (mine == nullptr || !mine->session_is(hello))
+    return fail(Errc::not_found, "the session of link " + hello.link + " is gone",
+                identity_.name + " has ended it, or is a new process", "open the link again");
+  if (mine->state() == Link::State::up || mine->state() == Link::State::closing)
+    mine->lose_contact({EventKind::peer_lost, Errc::peer_lost, "the peer dials again"});
+  return mine;
+}
+
 // Both sides dialled: the smaller name's attempt stands, unless it got nowhere while the other side came
 // through twice.
 bool Node::asks_to_yield(Link& mine, const std::string& peer) const noexcept {
@@ -189,9 +200,9 @@ void Node::on_hello(Waiting& waiting, const setup::Hello& hello) {
     return turn_away(waiting, hello.attempt,
                      {Errc::conflict, "this node is not " + hello.to, "its name is " + identity_.name,
                       "dial it as " + identity_.name + ", or correct the address of " + hello.to});
-  auto mine = rival(hello);
+  auto mine = hello.session != 0 ? resumed(hello) : rival(hello);
   if (!mine) return turn_away(waiting, hello.attempt, mine.error());
-  if (*mine != nullptr && asks_to_yield(**mine, hello.from.name))
+  if (*mine != nullptr && hello.session == 0 && asks_to_yield(**mine, hello.from.name))
     return turn_away(waiting, hello.attempt,
                      {Errc::exists, "both sides dialled", "the smaller name's attempt stands", {}}, true);
   auto admission = admit_(hello.from, hello.link);
@@ -206,6 +217,7 @@ void Node::on_hello(Waiting& waiting, const setup::Hello& hello) {
     options.needs = admission->floor;
     options.max_message = admission->max_message;
     options.quota_bytes = admission->quota_bytes;
+    options.resume_ns = admission->resume_ns;
     link.reset(new Link(*this, std::move(options), Role::responder));
     link->peer_ = hello.from;
     links_.push_back(link);

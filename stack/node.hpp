@@ -30,6 +30,7 @@ struct Admission {
   Needs floor;
   std::uint32_t max_message = 0;  // 0: half the quota
   std::uint64_t quota_bytes = 16u << 20;
+  std::uint64_t resume_ns = 60'000'000'000;  // how long a resumable link waits for its peer
 };
 
 /// What is needed at least of a link to a peer as near as `trust` says: between domains, encryption without a
@@ -100,6 +101,7 @@ class Node : private Poller, private Acceptor {
   Result<Choice> choose(const setup::Hello& hello, const Endpoint& endpoint,
                         const Admission& admission) const;
   Result<std::shared_ptr<Link>> rival(const setup::Hello& hello);
+  Result<std::shared_ptr<Link>> resumed(const setup::Hello& hello);
   [[nodiscard]] bool asks_to_yield(Link& mine, const std::string& peer) const noexcept;
   void turn_away(Waiting& waiting, std::uint64_t attempt, const Error& error, bool yield = false);
   void release(Waiting& waiting) noexcept;

@@ -173,7 +173,7 @@ class Pool {
   [[nodiscard]] std::uint64_t held_bytes() const noexcept { return held_bytes_; }  // chunks and large slabs
   [[nodiscard]] std::uint64_t grown_count() const noexcept {
     return grown_count_;
-  }                                                          // times it asked the heap
+  }  // times it asked the heap
   [[nodiscard]] std::uint64_t alive_count() const noexcept;  // slabs not given back
 
  private:

@@ -19,30 +19,30 @@
 namespace harness {
 
 enum class Axis : std::uint8_t {
-  boundary,         // stream < message
-  loss,             // lossy < reliable (while the link lives) < resumable (across links)
-  order,            // none < fifo (per channel) < causal < total
-  duplication,      // possible < none
-  integrity,        // none < 16 bit < 32 bit < cryptographic
+  boundary,     // stream < message
+  loss,         // lossy < reliable (while the link lives) < resumable (across links)
+  order,        // none < fifo (per channel) < causal < total
+  duplication,  // possible < none
+  integrity,    // none < 16 bit < 32 bit < cryptographic
   // none < host (memory of one host) < link (encrypted, keys of the two ends) < forward secret
   confidentiality,
-  identity,         // none < address < host key < principal
-  replay,           // open < windowed < none
-  coverage,         // something unauthenticated went out < no control byte ever did
-  flow,             // none < receiver credit
-  congestion,       // none < self-clocked < lossless fabric
-  death,            // none < within a stated time < immediate
-  one_sided,        // none < emulated < native < with signal < atomics
-  loan,             // none < the receiver may read the sender's slab
-  place,            // none < direct receive into a region
-  channels,         // one < many with priority
-  compact,          // none < compressed
-  trust,            // foreign < domain < host < process
-  view,             // group: none < views
-  synchrony,        // group: none < virtual synchrony
-  stability,        // group: none < stability known
-  merge,            // group: none < partitions merge
-  transfer,         // group: none < state transfer
+  identity,    // none < address < host key < principal
+  replay,      // open < windowed < none
+  coverage,    // something unauthenticated went out < no control byte ever did
+  flow,        // none < receiver credit
+  congestion,  // none < self-clocked < lossless fabric
+  death,       // none < within a stated time < immediate
+  one_sided,   // none < emulated < native < with signal < atomics
+  loan,        // none < the receiver may read the sender's slab
+  place,       // none < direct receive into a region
+  channels,    // one < many with priority
+  compact,     // none < compressed
+  trust,       // foreign < domain < host < process
+  view,        // group: none < views
+  synchrony,   // group: none < virtual synchrony
+  stability,   // group: none < stability known
+  merge,       // group: none < partitions merge
+  transfer,    // group: none < state transfer
 };
 inline constexpr std::size_t axis_count = 23;
 

@@ -26,6 +26,7 @@ void put(Writer& to, const Hello& hello) {
   to.put_text(hello.to);
   to.put_text(hello.link);
   to.put<std::uint8_t>(hello.allow_clear ? 1 : 0);
+  to.put(hello.session);
   put(to, hello.limits);
   to.put(static_cast<std::uint8_t>(hello.offers.size()));
   for (const Offer& offer : hello.offers) {
@@ -75,6 +76,7 @@ Hello take_hello(Reader& from) {
   hello.to = from.take_text(name_bytes_max);
   hello.link = from.take_text(name_bytes_max);
   hello.allow_clear = from.take<std::uint8_t>() == 1;
+  hello.session = from.take<std::uint64_t>();
   hello.limits = take_limits(from);
   const std::size_t offers = std::min<std::size_t>(from.take<std::uint8_t>(), offers_max + 1);
   for (std::size_t i = 0; i < offers && from.ok(); ++i) {

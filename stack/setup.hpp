@@ -59,6 +59,7 @@ struct Hello {
   std::string to;    // the name that was dialled
   std::string link;  // the link's name, equal at both ends
   bool allow_clear = false;
+  std::uint64_t session = 0;  // the attempt that opened the link which goes on; 0: a new link
   Limits limits;
   std::vector<Offer> offers;
   friend bool operator==(const Hello&, const Hello&) = default;

@@ -219,6 +219,45 @@ void Stack::arrived(const Event& event) {
   if (channels != 0) notify_(self_, Event{EventKind::writable, Errc::ok, {}, channels});
 }
 
+Result<> Stack::take_session(Stack& old) {
+  const auto depth = [](const Stack& stack) {
+    std::size_t count = 0;
+    for (const Slot* slot : stack.slots_) {
+      ++count;
+      if (slot->type->descriptor->contract.adds.covers(property::resumable)) return count;
+    }
+    return std::size_t{0};
+  };
+  const std::size_t count = depth(*this);
+  const bool alike =
+      count != 0 && count == depth(old) &&
+      std::equal(slots_.begin(), slots_.begin() + static_cast<std::ptrdiff_t>(count), old.slots_.begin(),
+                 [](const Slot* a, const Slot* b) { return a->type->descriptor == b->type->descriptor; });
+  for (std::size_t i = 0; i < count && alike; ++i) {
+    const LayerType& type = *slots_[i]->type;
+    if (type.take_state == nullptr || !type.take_state(slots_[i]->state, old.slots_[i]->state))
+      return fail(Errc::unsupported, std::string(type.descriptor->name) + " cannot hand its state on",
+                  "the session of the link stands from the top through resume",
+                  "put it below resume in every stack of the link");
+  }
+  if (!alike)
+    return fail(Errc::unsupported, spec_.text() + " cannot go on from " + old.spec_.text(),
+                "their layers from the top through resume are not the same",
+                "write the stacks of one link alike down to resume");
+  sent_messages_ = old.sent_messages_;
+  sent_bytes_ = old.sent_bytes_;
+  delivered_messages_ = old.delivered_messages_;
+  delivered_bytes_ = old.delivered_bytes_;
+  for (const auto& [where, tap] : old.taps_) taps_.emplace_back(std::min(where, slots_.size()), tap);
+  if (!taps_.empty()) link();
+  return {};
+}
+
+void Stack::cut_off() noexcept {
+  bottom_ = {&Receiver::ignore_data, nullptr, nullptr};
+  chain_[static_cast<std::size_t>(up_first_ - chain_.data()) - 1] = bottom_;
+}
+
 void* Stack::layer(std::size_t index) const noexcept { return slots_[index]->state; }
 
 unsigned Stack::active_hooks_down() const noexcept {

@@ -76,6 +76,13 @@ class Stack {
   /// Takes an event of the endpoint up the stack, or of the application down it. [stack-thread]
   void event(const Event& event);
 
+  /// Takes over what outlives a connection from the stack of the one before: the state of every layer from
+  /// the top through the one that adds `resumable`, counters and taps. `old` is destroyed next. Errors:
+  /// unsupported (the two have other layers there, or one cannot take its state). [stack-thread]
+  Result<> take_session(Stack& old);
+  /// From now on nothing goes further down than the lowest layer: the endpoint is gone, layers have timers.
+  void cut_off() noexcept;
+
   [[nodiscard]] const StackSpec& spec() const noexcept { return spec_; }
   [[nodiscard]] std::uint32_t max_message() const noexcept { return max_message_; }
   [[nodiscard]] std::uint32_t header_bytes() const noexcept { return header_bytes_; }  // of a small message

@@ -61,7 +61,7 @@ void send_and_deliver(benchmark::State& state, const StackSpec& spec) {
   state.counters["header_bytes"] = stack.header_bytes();
 }
 
-// The rows are the names of the layers: mux, compress, order, frag, heartbeat, checksum.
+// The rows are the names of the layers: resume, mux, compress, order, frag, heartbeat, checksum.
 [[maybe_unused]] const bool registered = [] {
   static Catalogue catalogue;
   layers::add_all(catalogue);

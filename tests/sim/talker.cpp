@@ -123,6 +123,7 @@ void Talker::on_event(const Event& event) {
       if (++writable_ > refused_) verdict_.fail(engine_.name() + ": writable without a refusal");
       waiting_ = false;
       return send_some();
+    case EventKind::resuming: ++lost_contacts_; return;
     case EventKind::violated:
       return verdict_.fail(fmt::format("{}: violated: {} ({})", engine_.name(), event.detail, event.value));
     case EventKind::peer_lost:

@@ -42,6 +42,7 @@ class Talker {
   [[nodiscard]] bool done() const noexcept { return sent_ >= plan_.messages || ended_; }
   [[nodiscard]] bool ended() const noexcept { return ended_; }
   [[nodiscard]] bool was_up() const noexcept { return up_; }
+  [[nodiscard]] unsigned lost_contacts() const noexcept { return lost_contacts_; }
   /// How it ended: closed with code ok, or lost and why.
   [[nodiscard]] const Event& end() const noexcept { return end_; }
   /// At the end of a run: a refused send was always followed by `writable`.
@@ -76,6 +77,7 @@ class Talker {
   std::deque<std::pair<std::uint64_t, Message>> kept_;
   Timer think_;
   Timer release_;
+  unsigned lost_contacts_ = 0;
   Timer resume_;
 };
 

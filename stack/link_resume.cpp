@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+// Going on after lost contact: a link whose stack promises `resumable` looks for its peer instead of ending.
+//
+// The session is named by the attempt that opened the link first; its initiator dials again, all offers in
+// order, with the session in the HELLO, and the responder waits. The old stack stands until the new one has
+// taken over the session: every layer from the top through the one that adds `resumable`. What lies below
+// starts afresh. A peer that has ended meanwhile, or came back as a new process, does not know the session.
+#include <algorithm>
+
+#include <harness/stack/link.hpp>
+#include <harness/stack/node.hpp>
+
+namespace harness {
+
+void Link::lose_contact(const Event& event) {
+  const std::uint64_t now = node_.engine().now_ns();
+  close_asked_ = close_asked_ || state_ == State::closing;
+  all_got_ = fin_sent_;
+  fin_sent_ = fin_acked_ = fin_received_ = peer_gone_ = false;
+  if (!close_asked_) {  // else the time to close runs on
+    if (resume_deadline_ns_ == 0) resume_deadline_ns_ = now + options_.resume_ns;
+    deadline_ns_ = resume_deadline_ns_;
+  }
+  const bool was_up = std::exchange(state_, State::resuming) != State::accepted;
+  stale_ = true;
+  stack_->cut_off();
+  started_ns_ = now;
+  // A connection that does not hold is tried less and less often.
+  const bool held_out = now - up_since_ns_ >= Node::back_off_ns_max;
+  const std::uint64_t delay_ns = held_out || back_off_ns_ < 2 * Node::repeat_ns ? 0 : back_off_ns_;
+  back_off_ns_ = held_out ? Node::repeat_ns : std::min(2 * back_off_ns_, Node::back_off_ns_max);
+  group_ = 0;
+  error_ = {event.code, "lost the peer " + peer_.name, std::string(event.detail),
+            "check that the node is up: harness node ls"};
+  gate_.hold(Gate::link_bit);
+  drop_endpoint(0);
+  look_for_peer(delay_ns);
+  if (was_up) tell({EventKind::resuming, event.code, event.detail});
+}
+
+// The initiator dials after `delay_ns`, the responder only waits.
+void Link::look_for_peer(std::uint64_t delay_ns) {
+  if (state_ != State::resuming) return;
+  const std::uint64_t now = node_.engine().now_ns();
+  const std::uint64_t left_ns = deadline_ns_ - std::min(now, deadline_ns_);
+  arm(role_ == Role::initiator ? std::min(delay_ns, left_ns) : left_ns);
+}
+
+bool Link::session_is(const setup::Hello& hello) const noexcept {
+  return role_ == Role::responder && session_ == hello.session &&
+         peer_.incarnation == hello.from.incarnation && state_ < State::closed;
+}
+
+// The peer knows nothing of the session any more, or is not found in time: an end in order when we were
+// closing and it had everything of ours.
+bool Link::ends_with_session() {
+  if (!close_asked_ || !all_got_) return false;
+  finish(State::closed, {Errc::ok, {}, {}, {}}, EventKind::closed);
+  return true;
+}
+
+}  // namespace harness

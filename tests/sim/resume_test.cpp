@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: Apache-2.0
+// A link with `resume` loses contact again and again, by cut connections seen by one side or by both, while
+// it opens, carries and closes: every message arrives once and in order, and a close in order loses nothing.
+#include <algorithm>
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <harness/layers/all.hpp>
+#include <harness/stack/node.hpp>
+#include <harness/tests/support/seed.hpp>
+#include <harness/transports/sim.hpp>
+
+namespace harness::tests {
+namespace {
+
+using transports::Sim;
+using transports::SimEngine;
+using transports::SimWorld;
+
+constexpr std::uint64_t ms = 1'000'000;
+constexpr unsigned channels = 3;
+
+struct Process {
+  Process(SimWorld& world, const Catalogue& catalogue, const std::string& name, const StackSpec& stack)
+      : engine(world.add(name)), node(engine, catalogue, NodeOptions{name, "lab", {}}), stack_(stack) {
+    node.add(std::make_shared<Sim>(engine, stack.transport_options));
+    node.on_link([this](const std::shared_ptr<Link>& opened) { watch(opened); });
+    EXPECT_TRUE(node.listen("sim::7").has_value());
+  }
+  void dial(const std::string& peer, std::uint64_t resume_ns) {
+    LinkOptions options;
+    options.offers = {{stack_, peer + ":7"}};
+    options.resume_ns = resume_ns;
+    auto opened = node.connect(peer, std::move(options));
+    ASSERT_TRUE(opened.has_value()) << opened.error().text();
+    watch(*opened);
+  }
+  void watch(const std::shared_ptr<Link>& opened) {
+    link = opened;
+    link->on_message([this](Message&& message) { take(message); });
+    link->on_event([this](const Event& event) {
+      events[static_cast<std::size_t>(event.kind)]++;
+      engine.world().note(engine.name(), to_string(event.kind), static_cast<std::uint64_t>(event.code));
+      if (event.kind == EventKind::up || event.kind == EventKind::resumed ||
+          event.kind == EventKind::writable)
+        send();
+    });
+  }
+  void take(const Message& message) {
+    const unsigned channel = message.note().channel;
+    ASSERT_LT(channel, channels);
+    ASSERT_EQ(message.text().substr(0, 8), fmt::format("{:08}", received[channel]))
+        << "on channel " << channel;
+    ++received[channel];
+  }
+  // As much as the link takes now.
+  void send() {
+    for (unsigned channel = 0; channel < channels; ++channel)
+      while (sent[channel] < wanted) {
+        Message message = Message::copy_of(
+            engine.pool(), fmt::format("{:08}", sent[channel]) + std::string(sent[channel] * 37 % 4000, 'x'));
+        message.note().channel = static_cast<std::uint16_t>(channel);
+        if (link->send(std::move(message)) != Errc::ok) break;
+        ++sent[channel];
+      }
+  }
+  [[nodiscard]] bool has(const Process& peer) const {
+    for (unsigned channel = 0; channel < channels; ++channel)
+      if (received[channel] != peer.wanted || peer.sent[channel] != peer.wanted) return false;
+    return true;
+  }
+  [[nodiscard]] unsigned heard(EventKind kind) const { return events[static_cast<std::size_t>(kind)]; }
+
+  SimEngine& engine;
+  Node node;
+  StackSpec stack_;
+  std::shared_ptr<Link> link;
+  unsigned wanted = 0;
+  std::array<unsigned, channels> sent{};
+  std::array<unsigned, channels> received{};
+  std::array<unsigned, 32> events{};
+};
+
+class ResumedLink : public testing::TestWithParam<std::string> {
+ protected:
+  ResumedLink() {
+    layers::add_all(catalogue_);
+    catalogue_.add(Sim::type());
+    auto stack = stack_from(GetParam(), catalogue_);
+    EXPECT_TRUE(stack) << stack.error().text();
+    stack_ = *stack;
+  }
+
+  // Somebody between the two, or one of the two, ends the connection.
+  static void cut(SimWorld& world, Random& random, Process& a, Process& b) {
+    Process& one = random.below(2) == 0 ? a : b;
+    const bool carries = one.link != nullptr && one.link->endpoint() != nullptr &&
+                         (one.link->is_up() || one.link->state() == Link::State::closing);
+    if (carries) one.link->endpoint()->close(0);
+    if (random.below(3) != 0) return;
+    world.partition(a.engine, b.engine, true);
+    world.run_for(random.below(50 * ms));
+    world.partition(a.engine, b.engine, false);
+  }
+
+  void run(std::uint64_t seed) {
+    SCOPED_TRACE(testing::Message() << "rerun: HARNESS_SEED=" << seed);
+    SimWorld world(seed);
+    Random random(seed);
+    world.set_default_path({.jitter_ns = 100'000, .loss_ppm = 20'000, .duplicate_ppm = 20'000});
+    Process server(world, catalogue_, "server", stack_);
+    Process client(world, catalogue_, "client", stack_);
+    client.wanted = 200 + static_cast<unsigned>(random.below(200));
+    server.wanted = static_cast<unsigned>(random.below(300));
+    client.dial("server", 60'000 * ms);
+    world.run_until([&] { return client.link->is_up() && server.link != nullptr && server.link->is_up(); },
+                    5'000 * ms);
+    for (int cuts = 0; cuts < 6; ++cuts) {
+      world.run_for(random.below(10 * ms));
+      cut(world, random, client, server);
+    }
+    const bool all = world.run_until([&] { return client.has(server) && server.has(client); }, 60'000 * ms);
+    ASSERT_TRUE(all) << "client " << to_string(client.link->state()) << " " << client.link->error().text()
+                     << ", server " << to_string(server.link->state()) << ": "
+                     << fmt::format("{} of {}", client.received[0], server.wanted);
+    close_in_order(world, random, client, server);
+  }
+
+  // The last messages go out and the link closes at once, with one more cut somewhere.
+  void close_in_order(SimWorld& world, Random& random, Process& client, Process& server) {
+    const auto both_up = [&] { return client.link->is_up() && server.link->is_up(); };
+    ASSERT_TRUE(world.run_until(both_up, 60'000 * ms))
+        << client.link->error().text() << server.link->error().text() << to_string(client.link->state())
+        << " " << to_string(server.link->state());
+    EXPECT_EQ(client.heard(EventKind::up), 1u);
+    EXPECT_EQ(client.heard(EventKind::resumed), client.heard(EventKind::resuming));
+    client.wanted += 20;
+    client.send();
+    const auto all_sent = [&] {
+      return std::count(client.sent.begin(), client.sent.end(), client.wanted) == channels;
+    };
+    ASSERT_TRUE(world.run_until(all_sent, 2'000 * ms));
+    client.link->close();
+    world.run_for(random.below(3 * ms));
+    if (random.below(2) == 0) cut(world, random, client, server);
+    world.run_for(100'000 * ms);  // one whose endpoint the test closed in its back gives up after its linger
+    EXPECT_TRUE(server.has(client)) << fmt::format("{} of {}", server.received[0], client.wanted);
+    EXPECT_EQ(client.link->state(), Link::State::closed) << client.link->error().text();
+    EXPECT_TRUE(client.node.links().empty() && server.node.links().empty())
+        << to_string(server.link->state()) << server.link->error().text();
+  }
+
+  Catalogue catalogue_;
+  StackSpec stack_;
+};
+
+TEST_P(ResumedLink, LosesAndDoublesNothingHoweverOftenContactIsLost) {
+  const std::uint64_t first = seed(1);
+  for (std::uint64_t i = 0; i < 60 && !HasFailure(); ++i) run(first + i);
+}
+
+TEST_P(ResumedLink, EndsWhenThePeerIsNotFoundInTime) {
+  SimWorld world(1);
+  Process server(world, catalogue_, "server", stack_);
+  Process client(world, catalogue_, "client", stack_);
+  client.dial("server", 500 * ms);
+  world.run_until([&] { return client.link->is_up(); }, 5'000 * ms);
+  world.partition(client.engine, server.engine, true);
+  client.link->endpoint()->close(0);
+  server.link->endpoint()->close(0);
+  world.run_for(200'000 * ms);
+  EXPECT_EQ(server.link->state(), Link::State::lost);
+  EXPECT_EQ(client.link->state(), Link::State::lost);
+  EXPECT_EQ(client.heard(EventKind::peer_lost), 1u);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Process, ResumedLink,
+    testing::Values("resume / frag / heartbeat(interval=20ms) @ sim(profile=stream)",
+                    "resume / order / frag / heartbeat(interval=20ms) @ sim(profile=fabric)",
+                    "resume / mux / order / frag / heartbeat(interval=20ms) @ "
+                    "sim(profile=fabric, death=no)"),
+    [](const auto& each) { return fmt::format("stack{}", each.index); });
+
+}  // namespace
+}  // namespace harness::tests
