@@ -28,6 +28,9 @@ class Poller
   virtual unsigned poll(unsigned budget) = 0;
   /// Hands everything written in this turn to the medium: the natural boundary of batching. [stack-thread]
   virtual void flush() {}
+  /// Said when the engine is about to sleep on its descriptor: until the next poll only that wakes it, so who
+  /// was polled must ask to be rung from now on. False: there is work after all. [stack-thread]
+  virtual bool rest() { return true; }
 };
 
 class Engine : public Env {

@@ -38,7 +38,11 @@ Link::Link(Node& node, LinkOptions options, Role role)
 
 Link::~Link() = default;
 
-Message Link::make(std::uint32_t bytes) noexcept { return Message::make(node_.engine().pool(), bytes); }
+Message Link::make(std::uint32_t bytes) noexcept {
+  Pool& pool = node_.engine().pool();
+  const bool asks = bytes >= Endpoint::make_bytes_min && endpoint_ != nullptr;
+  return asks ? endpoint_->make(pool, bytes) : Message::make(pool, bytes);
+}
 
 Errc Link::blocked() noexcept {
   if (state_ >= State::closing || close_asked_) return Errc::closed;

@@ -64,7 +64,8 @@ class Link : public std::enable_shared_from_this<Link> {
     const Errc code = stack_->send(std::move(message));
     return code == Errc::would_block ? blocked() : code;
   }
-  /// A writable message of this link's engine; empty when the pool's limit is reached.
+  /// A writable message of this link's engine; empty when the pool's limit is reached. A large one lies where
+  /// the transport can send it without a copy, if it can.
   [[nodiscard]] Message make(std::uint32_t bytes) noexcept;
   /// Who gets the messages: owns each one, and destroying it returns its credit. Nothing is received before
   /// this is set.

@@ -78,6 +78,12 @@ class Message {
     return message;
   }
 
+  /// A writable message of `bytes` in a slab of somebody's own, headroom before them; takes over the caller's
+  /// reference. Requires: capacity ≥ headroom_bytes + bytes. [stack-thread]
+  static Message over(Slab* slab, std::uint32_t bytes) noexcept {
+    return Message(slab, headroom_bytes, bytes);
+  }
+
   /// False for an empty (default, moved-from, failed) message.
   explicit operator bool() const noexcept { return c_.slab != nullptr; }
   void reset() noexcept {
@@ -96,6 +102,13 @@ class Message {
   /// True when headers and body are one run of bytes.
   [[nodiscard]] bool contiguous() const noexcept {
     return c_.more == nullptr && (header_size() == 0 || headers_touch_body());
+  }
+
+  /// Headers and body as one run of bytes. Requires: contiguous().
+  [[nodiscard]] Bytes run() const noexcept { return {header_size() != 0 ? head() : data(), size()}; }
+  /// The slab in which that run lies; null when it lies in several.
+  [[nodiscard]] Slab* home() const noexcept {
+    return contiguous() && head_slab_ == nullptr ? slab() : nullptr;
   }
 
   // ---- headers, sending ----
@@ -169,7 +182,7 @@ class Message {
   /// Copies headers and body to `to`, which has room for size() bytes.
   void copy_to(std::byte* to) const noexcept {
     if (contiguous()) [[likely]] {
-      std::memcpy(to, header_size() != 0 ? head() : data(), size());
+      std::memcpy(to, run().data(), size());
       return;
     }
     copy_runs(to);

@@ -63,7 +63,7 @@ Slab* Pool::allocate_slow(std::uint32_t size_class, std::uint32_t capacity, Quot
   if (quota != nullptr) quota->charge(slab->charge_bytes());
   held_bytes_ += total;
   ++grown_count_;
-  ++large_alive_;
+  ++other_alive_;
   return slab;
 }
 
@@ -77,8 +77,8 @@ Slab* Pool::allocate_detached(std::uint32_t capacity) noexcept {
 }
 
 void Pool::recycle(Slab* slab) noexcept {
-  if (slab->size_class == large) [[unlikely]]
-    return free_large(slab);
+  if (slab->size_class >= large) [[unlikely]]
+    return recycle_other(slab);
   Quota* const quota = slab->quota;
   slab->pool->free_[slab->size_class].push_front(*slab);
   if (quota == nullptr) return;
@@ -86,14 +86,27 @@ void Pool::recycle(Slab* slab) noexcept {
   quota->release(slab->charge_bytes());  // last: it may resume a transport, which allocates
 }
 
-void Pool::free_large(Slab* slab) noexcept {
+Slab* Pool::adopt(void* where, std::uint32_t capacity, void* owner, Slab::GiveBack give_back) noexcept {
+  Slab* slab = new (where) Slab;
+  slab->pool = this;
+  slab->capacity = slab->wanted = capacity;
+  slab->size_class = foreign;
+  slab->owner = owner;
+  slab->give_back = give_back;
+  ++other_alive_;
+  return slab;
+}
+
+void Pool::recycle_other(Slab* slab) noexcept {
   Quota* const quota = slab->quota;
   const std::uint64_t charged = slab->charge_bytes();
-  if (slab->pool != nullptr) {
-    slab->pool->held_bytes_ -= slab->total_bytes();
-    --slab->pool->large_alive_;
+  if (slab->pool != nullptr) --slab->pool->other_alive_;
+  if (slab->size_class == foreign) {
+    slab->give_back(slab);
+  } else {
+    if (slab->pool != nullptr) slab->pool->held_bytes_ -= slab->total_bytes();
+    std::free(slab);
   }
-  std::free(slab);
   if (quota != nullptr) quota->release(charged);
 }
 
@@ -119,7 +132,7 @@ void Pool::release_piece(Piece* piece) noexcept {
 }
 
 std::uint64_t Pool::alive_count() const noexcept {
-  std::uint64_t alive = large_alive_;
+  std::uint64_t alive = other_alive_;
   for (std::size_t i = 0; i < free_.size(); ++i) alive += made_[i] - free_[i].size();
   return alive;
 }

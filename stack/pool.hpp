@@ -2,7 +2,8 @@
 // Reference-counted slabs from per-engine pools, and the quota that counts what a link has alive.
 //
 // A pool keeps free lists of thirteen sizes, each a power of two from 64 B to 256 KiB and a message's
-// headroom; larger slabs come from the heap and go back to it. It grows in chunks up to a stated limit and
+// headroom; larger slabs come from the heap and go back to it; foreign ones lie over memory that somebody else
+// owns and takes back (a peer's shared memory). It grows in chunks up to a stated limit and
 // never shrinks; after warm-up it allocates nothing. Counts are not atomic: a pool, its slabs and every
 // message made of them belong to one engine's thread. What crosses threads is copied into heap slabs
 // (Message::detached), which have no pool.
@@ -89,12 +90,15 @@ class Quota {
 struct alignas(64) Slab
     : harness_slab,
       boost::intrusive::slist_base_hook<boost::intrusive::link_mode<boost::intrusive::normal_link>> {
+  using GiveBack = void (*)(Slab*) noexcept;
   Pool* pool = nullptr;    // null: a heap slab without a pool, may cross threads while unshared
   Quota* quota = nullptr;  // charged for charge_bytes while alive
   std::uint32_t references = 1;
   std::uint32_t capacity = 0;    // bytes behind the header
-  std::uint32_t size_class = 0;  // index, or Pool::large
+  std::uint32_t size_class = 0;  // index, Pool::large or Pool::foreign
   std::uint32_t wanted = 0;      // bytes asked for, at most capacity
+  GiveBack give_back = nullptr;  // of a foreign slab: takes its memory, header included
+  void* owner = nullptr;         // … and whose it is
   [[nodiscard]] std::byte* bytes() noexcept { return reinterpret_cast<std::byte*>(this + 1); }
   [[nodiscard]] std::uint64_t total_bytes() const noexcept { return sizeof(Slab) + std::uint64_t{capacity}; }
   /// What a quota counts: the bytes asked for, not what the size class adds to them. So half a quota is room
@@ -132,6 +136,7 @@ class Pool {
     return bytes;
   }();
   static constexpr std::uint32_t large = class_bytes.size();
+  static constexpr std::uint32_t foreign = large + 1;
   static constexpr std::uint32_t slab_header_bytes = sizeof(Slab);
   static constexpr std::uint32_t capacity_of(std::uint32_t size_class) {
     return class_bytes[size_class] - slab_header_bytes;
@@ -160,6 +165,11 @@ class Pool {
   /// A slab from the heap that belongs to no pool: whoever holds its only reference may be on any thread.
   /// [any-thread]
   static Slab* allocate_detached(std::uint32_t capacity) noexcept;
+
+  /// Makes a slab of this pool over memory of `owner`: the header at `where`, `capacity` bytes behind it, as
+  /// many counted by quotas. `give_back` gets it when its last reference goes. It does not count to the limit,
+  /// but is alive. [stack-thread]
+  Slab* adopt(void* where, std::uint32_t capacity, void* owner, Slab::GiveBack give_back) noexcept;
 
   static void retain(Slab* slab) noexcept { ++slab->references; }
   static void release(Slab* slab) noexcept {
@@ -190,7 +200,7 @@ class Pool {
     return size_class < large ? size_class : large;
   }
   static void recycle(Slab* slab) noexcept;
-  static void free_large(Slab* slab) noexcept;
+  static void recycle_other(Slab* slab) noexcept;
   Slab* allocate_slow(std::uint32_t size_class, std::uint32_t capacity, Quota* quota) noexcept;
   bool grow(std::uint32_t size_class) noexcept;
   void* take_chunk(std::uint64_t bytes) noexcept;
@@ -201,7 +211,7 @@ class Pool {
   std::uint64_t limit_bytes_;
   std::uint64_t held_bytes_ = 0;
   std::uint64_t grown_count_ = 0;
-  std::uint64_t large_alive_ = 0;
+  std::uint64_t other_alive_ = 0;  // large and foreign
   std::array<std::uint64_t, class_bytes.size()> made_{};
 };
 

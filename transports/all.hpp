@@ -6,7 +6,7 @@
 
 namespace harness::transports {
 
-/// Adds loop, tcp and udp. sim is made by the tests and simulations that own its virtual time.
+/// Adds loop, shm, tcp and udp. sim is made by the tests and simulations that own its virtual time.
 void add_all(Catalogue& catalogue);
 
 }  // namespace harness::transports

@@ -143,6 +143,8 @@ unsigned OsEngine::ask_epoll(int timeout_ms) {
 
 std::uint64_t OsEngine::arm() {
   if (poll() != 0 || again_) return 0;
+  for (Poller& poller : pollers_)
+    if (!poller.rest()) return 0;
   sleeping_.store(true);
   if (has_posted_.load() || stopped_.load()) return 0;
   const std::uint64_t due = timers().next_due_ns();

@@ -74,6 +74,33 @@ TEST(Pool, GivesLargeSlabsBackToTheHeap) {
   EXPECT_EQ(pool.alive_count(), 0u);
 }
 
+TEST(Pool, GivesForeignMemoryBackToItsOwner) {
+  Pool pool;
+  struct Owner {
+    alignas(64) std::byte memory[sizeof(Slab) + 500];
+    Slab* given_back = nullptr;
+  } owner;
+  const Quota::Owner quota = Quota::make(10'000);
+  const std::uint64_t held = pool.held_bytes();
+  Slab* slab = pool.adopt(owner.memory, 500, &owner,
+                          [](Slab* back) noexcept { static_cast<Owner*>(back->owner)->given_back = back; });
+  Message message = Message::over(slab, 300);
+  message.charge(*quota);
+  EXPECT_EQ(message.home(), slab);
+  EXPECT_EQ(message.run().data(), owner.memory + sizeof(Slab) + Message::headroom_bytes);
+  Message part = message.slice(pool, 100, 200);
+  EXPECT_EQ(part.home(), nullptr) << "its headers lie elsewhere";
+  EXPECT_EQ(quota->used_bytes(), 564u);
+  EXPECT_EQ(pool.alive_count(), 2u) << "the slice has a header block of its own";
+  message.reset();
+  EXPECT_EQ(owner.given_back, nullptr);
+  part.reset();
+  EXPECT_EQ(owner.given_back, slab);
+  EXPECT_EQ(quota->used_bytes(), 0u);
+  EXPECT_EQ(pool.alive_count(), 0u);
+  EXPECT_GE(pool.held_bytes(), held) << "only the header block was the pool's own";
+}
+
 TEST(Pool, KeepsASlabUntilItsLastReferenceGoes) {
   Pool pool;
   Slab* slab = pool.allocate(10);

@@ -122,6 +122,22 @@ TEST(OsEngine, DoesNotArmWhileWorkWaits) {
   EXPECT_NE(engine->arm(), 0u);
 }
 
+TEST(OsEngine, AsksItsPollersBeforeItSleeps) {
+  auto engine = make();
+  struct Busy final : Poller {
+    bool found_work = true;
+    unsigned asked = 0;
+    unsigned poll(unsigned) override { return 0; }
+    bool rest() override { return ++asked, !found_work; }
+  } busy;
+  engine->add(busy);
+  EXPECT_EQ(engine->arm(), 0u) << "a poller found work after all";
+  EXPECT_EQ(busy.asked, 1u);
+  busy.found_work = false;
+  EXPECT_NE(engine->arm(), 0u);
+  EXPECT_EQ(busy.asked, 2u);
+}
+
 TEST(OsEngine, BecomesReadableWhenATimerIsDue) {
   auto engine = make();
   bool rang = false;

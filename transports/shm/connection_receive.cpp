@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: Apache-2.0
+// The receiving half of a connection: records off the ring, each checked, copied out, handed up.
+#include <harness/transports/shm/connection.hpp>
+
+#include <algorithm>
+#include <cstring>
+
+#include <harness/transports/shm.hpp>
+
+namespace harness::transports::shm {
+
+namespace {
+constexpr std::uint32_t part_header_bytes = wire::bytes_of<wire::ShmPart>;
+constexpr std::uint64_t turn_bytes_max = 1 << 20;  // of one connection, then the next one's turn
+constexpr std::uint64_t starve_ns = 1'000'000;     // until an empty pool is asked again
+}  // namespace
+
+unsigned Connection::receive(unsigned budget) {
+  unsigned done = 0;
+  const std::uint64_t begin = reader_.position();
+  while (reading() && done < budget && reader_.position() - begin < turn_bytes_max) {
+    Found found;
+    if (!reader_.look(found)) {
+      wrong("a record that cannot be one");
+      break;
+    }
+    if (found.kind == wire::ShmKind::none || !take(found)) break;
+    ++done;
+    if (reader_.unpublished() >= reader_.publish_from()) publish();
+  }
+  if (done == 0 || state_ != State::open) return done;
+  shm_.warm(*this);
+  if (reader_.unpublished() != 0 && load_shared(their_line_->wants_room) != 0) publish();
+  if (reading() && reader_.stirs()) wake();
+  return done;
+}
+
+// False when the record stays where it is, or ended the link.
+inline bool Connection::take(const Found& found) {
+  switch (found.kind) {
+    case wire::ShmKind::data:
+    case wire::ShmKind::setup: return take_whole(found);
+    case wire::ShmKind::part: return take_part(found);
+    case wire::ShmKind::bye:
+      if (found.bytes != 0 || partial_ != nullptr) return wrong("an end in the middle of a frame");
+      reader_.pop(found);
+      end(EventKind::peer_lost, Errc::closed, "the peer closed");
+      return true;
+    default: return wrong("a record of a kind that was not agreed");
+  }
+}
+
+inline bool Connection::take_whole(const Found& found) {
+  if (partial_ != nullptr || found.bytes > frame_bytes_max_) [[unlikely]]
+    return wrong("a frame longer than the largest that was agreed, or inside another one");
+  if (!may_hand_up(found.kind, true)) return false;
+  Slab* slab = slab_for(found.bytes, found.kind);
+  if (slab == nullptr) [[unlikely]] {
+    starve();
+    return false;
+  }
+  std::memcpy(slab->bytes(), found.payload, found.bytes);
+  reader_.pop(found);
+  deliver(slab, found.bytes, found.kind);
+  return true;
+}
+
+// The header of a part is copied before it is checked: the peer could still change the original.
+bool Connection::take_part(const Found& found) {
+  if (found.bytes <= part_header_bytes) return wrong("a part without bytes");
+  std::array<std::byte, part_header_bytes> raw;  // NOLINT: written below
+  std::memcpy(raw.data(), found.payload, raw.size());
+  const auto part = wire::decode<wire::ShmPart>(raw.data());
+  const std::uint32_t bytes = found.bytes - part_header_bytes;
+  const bool data = part.kind == wire::ShmKind::data;
+  if (!may_hand_up(part.kind, partial_ == nullptr)) return false;
+  if (partial_ == nullptr) {
+    if ((!data && part.kind != wire::ShmKind::setup) || part.offset != 0 ||
+        part.total > (data ? frame_bytes_max_ : setup_bytes_max))
+      return wrong("a frame longer than the largest that was agreed, or without its beginning");
+    partial_ = slab_for(part.total, part.kind);
+    if (partial_ == nullptr) {
+      starve();
+      return false;
+    }
+    partial_have_ = 0;
+    partial_bytes_ = part.total;
+    partial_kind_ = part.kind;
+  }
+  if (part.kind != partial_kind_ || part.total != partial_bytes_ || part.offset != partial_have_ ||
+      bytes > partial_bytes_ - partial_have_)
+    return wrong("a part that does not fit to those before it");
+  std::memcpy(partial_->bytes() + partial_have_, found.payload + part_header_bytes, bytes);
+  partial_have_ += bytes;
+  reader_.pop(found);
+  if (partial_have_ == partial_bytes_)
+    deliver(std::exchange(partial_, nullptr), partial_bytes_, partial_kind_);
+  return true;
+}
+
+bool Connection::wrong(const char* why) noexcept {
+  end(EventKind::corrupt, Errc::corrupt, why);
+  return false;
+}
+
+inline void Connection::deliver(Slab* slab, std::uint32_t bytes, wire::ShmKind kind) {
+  Message message = Message::received(slab, 0, bytes);
+  counts_.bytes_in += bytes;
+  if (handle_ == nullptr) return;
+  Receiver& receiver = handle_->receiver();
+  if (kind == wire::ShmKind::data) [[likely]] {
+    ++counts_.frames_in;
+    receiver.up.fn(receiver.up.self, receiver.up.next, message.c());
+  } else {
+    receiver.setup(receiver.self, message);
+  }
+}
+
+// `fresh`: nothing of the frame is charged yet; the frame at the front always passes.
+inline bool Connection::may_hand_up(wire::ShmKind kind, bool fresh) noexcept {
+  if (kind != wire::ShmKind::data || handle_ == nullptr) return true;
+  Quota* quota = handle_->receiver().quota;
+  const bool full = fresh && quota != nullptr && quota->exhausted();
+  if (!paused_ && !full) [[likely]]
+    return true;
+  block();
+  if (!paused_) {
+    waiting_quota_ = quota;
+    quota->when_below([](void* self) noexcept { static_cast<Connection*>(self)->unblock(); }, this);
+  }
+  return false;
+}
+
+inline Slab* Connection::slab_for(std::uint32_t bytes, wire::ShmKind kind) noexcept {
+  const bool charged = kind == wire::ShmKind::data && handle_ != nullptr;
+  return pool_.allocate(bytes, charged ? handle_->receiver().quota : nullptr);
+}
+
+// Gives the peer the room of what was taken.
+void Connection::publish() noexcept {
+  reader_.publish(*my_line_);
+  if (load_shared(their_line_->wants_room) == 0) return;
+  fence();
+  ring();
+}
+
+// ---- blocking ----
+
+void Connection::block() noexcept {
+  blocked_ = true;
+  ++counts_.blocks;
+  if (reader_.unpublished() != 0) publish();
+}
+
+void Connection::unblock() noexcept {
+  waiting_quota_ = nullptr;
+  if (!blocked_) return;
+  blocked_ = false;
+  wake();
+}
+
+// The pool is empty: what is alive in it may be freed by anyone, so ask again after a while.
+void Connection::starve() noexcept {
+  block();
+  arm(starve_ns);
+}
+
+void Connection::pause(bool paused) noexcept {
+  paused_ = paused;
+  if (!paused && waiting_quota_ == nullptr) unblock();
+}
+
+void Connection::free_received() noexcept {
+  if (partial_ != nullptr) Pool::release(partial_);
+  partial_ = nullptr;
+  if (waiting_quota_ != nullptr) waiting_quota_->when_below(nullptr, nullptr);
+  waiting_quota_ = nullptr;
+  blocked_ = false;
+}
+
+}  // namespace harness::transports::shm
