@@ -2,8 +2,8 @@
 // Reference-counted slabs from per-engine pools, and the quota that counts what a link has alive.
 //
 // A pool keeps free lists of thirteen sizes, each a power of two from 64 B to 256 KiB and a message's
-// headroom; larger slabs come from the heap and go back to it; foreign ones lie over memory that somebody else
-// owns and takes back (a peer's shared memory). It grows in chunks up to a stated limit and
+// headroom; larger slabs come from the heap and go back to it; foreign ones lie over memory that somebody
+// else owns and takes back (a peer's shared memory). It grows in chunks up to a stated limit and
 // never shrinks; after warm-up it allocates nothing. Counts are not atomic: a pool, its slabs and every
 // message made of them belong to one engine's thread. What crosses threads is copied into heap slabs
 // (Message::detached), which have no pool.
@@ -167,8 +167,8 @@ class Pool {
   static Slab* allocate_detached(std::uint32_t capacity) noexcept;
 
   /// Makes a slab of this pool over memory of `owner`: the header at `where`, `capacity` bytes behind it, as
-  /// many counted by quotas. `give_back` gets it when its last reference goes. It does not count to the limit,
-  /// but is alive. [stack-thread]
+  /// many counted by quotas. `give_back` gets it when its last reference goes. It does not count to the
+  /// limit, but is alive. [stack-thread]
   Slab* adopt(void* where, std::uint32_t capacity, void* owner, Slab::GiveBack give_back) noexcept;
 
   static void retain(Slab* slab) noexcept { ++slab->references; }

@@ -65,8 +65,8 @@ class Endpoint {
   /// Room for one data frame of `bytes`, written in place and sent by commit; empty when held. [stack-thread]
   virtual MutableBytes reserve(std::uint32_t bytes) noexcept = 0;
   virtual void commit() noexcept = 0;
-  /// A writable message of `bytes`, in memory that this endpoint sends without a copy where it has some; empty
-  /// at the limits of both. The message may outlive the endpoint. Asked for messages of at least
+  /// A writable message of `bytes`, in memory that this endpoint sends without a copy where it has some;
+  /// empty at the limits of both. The message may outlive the endpoint. Asked for messages of at least
   /// `make_bytes_min`, the others come from the pool. [stack-thread]
   virtual Message make(Pool& pool, std::uint32_t bytes) noexcept { return Message::make(pool, bytes); }
   static constexpr std::uint32_t make_bytes_min = 4096;

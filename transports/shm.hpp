@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // shm: links through shared memory between processes of one host.
 //
-// Each link has a ring a direction, which its sender alone can write (shm/ring.hpp), so a small message is one
-// cache line on its way to the other core and no system call. Links that received lately are hot: the
-// transport looks into their rings by itself, several times a turn when nothing else is to be done. All others
-// sleep: their peers ring the socket, once a sleep, and the engine's descriptor wakes us. Before the engine
-// sleeps every hot link goes to sleep, too, and is looked at once more.
+// Each link has a ring a direction, which its sender alone can write (shm/ring.hpp), so a small message is
+// one cache line on its way to the other core and no system call. Links that received lately are hot: the
+// transport looks into their rings by itself, several times a turn when nothing else is to be done. All
+// others sleep: their peers ring the socket, once a sleep, and the engine's descriptor wakes us. Before the
+// engine sleeps every hot link goes to sleep, too, and is looked at once more.
 //
 // Addresses are names (shm/socket.hpp). Who may connect is decided by the kernel's word about the peer.
 // Rejected: a bitmap of doorbells that all peers may write (a liar clears the bells of others; a hot set and

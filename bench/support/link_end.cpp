@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <vector>
 
 #include <harness/bench/support/machine.hpp>
 #include <harness/bench/support/program.hpp>
@@ -14,7 +15,20 @@ namespace harness::bench {
 
 namespace {
 constexpr std::uint32_t filled_bytes_max = 4096;
+constexpr std::uint32_t line_bytes = 64;
+
+// What a receiver that wants both ends of a message does.
+std::uint8_t look_at_both_ends(const Message& message) noexcept {
+  const Bytes body = message.front();
+  return std::to_integer<std::uint8_t>(body.front() ^ body.back());
 }
+
+Message private_copy(Pool& pool, std::uint32_t bytes) noexcept {
+  Message message = Message::make(pool, bytes);
+  if (message) std::memset(message.writable().data(), 'x', std::min(bytes, filled_bytes_max));
+  return message;
+}
+}  // namespace
 
 Message filled(Link& link, std::uint32_t bytes) noexcept {
   Message message = link.make(bytes);
@@ -44,6 +58,15 @@ std::string LinkEnd::listen(const std::string& address) {
 void LinkEnd::adopt(const std::shared_ptr<Link>& link) {
   Link* const to = link.get();
   if (link->name().starts_with("sink")) return link->on_message([this](Message&&) { ++received_; });
+  if (link->name().starts_with("look"))
+    return link->on_message([to](Message&& message) {
+      Message answer = to->make(8);
+      std::memset(answer.writable().data(), look_at_both_ends(message), 8);
+      to->send(std::move(answer));
+    });
+  if (link->name().starts_with("copy"))
+    return link->on_message(
+        [this, to](Message&& message) { to->send(private_copy(engine_->pool(), message.body_size())); });
   link->on_message([to](Message&& message) {
     Message answer = to->make(message.body_size());
     const auto bytes = std::min<std::size_t>(message.front().size(), filled_bytes_max);
@@ -103,6 +126,47 @@ double LinkEnd::ping(Link& link, std::uint32_t bytes, std::uint64_t budget_ns, H
   }
   into.add(slice);
   return slice.percentile(0.5);
+}
+
+void LinkEnd::ping_once(Link& link, Message message) {
+  answered_ = false;
+  if (!message) give_up({Errc::exhausted, "no memory for a message", {}, "a machine with more"});
+  while (link.send(std::move(message)) == Errc::would_block) engine_->poll();
+  do {
+    engine_->poll();
+  } while (!answered_ && link.is_up());
+  if (!answered_) give_up(link.error());
+}
+
+double LinkEnd::trips(Link& link, std::uint32_t bytes, std::uint64_t batch, std::uint64_t budget_ns) {
+  std::vector<double> times;
+  const std::uint64_t end = now_ns() + budget_ns;
+  for (std::uint64_t begin = now_ns(); begin < end;) {
+    for (std::uint64_t i = 0; i < batch; ++i) {
+      Message message = link.make(bytes);
+      const MutableBytes body = message.writable();
+      const std::size_t edge = std::min<std::size_t>(body.size(), line_bytes);
+      std::memset(body.data(), 'x', edge);
+      std::memset(body.data() + body.size() - edge, 'y', edge);
+      ping_once(link, std::move(message));
+    }
+    const std::uint64_t now = now_ns();
+    times.push_back(static_cast<double>(now - begin) / static_cast<double>(2 * batch));
+    begin = now;
+  }
+  return median_of(std::move(times));
+}
+
+double LinkEnd::copies(Link& link, std::uint32_t bytes, std::uint64_t budget_ns) {
+  std::vector<double> times;
+  const std::uint64_t end = now_ns() + budget_ns;
+  for (std::uint64_t begin = now_ns(); begin < end;) {
+    ping_once(link, private_copy(engine_->pool(), bytes));
+    const std::uint64_t now = now_ns();
+    times.push_back(static_cast<double>(now - begin) / 2);
+    begin = now;
+  }
+  return median_of(std::move(times));
 }
 
 double LinkEnd::flood(Link& link, std::uint32_t bytes, std::uint64_t count, const Board& board) {

@@ -28,7 +28,8 @@ class LinkEnd {
   // ---- far side ----
 
   /// Listens; returns the address to dial. Links named "echo…" are answered message by message, those named
-  /// "sink…" are counted on the board.
+  /// "copy…" from private memory, "look…" by 8 bytes after a look at both ends, "sink…" are counted on the
+  /// board.
   std::string listen(const std::string& address);
   /// Runs turns until the job is over.
   void serve(Board& board, const Duo::Still& still);
@@ -41,6 +42,11 @@ class LinkEnd {
   /// Pings one message at a time for `budget_ns`, adding half of each round trip to `into`; returns the
   /// median of this slice in ns.
   double ping(Link& link, std::uint32_t bytes, std::uint64_t budget_ns, Histogram& into);
+  /// Pings `batch` messages between two looks at the clock, for `budget_ns`; returns the median of one way in
+  /// ns. Of a large message only the first and the last line are written.
+  double trips(Link& link, std::uint32_t bytes, std::uint64_t batch, std::uint64_t budget_ns);
+  /// Pings messages that lie in private memory at both ends; returns the median of one way in ns.
+  double copies(Link& link, std::uint32_t bytes, std::uint64_t budget_ns);
   /// Sends `count` messages as fast as the link takes them; returns ns a message until the last has arrived.
   double flood(Link& link, std::uint32_t bytes, std::uint64_t count, const Board& board);
   /// Turns until `done`, for at most 30 s, then gives up.
@@ -48,6 +54,7 @@ class LinkEnd {
 
  private:
   void adopt(const std::shared_ptr<Link>& link);
+  void ping_once(Link& link, Message message);
 
   std::unique_ptr<transports::OsEngine> engine_;
   Catalogue catalogue_;

@@ -201,7 +201,8 @@ void Connection::on_timer() {
 
 // ---- ends ----
 
-// The peer's end of the socket is closed. What it left in its ring is still there to be read, its bye among it.
+// The peer's end of the socket is closed. What it left in its ring is still there to be read, its bye among
+// it.
 void Connection::peer_gone() noexcept {
   gone_ = true;
   close_socket();

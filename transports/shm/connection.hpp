@@ -4,14 +4,15 @@
 //   dial:    connecting ──▶ opening ──hello──▶ open ──close──▶ lingering ──▶ dead
 //   accept:  greeting ──hello──▶ open            └────▶ ended ────────────────▲
 //
-// Each side makes one piece of memory: its credit line, and behind it the ring of what it sends. A dialler may
-// write into its ring at once; the peer finds it there. The Handle is the Endpoint that a link owns; the
+// Each side makes one piece of memory: its credit line, and behind it the ring of what it sends. A dialler
+// may write into its ring at once; the peer finds it there. The Handle is the Endpoint that a link owns; the
 // Connection belongs to the transport and outlives it until everything accepted, and the bye behind it, is in
 // the ring. What is in the ring outlives its writer: the reader still holds the memory.
 //
 // Sending: what fits in an eighth of the ring is one record, the rest goes in parts as the reader makes room.
-// A frame for which there is no room waits in a short queue, and the gate is held until the queue is empty and
-// half of the ring free. Receiving copies each frame into a slab of its own; a frame that may not be handed up
+// A frame for which there is no room waits in a short queue, and the gate is held until the queue is empty
+// and half of the ring free. Receiving copies each frame into a slab of its own; a frame that may not be
+// handed up
 // (paused, quota exhausted, pool empty) stays in the ring and blocks what is behind it.
 // Whether a side looks into the ring by itself or must be rung stands in its credit line (Shm::warm, cool).
 // Bounds per connection: the ring, `queue_max` frames waiting, one frame being received.

@@ -70,8 +70,8 @@ void Connection::send_later(Message& message, wire::ShmKind kind) noexcept {
   pump();
 }
 
-// Writes what waits, as far as there is room; each part is shown at once, so that the peer copies it out while
-// we copy the next one in.
+// Writes what waits, as far as there is room; each part is shown at once, so that the peer copies it out
+// while we copy the next one in.
 void Connection::pump() noexcept {
   reserved_at_ = nullptr;
   while (!queue_.empty() && push(queue_.front())) queue_.pop();

@@ -58,7 +58,8 @@ class Memory {
   }
   ~Memory();
 
-  /// Memory of ours, sealed, and in `file` what the peer gets. Empty, with errno set, when the system refuses.
+  /// Memory of ours, sealed, and in `file` what the peer gets. Empty, with errno set, when the system
+  /// refuses.
   static Memory make(const Layout& layout, Descriptor& file) noexcept;
   /// The peer's memory for reading. Empty, and the reason in `why`, when the file may still change its size,
   /// may be written by others, or has another length.

@@ -40,7 +40,7 @@ inline void fence() noexcept { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
 /// Asks for the line for writing, long before it is written.
 inline void want_line(void* line) noexcept {
 #if defined(__x86_64__)
-  asm volatile("prefetchw %0" : : "m"(*static_cast<char*>(line)));
+  asm("prefetchw %0" : : "m"(*static_cast<char*>(line)));
 #else
   __builtin_prefetch(line, 1);
 #endif

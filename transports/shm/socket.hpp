@@ -2,9 +2,9 @@
 // The unix socket of a link: how the two processes meet, who the other is, its memory, bells and its end.
 //
 // Addresses are names: "main" is the abstract socket "harness-shm/<uid>/main" of whoever asks, "1001/main"
-// that of user 1001. An abstract name is not a file: it ends with its socket, also when the process is killed,
-// and nothing is left to be found or removed. Anyone may bind any abstract name, so both sides ask the kernel
-// who the other is (SO_PEERCRED) and a listener of another user than the address says is refused.
+// that of user 1001. An abstract name is not a file: it ends with its socket, also when the process is
+// killed, and nothing is left to be found or removed. Anyone may bind any abstract name, so both sides ask
+// the kernel who the other is (SO_PEERCRED) and a listener of another user than the address says is refused.
 // Rejected: a socket file (it stays behind when its process is killed). Abstract names belong to a network
 // namespace: containers with networks of their own meet over tcp. Source: unix(7).
 #pragma once

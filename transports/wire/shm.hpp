@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What two processes of one host share: records in the ring, the credit line, packets on the socket.
 //
-// A record is an eight-byte header, the layout of the frame header on streams, and its payload; each begins on
-// a cache line of its own, so that header and up to 56 bytes cross in one. The header word is stored last,
+// A record is an eight-byte header, the layout of the frame header on streams, and its payload; each begins
+// on a cache line of its own, so that header and up to 56 bytes cross in one. The header word is stored last,
 // after the word where the next record will begin was set to zero: whatever a former lap of the ring left
 // there is never read as a header. Positions are counts of bytes since the link began; a ring of 2^n bytes
 // lies twice, one copy behind the other, so no record is split. Everything here is written by one side alone

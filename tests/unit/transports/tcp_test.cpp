@@ -135,9 +135,11 @@ TEST(Transports, StandInTheCatalogueAndAreMadeForTheirEngines) {
     EXPECT_NE(type.make(*engine, options), nullptr) << type.name;
     EXPECT_EQ(type.facts(options, {}).max_message, options[type.name == "loop" ? 1u : 0u]) << type.name;
   }
-  const TransportType& tcp = *catalogue.transport("tcp");
-  EXPECT_EQ(tcp.make(manual, OptionValues(tcp.options)), nullptr)
-      << "tcp needs the operating system's engine";
+  for (const auto* name : {"shm", "tcp", "udp"}) {
+    const TransportType& type = *catalogue.transport(name);
+    EXPECT_EQ(type.make(manual, OptionValues(type.options)), nullptr)
+        << name << " needs the operating system's engine";
+  }
 }
 
 }  // namespace
