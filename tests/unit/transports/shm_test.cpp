@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+// shm beyond the contract of every transport: sleeping and bells, hot links, what an idle link holds.
+#include <harness/transports/shm.hpp>
+
+#include <atomic>
+#include <thread>
+
+#include <gtest/gtest.h>
+
+#include <harness/tests/unit/transports/shm_pair.hpp>
+
+namespace harness::transports {
+namespace {
+
+using tests::ShmEnd;
+using tests::ShmPair;
+using tests::ShmValues;
+
+bool fall_asleep(ShmEnd& end) {
+  for (unsigned i = 0; i < 100; ++i)
+    if (end.engine->arm() != 0) return true;
+  return false;
+}
+
+TEST(Shm, WakesAPeerThatSleepsByItsDescriptor) {
+  ShmPair pair;
+  ASSERT_TRUE(fall_asleep(pair.far));
+  EXPECT_FALSE(tests::is_readable(pair.far.engine->descriptor()));
+  pair.near.send("wake up");
+  pair.near.engine->poll();
+  ASSERT_TRUE(tests::is_readable(pair.far.engine->descriptor()));
+  while (pair.far.got.empty()) pair.far.engine->poll();
+  EXPECT_EQ(pair.far.got[0].text(), "wake up");
+}
+
+TEST(Shm, RingsOnceASleep) {
+  ShmPair pair;
+  for (unsigned sleeps = 1; sleeps <= 3; ++sleeps) {
+    const std::uint64_t before = ShmValues(pair.near)["bells_out"];
+    ASSERT_TRUE(fall_asleep(pair.far));
+    for (unsigned i = 0; i < 5; ++i) {
+      pair.near.send("again");
+      pair.near.engine->poll();
+    }
+    EXPECT_EQ(ShmValues(pair.near)["bells_out"], before + 1);
+    ASSERT_TRUE(pair.until([&] { return pair.far.got.size() == 5 * sleeps; }));
+  }
+}
+
+TEST(Shm, RingsNobodyWhoLooksByItself) {
+  ShmPair pair;
+  pair.near.send("first");
+  ASSERT_TRUE(pair.until([&] { return pair.far.got.size() == 1; }));
+  const std::uint64_t before = ShmValues(pair.near)["bells_out"];
+  for (unsigned i = 0; i < 50; ++i) {
+    pair.near.send("more");
+    pair.turns(1);
+  }
+  ASSERT_TRUE(pair.until([&] { return pair.far.got.size() == 51; }));
+  EXPECT_EQ(ShmValues(pair.near)["bells_out"], before);
+}
+
+TEST(Shm, DoesNotSleepOverWhatCameWhileItFellAsleep) {
+  ShmPair pair;
+  pair.near.send("keeps it hot");
+  ASSERT_TRUE(pair.until([&] { return pair.far.got.size() == 1; }));
+  pair.near.send("just before");
+  pair.near.engine->poll();
+  EXPECT_FALSE(pair.far.shm.rest()) << "there is a frame in the ring";
+  ASSERT_TRUE(pair.until([&] { return pair.far.got.size() == 2; }));
+}
+
+TEST(Shm, WakesAHeldSenderThatSleepsWhenThereIsRoom) {
+  ShmPair pair;
+  pair.far.endpoint->pause_receive(true);
+  const std::string body(10'000, 'x');
+  while (!pair.near.held()) pair.near.send(body);
+  ASSERT_TRUE(fall_asleep(pair.near));
+  EXPECT_FALSE(tests::is_readable(pair.near.engine->descriptor()));
+  pair.far.endpoint->pause_receive(false);
+  for (unsigned i = 0; i < 50; ++i) pair.far.engine->poll();
+  EXPECT_TRUE(tests::is_readable(pair.near.engine->descriptor()));
+  ASSERT_TRUE(pair.until([&] { return !pair.near.held(); }));
+}
+
+TEST(Shm, CoolsALinkThatIsIdleWhileOthersAreNot) {
+  ShmPair pair;
+  pair.near.send("once");
+  ASSERT_TRUE(pair.until([&] { return pair.far.got.size() == 1; }));
+  for (unsigned i = 0; i <= Shm::hot_misses_max; ++i) pair.far.engine->poll();
+  const std::uint64_t before = ShmValues(pair.near)["bells_out"];
+  pair.near.send("after a long time");
+  ASSERT_TRUE(pair.until([&] { return pair.far.got.size() == 2; }));
+  EXPECT_EQ(ShmValues(pair.near)["bells_out"], before + 1);
+}
+
+TEST(Shm, ServesMoreBusyLinksThanItLooksAfter) {
+  constexpr std::size_t links = Shm::hot_max + 40;
+  ShmEnd near, far;
+  const std::string address = far.shm.listen("", far).value();
+  std::vector<std::unique_ptr<Endpoint>> dialled;
+  for (std::size_t i = 0; i < links; ++i) dialled.push_back(near.shm.dial(address).value());
+  const auto turn = [&] { near.engine->poll(), far.engine->poll(); };
+  while (far.more.size() + 1 < links) turn();
+  for (auto& endpoint : far.more) far.attach(*endpoint);
+  for (std::size_t round = 1; round <= 20; ++round) {
+    for (auto& endpoint : dialled) {
+      Message message = Message::copy_of(near.engine->pool(), "to all");
+      endpoint->down().fn(endpoint->down().self, nullptr, message.c());
+    }
+    for (unsigned i = 0; far.got.size() < round * links && i < 100'000; ++i) turn();
+    ASSERT_EQ(far.got.size(), round * links);
+  }
+}
+
+TEST(Shm, HoldsAFewPagesBeforeItsFirstTraffic) {
+  const std::size_t before = tests::resident_kib();
+  ShmPair pair;
+  EXPECT_LE(tests::resident_kib() - before, 64u) << "both ends of one link";
+}
+
+TEST(Shm, LeavesNothingBehind) {
+  const std::size_t descriptors = tests::descriptor_count();
+  const std::size_t mappings = tests::mapping_count();
+  {
+    ShmPair pair;
+    const std::size_t open = tests::descriptor_count();
+    EXPECT_GT(tests::mapping_count(), mappings);
+    for (unsigned i = 0; i < 20; ++i) pair.near.send(std::string(20'000, 'x'));
+    pair.turns(50);
+    pair.near.endpoint->close(1'000'000'000);
+    ASSERT_TRUE(pair.until([&] { return !pair.far.heard.empty(); }));
+    pair.near.endpoint.reset();
+    pair.far.endpoint.reset();
+    pair.turns(3);
+    EXPECT_EQ(pair.near.shm.connection_count() + pair.far.shm.connection_count(), 0u);
+    EXPECT_EQ(tests::mapping_count(), mappings);
+    EXPECT_LT(tests::descriptor_count(), open) << "the sockets of the link";
+  }
+  EXPECT_EQ(tests::descriptor_count(), descriptors);
+}
+
+TEST(Shm, NamesTheUserInTheAddressOfAnother) {
+  ShmEnd end;
+  const std::string other = std::to_string(shm::own_uid() + 1) + "/main";
+  const auto listening = end.shm.listen(other, end);
+  ASSERT_FALSE(listening);
+  EXPECT_EQ(listening.error().code, Errc::denied);
+  end.take(end.shm.dial(other).value());
+  while (end.heard.empty()) end.engine->poll();
+  EXPECT_EQ(end.heard[0].code, Errc::unreachable);
+  EXPECT_EQ(end.endpoint->peer_address(), "shm:" + other);
+  for (const auto* wrong : {"", "a b", "/main", "x/main", "1001/", "99999999999/main"})
+    EXPECT_FALSE(shm::parse(wrong)) << wrong;
+}
+
+TEST(Shm, RefusesOptionsThatItCannotChangeAnyMore) {
+  ShmPair pair;
+  OptionValues options(Shm::type().options);
+  options.set(Shm::option_ring, 1 << 20);
+  EXPECT_EQ(pair.near.endpoint->configure(options), Errc::unsupported);
+}
+
+// Under the thread sanitizer this says that two processes could stand in for the two threads.
+TEST(Shm, CarriesFramesBetweenTwoThreads) {
+  constexpr std::uint32_t frames = 20'000;
+  std::atomic<bool> over{false};
+  std::string address;
+  std::atomic<bool> listening{false};
+  std::thread echo([&] {
+    ShmEnd far;
+    address = far.shm.listen("", far).value();
+    listening = true;
+    std::size_t answered = 0;
+    while (!over) {
+      far.engine->run_until([&] { return over || (answered < far.got.size() && !far.held()); }, 10'000'000);
+      while (answered < far.got.size() && !far.held()) far.send(std::move(far.got[answered++]));
+    }
+  });
+  while (!listening) std::this_thread::yield();
+  ShmEnd near;
+  near.take(near.shm.dial(address).value());
+  std::uint32_t sent = 0, back = 0;
+  bool right = true;
+  while (back < frames) {
+    for (unsigned i = 0; i < 20 && sent < frames && !near.held() && sent - back < 100; ++i, ++sent) {
+      Message message = Message::make(near.engine->pool(), 4 + sent % 97 * (sent % 50 == 0 ? 1000 : 1));
+      store<std::uint32_t>(message.writable().data(), sent);
+      near.send(std::move(message));
+    }
+    near.engine->run_until([&] { return !near.got.empty(); }, 10'000'000);
+    for (Message& message : near.got)
+      right = right && load<std::uint32_t>(message.gathered(near.engine->pool()).data()) == back++;
+    near.got.clear();
+  }
+  over = true;
+  echo.join();
+  EXPECT_TRUE(right) << "a frame is missing, changed or out of its place";
+}
+
+}  // namespace
+}  // namespace harness::transports
