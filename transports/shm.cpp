@@ -165,7 +165,7 @@ unsigned Shm::poll(unsigned budget) {
   if (hot_count_ == 0) return done;
   engine_.keep_hot();
   if (done < budget) done += look(budget - done);
-  for (unsigned i = 1; done == 0 && i < looks / hot_count_; ++i) done = look(budget);
+  for (unsigned i = hot_count_; done == 0 && i < looks; i += hot_count_ + 1) done = look(budget);
   if (done == 0) age();
   return done;
 }

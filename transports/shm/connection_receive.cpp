@@ -139,9 +139,8 @@ inline Slab* Connection::slab_for(std::uint32_t bytes, wire::ShmKind kind) noexc
 // Gives the peer the room of what was taken.
 void Connection::publish() noexcept {
   reader_.publish(*my_line_);
-  if (load_shared(their_line_->wants_room) == 0) return;
-  fence();
-  ring();
+  fence();  // between telling and looking whether somebody waits for it
+  if (load_shared(their_line_->wants_room) != 0) ring();
 }
 
 // ---- blocking ----
