@@ -24,6 +24,9 @@ constexpr std::array options_table = {
     OptionSpec{
         "ring", OptionKind::size, 64 << 10, 64 << 20, 256 << 10,
         "bytes on their way in one direction, the next power of two; fixed when the transport is made"},
+    OptionSpec{"arena", OptionKind::size, 0, 1 << 30, 64 << 20,
+               "bytes that may be lent to a peer of the same user, the next power of two; 0: everything is "
+               "copied; fixed when the transport is made"},
     OptionSpec{"peers", OptionKind::word, 0, peer_words.size() - 1, 0,
                "who may connect: processes of the same user, or of any; fixed when the transport is made",
                peer_words},
@@ -33,9 +36,10 @@ constexpr std::array options_table = {
 
 constexpr auto record_fields = wire::info_of<wire::ShmRecord>;
 constexpr auto part_fields = wire::info_of<wire::ShmPart>;
+constexpr auto loan_fields = wire::info_of<wire::ShmLoan>;
 constexpr auto packet_fields = wire::info_of<wire::ShmPacket>;
 constexpr std::array headers_table = {HeaderInfo{"record", record_fields}, HeaderInfo{"part", part_fields},
-                                      HeaderInfo{"packet", packet_fields}};
+                                      HeaderInfo{"loan", loan_fields}, HeaderInfo{"packet", packet_fields}};
 
 // The kernel keeps the memory between the two: nobody else can read, change or repeat a byte, nor lose one.
 // Who the peer is it says by user and process, which names no node.
@@ -44,9 +48,15 @@ Facts facts_of(const OptionValues& options, Properties trust) {
   Facts facts;
   facts.word = message | reliable | fifo | no_duplicates | authenticated | host_private | known_address |
                no_replay | covered | flow_controlled | lossless_fabric | death_immediate | trust;
+  if (options[Shm::option_arena] != 0 && options[Shm::option_peers] == 0) facts.word = facts.word | loan;
   facts.max_message = static_cast<std::uint32_t>(options[Shm::option_frame]);
   facts.cost = {1, 100, 8};
   return facts;
+}
+
+std::uint64_t arena_of(const OptionValues& options) noexcept {
+  const auto bytes = static_cast<std::uint64_t>(options[Shm::option_arena]);
+  return bytes == 0 ? 0 : std::bit_ceil(std::max(bytes, shm::Arena::leaf_bytes));
 }
 
 std::unique_ptr<Transport> make(Engine& engine, const OptionValues& options) {
@@ -68,14 +78,14 @@ Shm::Shm(OsEngine& engine, const OptionValues& options)
     : engine_(engine), facts_(facts_of(options, {})),
       ring_bytes_(std::bit_ceil(static_cast<std::uint64_t>(options[option_ring]))),
       whole_bytes_max_(static_cast<std::uint32_t>(shm::payload_bytes_max(ring_bytes_))),
-      any_user_(options[option_peers] != 0),
+      arena_bytes_(arena_of(options)), any_user_(options[option_peers] != 0),
       connect_timeout_ns_(static_cast<std::uint64_t>(options[option_connect_timeout]) * 1000) {
   engine_.add(*this);
 }
 
 bool Shm::fits(const OptionValues& options) const noexcept {
   return std::bit_ceil(static_cast<std::uint64_t>(options[option_ring])) == ring_bytes_ &&
-         (options[option_peers] != 0) == any_user_;
+         arena_of(options) == arena_bytes_ && (options[option_peers] != 0) == any_user_;
 }
 
 // ---- listening ----

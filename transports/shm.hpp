@@ -26,7 +26,7 @@ namespace harness::transports {
 
 class Shm final : public Transport {
  public:
-  enum Option : std::size_t { option_frame, option_ring, option_peers, option_connect_timeout };
+  enum Option : std::size_t { option_frame, option_ring, option_arena, option_peers, option_connect_timeout };
   static constexpr unsigned hot_max = 64;
   static constexpr unsigned hot_misses_max = 4096;  // turns without a message before a link is no longer hot
   static constexpr unsigned looks = 256;            // into the rings, in a turn that finds nothing
@@ -62,6 +62,11 @@ class Shm final : public Transport {
   /// Counts flushes: who writes twice in a turn may be shown together.
   [[nodiscard]] std::uint64_t turn() const noexcept { return turn_; }
   [[nodiscard]] bool admits(std::uint32_t uid) const noexcept { return any_user_ || uid == shm::own_uid(); }
+  [[nodiscard]] std::uint64_t arena_bytes() const noexcept { return arena_bytes_; }
+  /// Loans are made between processes of one user.
+  [[nodiscard]] bool lends_to(std::uint32_t uid) const noexcept {
+    return arena_bytes_ != 0 && uid == shm::own_uid();
+  }
   /// True when these options ask for what this transport was made with, as far as it cannot change.
   [[nodiscard]] bool fits(const OptionValues& options) const noexcept;
   void wake(shm::Connection& connection) noexcept {
@@ -91,6 +96,7 @@ class Shm final : public Transport {
   Facts facts_;
   std::uint64_t ring_bytes_;
   std::uint32_t whole_bytes_max_;
+  std::uint64_t arena_bytes_;
   bool any_user_;
   std::uint64_t connect_timeout_ns_;
   std::uint64_t turn_ = 1;

@@ -14,6 +14,7 @@ namespace {
 constexpr std::uint64_t retry_ns = 1'000'000;         // to connect, while too many wait to be accepted
 constexpr std::uint64_t greeting_ns = 5'000'000'000;  // for a dialler to show its memory
 constexpr unsigned ring_log2_min = 15, ring_log2_max = 26;
+constexpr unsigned arena_log2_min = 13, arena_log2_max = 30;
 
 Layout ring_layout(std::uint64_t ring_bytes) noexcept { return {0, page_bytes + ring_bytes, page_bytes}; }
 
@@ -82,6 +83,7 @@ void Connection::try_connect() noexcept {
 bool Connection::greet() noexcept {
   wire::ShmPacket hello;
   hello.log2_bytes = static_cast<std::uint8_t>(std::countr_zero(shm_.ring_bytes()));
+  if (shm_.lends_to(who_.uid)) hello.flags = wire::ShmPacket::borrows;
   if (!watched_) watched_ = shm_.engine().watch(socket_.get(), Watcher::readable, *this).has_value();
   const bool sent = watched_ && send_packet(socket_, hello, mine_file_);
   mine_file_ = Descriptor();
@@ -123,20 +125,41 @@ unsigned Connection::hear() {
   return done;
 }
 
-// The peer's memory has come. A second piece, or one that is not as it must be, is the end.
-void Connection::welcome(Received& hello) {
-  const unsigned log2 = hello.packet.log2_bytes;
+// The peer's memory has come: first its ring, then perhaps its arena, each once and as it must be.
+void Connection::welcome(Received& packet) {
   if (state_ == State::ended || state_ == State::dead) return;
-  if (hello.packet.kind != wire::ShmPacket::Kind::hello || theirs_ || log2 < ring_log2_min ||
-      log2 > ring_log2_max)
-    return static_cast<void>(wrong("a packet that does not belong here"));
+  if (packet.packet.kind == wire::ShmPacket::Kind::hello && !theirs_) {
+    if (meet(packet)) opened();
+  } else if (packet.packet.kind == wire::ShmPacket::Kind::arena && theirs_ && borrower_ == nullptr) {
+    static_cast<void>(borrow_from(packet));
+  } else {
+    static_cast<void>(wrong("a packet that does not belong here"));
+  }
+}
+
+bool Connection::meet(Received& hello) noexcept {
+  const unsigned log2 = hello.packet.log2_bytes;
+  if (log2 < ring_log2_min || log2 > ring_log2_max) return wrong("a ring of a size that is not allowed");
   const std::uint64_t ring_bytes = std::uint64_t{1} << log2;
   const char* why = "";
   theirs_ = Memory::adopt(hello.file, ring_layout(ring_bytes), why);
-  if (!theirs_) return static_cast<void>(wrong(why));
+  if (!theirs_) return wrong(why);
   their_line_ = reinterpret_cast<const wire::ShmLine*>(theirs_.file());
   reader_.open(theirs_.file() + page_bytes, ring_bytes);
-  opened();
+  may_lend_ = (hello.packet.flags & wire::ShmPacket::borrows) != 0 && shm_.lends_to(who_.uid);
+  return true;
+}
+
+bool Connection::borrow_from(Received& arena) noexcept {
+  const unsigned log2 = arena.packet.log2_bytes;
+  if (!shm_.lends_to(who_.uid) || log2 < arena_log2_min || log2 > arena_log2_max)
+    return wrong("an arena that was not asked for");
+  const std::uint64_t bytes = std::uint64_t{1} << log2;
+  const char* why = "";
+  Memory memory = Memory::adopt(arena.file, Borrower::layout(bytes), why);
+  if (!memory) return wrong(why);
+  if (my_line_ != nullptr) borrower_ = Borrower::make(std::move(memory), bytes, *my_line_);
+  return true;
 }
 
 void Connection::opened() {
@@ -159,6 +182,7 @@ void Connection::opened() {
 unsigned Connection::work(unsigned budget) {
   unsigned done = rung_ ? hear() : 0;
   if (waits_) take_credit();
+  if (lender_ != nullptr) take_loans_back();
   if (room_due_) {
     ++done;
     room();
@@ -225,6 +249,8 @@ void Connection::end(EventKind kind, Errc code, const char* why) noexcept {
   shm_.cool(*this);
   free_received();
   queue_.clear();
+  lender_.reset();
+  borrower_.reset();
   close_socket();
   wake();
 }
@@ -270,6 +296,8 @@ void Connection::bury() noexcept {
   timer_.cancel();
   free_received();
   queue_.clear();
+  lender_.reset();
+  borrower_.reset();
   close_socket();
   shm_.bury(*this);
 }
@@ -295,6 +323,7 @@ Handle::~Handle() {
 
 MutableBytes Handle::reserve(std::uint32_t bytes) noexcept { return connection_->reserve(bytes); }
 void Handle::commit() noexcept { connection_->commit(); }
+Message Handle::make(Pool& pool, std::uint32_t bytes) noexcept { return connection_->make(pool, bytes); }
 Errc Handle::send_setup(Message&& frame) noexcept { return connection_->send_setup(std::move(frame)); }
 std::uint64_t Handle::frames_sent() const noexcept { return connection_->counts().frames_out; }
 std::uint64_t Handle::frames_received() const noexcept { return connection_->counts().frames_in; }
@@ -321,7 +350,14 @@ void Connection::describe(Describer& describer) const {
   describer.value("bytes_in", counts_.bytes_in);
   describer.value("waiting_bytes", queue_.bytes());
   describer.value("ring_bytes", shm_.ring_bytes());
+  describer.text("large_messages", may_lend_
+                                       ? "lent, while slots and arena last; else copied in parts"
+                                       : "copied in parts: the peer is another user's or takes no loans");
   describer.value("parts_out", counts_.parts_out);
+  describer.value("loans_out", counts_.loans_out);
+  describer.value("loans_in", counts_.loans_in);
+  describer.value("loans_staged", counts_.staged);
+  describer.value("loans_not_returned", lender_ != nullptr ? lender_->out_count() : 0);
   describer.value("bells_out", counts_.bells_out);
   describer.value("bells_in", counts_.bells_in);
   describer.value("holds", counts_.holds);

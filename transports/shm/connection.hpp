@@ -14,6 +14,8 @@
 // and half of the ring free. Receiving copies each frame into a slab of its own; a frame that may not be
 // handed up
 // (paused, quota exhausted, pool empty) stays in the ring and blocks what is behind it.
+// Between processes of one user, messages made for this link (make), and others that would take more than one
+// record, are lent instead (shm/loans.hpp).
 // Whether a side looks into the ring by itself or must be rung stands in its credit line (Shm::warm, cool).
 // Bounds per connection: the ring, `queue_max` frames waiting, one frame being received.
 #pragma once
@@ -26,6 +28,7 @@
 
 #include <harness/stack/transport.hpp>
 #include <harness/transports/engine.hpp>
+#include <harness/transports/shm/loans.hpp>
 #include <harness/transports/shm/memory.hpp>
 #include <harness/transports/shm/ring.hpp>
 #include <harness/transports/shm/send_queue.hpp>
@@ -57,6 +60,7 @@ class Handle final : public Endpoint {
 
   MutableBytes reserve(std::uint32_t bytes) noexcept override;
   void commit() noexcept override;
+  Message make(Pool& pool, std::uint32_t bytes) noexcept override;
   Errc send_setup(Message&& frame) noexcept override;
   Errc configure(const OptionValues& options) noexcept override;
   [[nodiscard]] std::uint64_t frames_sent() const noexcept override;
@@ -83,6 +87,9 @@ struct Counts {
   std::uint64_t bytes_out = 0;  // of frames, without record headers
   std::uint64_t bytes_in = 0;
   std::uint64_t parts_out = 0;
+  std::uint64_t loans_out = 0;
+  std::uint64_t loans_in = 0;
+  std::uint64_t staged = 0;  // loans that were copied into the arena first
   std::uint64_t bells_out = 0;
   std::uint64_t bells_in = 0;
   std::uint64_t holds = 0;
@@ -134,6 +141,7 @@ class Connection final : public Watcher, public Hook<OwnedTag>, public Hook<Read
   [[nodiscard]] Entry entry() noexcept { return {&down_thunk, this, nullptr}; }
   MutableBytes reserve(std::uint32_t bytes) noexcept;
   void commit() noexcept;
+  Message make(Pool& pool, std::uint32_t bytes) noexcept;
   Errc send_setup(Message&& frame) noexcept;
   void set_frame_bytes_max(std::uint32_t bytes) noexcept { frame_bytes_max_ = bytes; }
   void pause(bool paused) noexcept;
@@ -150,6 +158,10 @@ class Connection final : public Watcher, public Hook<OwnedTag>, public Hook<Read
   static void down_thunk(void* self, const Entry* next, harness_message* message) noexcept;
   void send(Message& message, wire::ShmKind kind) noexcept;
   void send_later(Message& message, wire::ShmKind kind) noexcept;
+  bool lend(Message& message) noexcept;
+  bool open_arena() noexcept;
+  Slab* arena_slab(std::uint64_t capacity) noexcept;
+  void take_loans_back() noexcept;
   void wrote() noexcept;
   void pump() noexcept;
   bool push(SendQueue::Frame& frame) noexcept;
@@ -167,8 +179,9 @@ class Connection final : public Watcher, public Hook<OwnedTag>, public Hook<Read
   bool take(const Found& found);
   bool take_whole(const Found& found);
   bool take_part(const Found& found);
+  bool take_loan(const Found& found);
   bool wrong(const char* why) noexcept;
-  void deliver(Slab* slab, std::uint32_t bytes, wire::ShmKind kind);
+  void deliver(Message&& message, wire::ShmKind kind);
   [[nodiscard]] bool may_hand_up(wire::ShmKind kind, bool fresh) noexcept;
   [[nodiscard]] Slab* slab_for(std::uint32_t bytes, wire::ShmKind kind) noexcept;
   void publish() noexcept;
@@ -184,7 +197,9 @@ class Connection final : public Watcher, public Hook<OwnedTag>, public Hook<Read
   void try_connect() noexcept;
   bool greet() noexcept;
   unsigned hear();
-  void welcome(Received& hello);
+  void welcome(Received& packet);
+  bool meet(Received& hello) noexcept;
+  bool borrow_from(Received& arena) noexcept;
   void opened();
   void peer_gone() noexcept;
   void on_timer();
@@ -207,6 +222,7 @@ class Connection final : public Watcher, public Hook<OwnedTag>, public Hook<Read
   bool end_due_ = false;
   bool rung_ = false;  // the socket has something
   bool gone_ = false;  // the peer's end of the socket is closed: drain what it left
+  bool may_lend_ = false;
   std::uint32_t frame_bytes_max_;
   RingReader reader_;
   wire::ShmLine* my_line_ = nullptr;
@@ -229,7 +245,9 @@ class Connection final : public Watcher, public Hook<OwnedTag>, public Hook<Read
 
   Memory mine_;
   Memory theirs_;
-  Descriptor mine_file_;  // until the peer has it
+  std::unique_ptr<Lender> lender_;  // from the first loan on
+  Borrower::Owner borrower_;        // … of the peer
+  Descriptor mine_file_;            // until the peer has it
   Descriptor socket_;
   bool watched_ = false;
   Peer who_;

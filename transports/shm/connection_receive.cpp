@@ -41,13 +41,15 @@ inline bool Connection::take(const Found& found) {
     case wire::ShmKind::data:
     case wire::ShmKind::setup: return take_whole(found);
     case wire::ShmKind::part: return take_part(found);
+    case wire::ShmKind::loan: return take_loan(found);
     case wire::ShmKind::bye:
       if (found.bytes != 0 || partial_ != nullptr) return wrong("an end in the middle of a frame");
       reader_.pop(found);
       end(EventKind::peer_lost, Errc::closed, "the peer closed");
       return true;
-    default: return wrong("a record of a kind that was not agreed");
+    case wire::ShmKind::none: break;
   }
+  return false;
 }
 
 inline bool Connection::take_whole(const Found& found) {
@@ -61,7 +63,7 @@ inline bool Connection::take_whole(const Found& found) {
   }
   std::memcpy(slab->bytes(), found.payload, found.bytes);
   reader_.pop(found);
-  deliver(slab, found.bytes, found.kind);
+  deliver(Message::received(slab, 0, found.bytes), found.kind);
   return true;
 }
 
@@ -94,7 +96,26 @@ bool Connection::take_part(const Found& found) {
   partial_have_ += bytes;
   reader_.pop(found);
   if (partial_have_ == partial_bytes_)
-    deliver(std::exchange(partial_, nullptr), partial_bytes_, partial_kind_);
+    deliver(Message::received(std::exchange(partial_, nullptr), 0, partial_bytes_), partial_kind_);
+  return true;
+}
+
+// The arena was on the socket before the first loan was in the ring.
+bool Connection::take_loan(const Found& found) {
+  std::array<std::byte, wire::bytes_of<wire::ShmLoan>> raw;  // NOLINT: written below
+  if (found.bytes != raw.size() || partial_ != nullptr) return wrong("a loan of another form");
+  std::memcpy(raw.data(), found.payload, raw.size());
+  const auto loan = wire::decode<wire::ShmLoan>(raw.data());
+  while (borrower_ == nullptr && socket_ && hear() != 0) {
+  }
+  if (state_ != State::open) return false;
+  if (borrower_ == nullptr || !borrower_->fits(loan) || loan.bytes > frame_bytes_max_)
+    return wrong("a loan of memory that is not there, or in a slot that is out");
+  if (!may_hand_up(wire::ShmKind::data, true)) return false;
+  ++counts_.loans_in;
+  reader_.pop(found);
+  deliver(borrower_->borrow(pool_, loan, handle_ != nullptr ? handle_->receiver().quota : nullptr),
+          wire::ShmKind::data);
   return true;
 }
 
@@ -103,9 +124,8 @@ bool Connection::wrong(const char* why) noexcept {
   return false;
 }
 
-inline void Connection::deliver(Slab* slab, std::uint32_t bytes, wire::ShmKind kind) {
-  Message message = Message::received(slab, 0, bytes);
-  counts_.bytes_in += bytes;
+inline void Connection::deliver(Message&& message, wire::ShmKind kind) {
+  counts_.bytes_in += message.size();
   if (handle_ == nullptr) return;
   Receiver& receiver = handle_->receiver();
   if (kind == wire::ShmKind::data) [[likely]] {

@@ -3,6 +3,7 @@
 #include <harness/transports/shm/connection.hpp>
 
 #include <algorithm>
+#include <bit>
 
 #include <harness/transports/shm.hpp>
 
@@ -11,6 +12,7 @@ namespace harness::transports::shm {
 namespace {
 
 constexpr std::uint32_t part_header_bytes = wire::bytes_of<wire::ShmPart>;
+constexpr std::uint32_t loan_bytes = wire::bytes_of<wire::ShmLoan>;
 
 // Copies bytes [offset, offset + to.size()) of a message as it goes out, headers first.
 void copy_range(const Message& message, std::uint32_t offset, MutableBytes to) noexcept {
@@ -41,6 +43,7 @@ inline void Connection::send(Message& message, wire::ShmKind kind) noexcept {
   const std::uint32_t bytes = message.size();
   counts_.frames_out += kind == wire::ShmKind::data ? 1 : 0;
   counts_.bytes_out += bytes;
+  if (bytes >= Endpoint::make_bytes_min && kind == wire::ShmKind::data && lend(message)) return wrote();
   if (queue_.empty() && bytes <= shm_.whole_bytes_max()) [[likely]] {
     if (std::byte* at = writer_.room(bytes); at != nullptr) [[likely]] {
       message.copy_to(at);
@@ -169,6 +172,61 @@ void Connection::room() {
   Receiver& receiver = handle_->receiver();
   if (receiver.gate != nullptr) receiver.gate->release(Gate::transport_bit);
   receiver.event(receiver.self, Event{EventKind::writable});
+}
+
+// ---- loans ----
+
+// Lends a message that lies in our arena, or is worth a copy into it: one copy, and none at the peer.
+bool Connection::lend(Message& message) noexcept {
+  if (!may_lend_ || state_ != State::open || !queue_.empty()) return false;
+  const bool at_home = lender_ != nullptr && lender_->arena().holds(message.home());
+  if (!at_home && message.size() <= shm_.whole_bytes_max()) return false;
+  Message lent;
+  if (at_home) {
+    take_loans_back();
+  } else {
+    Slab* slab = arena_slab(Message::headroom_bytes + message.size());
+    if (slab == nullptr) return false;
+    lent = Message::over(slab, message.size());
+  }
+  std::byte* at = lender_ != nullptr && lender_->may_lend() ? writer_.room(loan_bytes) : nullptr;
+  if (at == nullptr) return false;
+  if (!at_home) {
+    message.copy_to(lent.writable().data());
+    ++counts_.staged;
+  }
+  ++counts_.loans_out;
+  wire::encode(lender_->lend(std::move(at_home ? message : lent)), at);
+  writer_.commit(wire::ShmKind::loan, loan_bytes);
+  return true;
+}
+
+bool Connection::open_arena() noexcept {
+  const wire::ShmPacket packet{.kind = wire::ShmPacket::Kind::arena,
+                               .log2_bytes = static_cast<std::uint8_t>(std::countr_zero(shm_.arena_bytes()))};
+  Descriptor file;
+  Arena::Owner arena = Arena::make(shm_.arena_bytes(), file);
+  may_lend_ = arena != nullptr && send_packet(socket_, packet, file);
+  if (may_lend_) lender_ = std::make_unique<Lender>(std::move(arena));
+  return may_lend_;
+}
+
+Slab* Connection::arena_slab(std::uint64_t capacity) noexcept {
+  if (!may_lend_ || state_ != State::open || (lender_ == nullptr && !open_arena())) return nullptr;
+  take_loans_back();
+  return lender_ != nullptr ? lender_->arena().allocate(pool_, capacity) : nullptr;
+}
+
+void Connection::take_loans_back() noexcept {
+  if (lender_ == nullptr) return;
+  const std::uint64_t returned = load_shared(their_line_->returned);
+  if (lender_->has_returned(returned) && !lender_->take_back(returned))
+    static_cast<void>(wrong("a loan given back that was not out"));
+}
+
+Message Connection::make(Pool& pool, std::uint32_t bytes) noexcept {
+  Slab* slab = arena_slab(std::uint64_t{Message::headroom_bytes} + bytes);
+  return slab != nullptr ? Message::over(slab, bytes) : Message::make(pool, bytes);
 }
 
 // ---- for the handle ----

@@ -68,6 +68,7 @@ static_assert(bytes_of<ShmLoan> == 12);
 /// byte is a bell.
 struct ShmPacket {
   static constexpr std::uint32_t magic_word = 0x31534e48;  // "HNS1"
+  static constexpr std::uint16_t borrows = 1;
   enum class Kind : std::uint8_t { hello = 1, arena = 2 };
 
   std::uint32_t magic = magic_word;

@@ -17,7 +17,7 @@
 
 namespace harness::tests {
 
-struct ShmEnd final : Acceptor {
+struct ShmEnd : Acceptor {
   std::unique_ptr<transports::OsEngine> engine = std::move(transports::OsEngine::make().value());
   transports::Shm shm;
   Gate gate;

@@ -113,6 +113,114 @@ TEST(Shm, ServesMoreBusyLinksThanItLooksAfter) {
   }
 }
 
+// ---- loans ----
+
+TEST(Shm, LendsAMessageOfItsOwnMakingWithoutACopy) {
+  ShmPair pair;
+  Message message = pair.near.endpoint->make(pair.near.engine->pool(), 3 << 20);
+  ASSERT_TRUE(message);
+  std::memset(message.writable().data(), 'a', message.body_size());
+  std::memcpy(message.push(4), "head", 4);
+  pair.near.send(std::move(message));
+  ASSERT_TRUE(pair.until([&] { return pair.far.got.size() == 1; }));
+  const Message& got = pair.far.got[0];
+  ASSERT_EQ(got.front().size(), (3u << 20) + 4);
+  EXPECT_EQ(as_text(got.front()).substr(0, 5), "heada");
+  EXPECT_EQ(as_text(got.front()).back(), 'a');
+  EXPECT_EQ(ShmValues(pair.near)["loans_out"], 1u);
+  EXPECT_EQ(ShmValues(pair.near)["loans_staged"], 0u);
+  EXPECT_EQ(ShmValues(pair.near)["parts_out"], 0u);
+  EXPECT_GE(pair.far.quota->used_bytes(), 3u << 20) << "the receiver's quota counts what it keeps";
+  pair.far.got.clear();
+  EXPECT_EQ(pair.far.quota->used_bytes(), 0u);
+  static_cast<void>(pair.near.endpoint->make(pair.near.engine->pool(), 5000));
+  EXPECT_EQ(ShmValues(pair.near)["loans_not_returned"], 0u);
+}
+
+TEST(Shm, CopiesALargeMessageOfOthersOnceAndLendsTheCopy) {
+  ShmPair pair;
+  const std::string body(500'000, 'b');
+  pair.near.send(body);
+  ASSERT_TRUE(pair.until([&] { return pair.far.got.size() == 1; }));
+  EXPECT_EQ(as_text(pair.far.got[0].front()), body);
+  EXPECT_EQ(ShmValues(pair.near)["loans_staged"], 1u);
+}
+
+TEST(Shm, UsesTheSameMemoryForLoansThatComeBack) {
+  ShmPair pair;
+  const std::byte* first = nullptr;
+  for (unsigned i = 0; i < 300; ++i) {
+    Message message = pair.near.endpoint->make(pair.near.engine->pool(), 1 << 20);
+    if (first == nullptr) first = message.writable().data();
+    ASSERT_EQ(message.writable().data(), first);
+    pair.near.send(std::move(message));
+    ASSERT_TRUE(pair.until([&] { return !pair.far.got.empty(); }));
+    pair.far.got.clear();
+  }
+}
+
+TEST(Shm, CopiesInPartsWhenNothingMayBeLent) {
+  OptionValues options(Shm::type().options);
+  options.set(Shm::option_arena, 0);
+  ShmPair pair(options);
+  const std::string body(3'000'000, 'c');
+  pair.near.send(body);
+  ASSERT_TRUE(pair.until([&] { return pair.far.got.size() == 1; }));
+  EXPECT_EQ(as_text(pair.far.got[0].front()), body);
+  EXPECT_EQ(ShmValues(pair.near)["loans_out"], 0u);
+  EXPECT_GT(ShmValues(pair.near)["parts_out"], 80u);
+  EXPECT_FALSE(Shm::type().facts(options, {}).word.covers(property::loan));
+}
+
+TEST(Shm, KeepsALoanReadableAfterItsLinkAndItsLenderAreGone) {
+  Message kept;
+  ShmEnd far;
+  {
+    ShmEnd near;
+    const std::string address = far.shm.listen("", far).value();
+    near.take(near.shm.dial(address).value());
+    const auto turn = [&] { near.engine->poll(), far.engine->poll(); };
+    while (far.endpoint == nullptr || near.shm.connection_count() == 0) turn();
+    for (unsigned i = 0; i < 8; ++i) turn();
+    Message message = near.endpoint->make(near.engine->pool(), 100'000);
+    std::memset(message.writable().data(), 'k', 100'000);
+    near.send(std::move(message));
+    while (far.got.empty()) turn();
+    Message unsent = near.endpoint->make(near.engine->pool(), 50'000);
+    near.endpoint.reset();
+    for (unsigned i = 0; i < 8; ++i) turn();
+    std::memset(unsent.writable().data(), 'u', 50'000);
+  }
+  for (unsigned i = 0; i < 8; ++i) far.engine->poll();
+  far.endpoint.reset();
+  for (unsigned i = 0; i < 8; ++i) far.engine->poll();
+  EXPECT_EQ(far.shm.connection_count(), 0u);
+  EXPECT_EQ(as_text(far.got[0].front()), std::string(100'000, 'k'));
+  EXPECT_GT(tests::mapping_count(), 0u);
+  far.got.clear();
+  EXPECT_EQ(tests::mapping_count(), 0u);
+}
+
+TEST(Buddy, GivesBlocksThatDoNotOverlapAndJoinsThemAgain) {
+  shm::Buddy buddy(4);
+  const auto one = buddy.take(0), two = buddy.take(2), three = buddy.take(3);
+  EXPECT_EQ(one, 0u);
+  EXPECT_EQ(two, 4u);
+  EXPECT_EQ(three, 8u);
+  EXPECT_EQ(buddy.take(3), std::nullopt);
+  EXPECT_EQ(buddy.take(1), 2u);
+  buddy.give(4, 2);
+  buddy.give(0, 0);
+  EXPECT_EQ(buddy.take(3), std::nullopt) << "leaves 2 and 3 are out";
+  buddy.give(2, 1);
+  EXPECT_EQ(buddy.take(3), 0u);
+  buddy.give(0, 3);
+  buddy.give(8, 3);
+  EXPECT_EQ(buddy.take(4), 0u);
+}
+
+// ---- what it holds and leaves ----
+
 TEST(Shm, HoldsAFewPagesBeforeItsFirstTraffic) {
   const std::size_t before = tests::resident_kib();
   ShmPair pair;
