@@ -103,7 +103,9 @@ class Bench {
     return contest(duo_.floor(), {&subject, 1}, program_.contest_options(15));
   }
   // ns one way, the median of batches.
-  double trips(Link& link, std::uint32_t bytes) { return near_->trips(link, bytes, bytes < 4096 ? batch : 10, slice_ns); }
+  double trips(Link& link, std::uint32_t bytes) {
+    return near_->trips(link, bytes, bytes < 4096 ? batch : 10, slice_ns);
+  }
   double copies(Link& link, std::uint32_t bytes) { return near_->copies(link, bytes, slice_ns); }
 
   Program& program_;
