@@ -185,7 +185,7 @@ unsigned Connection::work(unsigned budget) {
   if (lender_ != nullptr) take_loans_back();
   if (room_due_) {
     ++done;
-    room();
+    tell_room();
   }
   if (reading()) done += receive(budget);
   if (gone_ && reading() && !reader_.stirs())

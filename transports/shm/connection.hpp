@@ -167,9 +167,11 @@ class Connection final : public Watcher, public Hook<OwnedTag>, public Hook<Read
   bool push(SendQueue::Frame& frame) noexcept;
   void want_room() noexcept;
   void take_credit() noexcept;
+  std::byte* room(std::uint64_t bytes) noexcept;
+  bool refresh_credit() noexcept;
   void ring() noexcept;
   void hold() noexcept;
-  void room();
+  void tell_room();
   [[nodiscard]] bool may_send() const noexcept {
     return state_ == State::open || state_ == State::opening || state_ == State::connecting;
   }

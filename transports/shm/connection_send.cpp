@@ -35,6 +35,21 @@ void Connection::down_thunk(void* self, const Entry*, harness_message* message) 
   static_cast<Connection*>(self)->send(Message::from_c(message), wire::ShmKind::data);
 }
 
+// What the peer says it has taken is asked for when the ring looks full; true when there is more room.
+bool Connection::refresh_credit() noexcept {
+  if (their_line_ == nullptr) return false;
+  const std::uint64_t consumed = load_shared(their_line_->consumed);
+  if (consumed == writer_.consumed()) return false;
+  return writer_.credit(consumed) || wrong("a credit that runs backwards or beyond what was sent");
+}
+
+inline std::byte* Connection::room(std::uint64_t bytes) noexcept {
+  std::byte* at = writer_.room(bytes);
+  if (at == nullptr && refresh_credit()) [[unlikely]]
+    at = writer_.room(bytes);
+  return at;
+}
+
 inline void Connection::send(Message& message, wire::ShmKind kind) noexcept {
   if (!may_send()) [[unlikely]] {
     ++counts_.dropped;
@@ -45,7 +60,7 @@ inline void Connection::send(Message& message, wire::ShmKind kind) noexcept {
   counts_.bytes_out += bytes;
   if (bytes >= Endpoint::make_bytes_min && kind == wire::ShmKind::data && lend(message)) return wrote();
   if (queue_.empty() && bytes <= shm_.whole_bytes_max()) [[likely]] {
-    if (std::byte* at = writer_.room(bytes); at != nullptr) [[likely]] {
+    if (std::byte* at = room(bytes); at != nullptr) [[likely]] {
       message.copy_to(at);
       writer_.commit(kind, bytes);
       return wrote();
@@ -96,7 +111,7 @@ bool Connection::push(SendQueue::Frame& frame) noexcept {
   const std::uint32_t bytes = frame.message.size();
   const std::uint32_t whole_max = shm_.whole_bytes_max();
   if (bytes <= whole_max) {
-    std::byte* at = writer_.room(bytes);
+    std::byte* at = room(bytes);
     if (at == nullptr) return false;
     if (bytes != 0) frame.message.copy_to(at);
     writer_.commit(frame.kind, bytes);
@@ -104,7 +119,7 @@ bool Connection::push(SendQueue::Frame& frame) noexcept {
   }
   while (frame.sent_bytes < bytes) {
     const std::uint32_t part = std::min(bytes - frame.sent_bytes, whole_max - part_header_bytes);
-    std::byte* at = writer_.room(part_header_bytes + part);
+    std::byte* at = room(part_header_bytes + part);
     if (at == nullptr) return false;
     wire::encode(wire::ShmPart{bytes, frame.kind, frame.sent_bytes}, at);
     copy_range(frame.message, frame.sent_bytes, {at + part_header_bytes, part});
@@ -126,14 +141,9 @@ void Connection::want_room() noexcept {
   if (load_shared(their_line_->consumed) != writer_.consumed()) wake();
 }
 
-// Called when the peer says that it has taken something.
+// Called when the peer may have taken something that we wait for.
 void Connection::take_credit() noexcept {
-  const std::uint64_t consumed = load_shared(their_line_->consumed);
-  if (consumed == writer_.consumed()) return;
-  if (!writer_.credit(consumed)) {
-    static_cast<void>(wrong("a credit that runs backwards or beyond what was sent"));
-    return;
-  }
+  if (!refresh_credit()) return;
   pump();
   if (!waits_) store_shared(my_line_->wants_room, std::uint32_t{0});
   if (state_ == State::lingering && queue_.empty()) finish_lingering();
@@ -165,7 +175,7 @@ void Connection::hold() noexcept {
 }
 
 // Reported from poll, never from inside a send.
-void Connection::room() {
+void Connection::tell_room() {
   room_due_ = false;
   if (!held_ || !may_send() || handle_ == nullptr || !queue_.empty()) return;
   held_ = false;
@@ -189,7 +199,7 @@ bool Connection::lend(Message& message) noexcept {
     if (slab == nullptr) return false;
     lent = Message::over(slab, message.size());
   }
-  std::byte* at = lender_ != nullptr && lender_->may_lend() ? writer_.room(loan_bytes) : nullptr;
+  std::byte* at = lender_ != nullptr && lender_->may_lend() ? room(loan_bytes) : nullptr;
   if (at == nullptr) return false;
   if (!at_home) {
     message.copy_to(lent.writable().data());
@@ -236,7 +246,7 @@ MutableBytes Connection::reserve(std::uint32_t bytes) noexcept {
   reserved_.reset();
   if (held_ || !may_send() || bytes > frame_bytes_max_) return {};
   reserved_bytes_ = bytes;
-  if (queue_.empty() && bytes <= shm_.whole_bytes_max()) reserved_at_ = writer_.room(bytes);
+  if (queue_.empty() && bytes <= shm_.whole_bytes_max()) reserved_at_ = room(bytes);
   if (reserved_at_ != nullptr) return {reserved_at_, bytes};
   reserved_ = Message::make(pool_, bytes);
   return reserved_ ? reserved_.writable() : MutableBytes{};
