@@ -118,8 +118,11 @@ TEST(ShmKill, LeavesNothingOfAPeerThatIsKilledAtAnyPoint) {
     const pid_t pid = fork();
     ASSERT_GE(pid, 0);
     if (pid == 0) victim(address);
-    // Until the first link, or some time after it: set-up, traffic and closing all get their share.
-    const std::uint64_t until_ns = now_ns() + 300'000 + random.below(2'000'000);
+    // One in four is killed while it sets up, the others among traffic, closing and dialling again.
+    const std::uint64_t forked_ns = now_ns();
+    const bool early = random.below(4) == 0;
+    while (!early && survivor.lives.empty() && now_ns() - forked_ns < 5'000'000'000) survivor.engine->poll();
+    const std::uint64_t until_ns = now_ns() + random.below(3'000'000);
     while (now_ns() < until_ns) survivor.engine->poll();
     ASSERT_EQ(::kill(pid, SIGKILL), 0);
     const std::uint64_t killed_ns = now_ns();
