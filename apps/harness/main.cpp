@@ -58,7 +58,8 @@ int main(int argc, char** argv) {
   root.set_version_flag("--version", "harness 0.1.0, wire 1");
   harness::apps::Cli cli(root);
   root.add_flag("--json", cli.common.json, "print one versioned JSON document instead of a table");
-  root.add_option("--cluster", cli.common.cluster, "cluster file (default: harness.toml, when it exists)");
+  root.add_option("--cluster", cli.common.cluster,
+                  "cluster file; else $HARNESS_CLUSTER, harness.toml, examples/cluster.toml");
   root.add_option("--state", cli.common.state, "folder of the node's state, with its admin socket");
   harness::apps::add_mirror(cli);
   harness::apps::add_node_up(cli);
