@@ -270,11 +270,18 @@ bool Resume::take_state(Resume& old) {
   duplicate_messages_ = old.duplicate_messages_;
   haves_sent_ = old.haves_sent_;
   haves_received_ = old.haves_received_;
-  for (unsigned channel = 0; channel < channels_max; ++channel) {
-    kept_[channel].swap(old.kept_[channel]);
-    if (!kept_[channel].empty()) missing_ |= bit(channel);
+  for (unsigned channel = 0; channel < channels_max; ++channel) kept_[channel].swap(old.kept_[channel]);
+  if (old.in_contact_) {  // a swap: what was sent arrives by the old stack
+    out_ = old.out_;
+    missing_ = old.missing_;
+    awaits_have_ = old.awaits_have_;
+  } else {
+    for (unsigned channel = 0; channel < channels_max; ++channel)
+      if (!kept_[channel].empty()) missing_ |= bit(channel);
+    awaits_have_ = true;
   }
-  awaits_have_ = contacts_ != 0;
+  untold_ = old.untold_;
+  if (untold_ != 0) context_.env.timers().arm(tell_, context_.env.now_ns() + delay_ns_);
   hold_or_release();
   return true;
 }

@@ -102,7 +102,7 @@ void Link::notify(void* self, const Event& event) {
     case EventKind::peer_lost:
       return link->finish(State::lost,
                           {event.code, "lost the peer " + link->peer_.name, std::string(event.detail), {}},
-                          event.kind);
+                          EventKind::peer_lost);
     case EventKind::corrupt:
       return link->finish(
           State::lost,
@@ -207,7 +207,7 @@ void Link::on_timer() {
       return retry_later(back_off_ns_);
     case State::accepted:
       if (now >= deadline_ns_ && session_ != 0)
-        return lose_contact({EventKind::peer_lost, Errc::timed_out, "the peer never said READY"});
+        return stack_->event({EventKind::peer_lost, Errc::timed_out, "the peer never said READY"});
       if (now >= deadline_ns_)
         return finish(State::lost, {Errc::timed_out, "the peer " + peer_.name + " never said READY", {}, {}},
                       EventKind::peer_lost);
@@ -268,8 +268,8 @@ void Link::on_fin(const setup::Fin& fin) {
 void Link::maybe_closed() {
   if (state_ != State::closing || !fin_acked_ || !fin_received_) return;
   if (!peer_gone_ && !repeats() && endpoint_->frames_received() < peer_frames_)
-    return;                           // late frames on an unordered medium
-  if (gate_.owes_delivery()) return;  // a layer still unpacks or waits; on_timer looks again
+    return;                            // late frames on an unordered medium
+  if (gate_.owes_delivery()) return;   // a layer still unpacks or waits; on_timer looks again
   stack_->event({EventKind::closed});  // up through the layers, which let go; then notify ends the link
 }
 

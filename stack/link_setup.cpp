@@ -127,7 +127,6 @@ void Link::on_refuse(const setup::Refuse& refuse) {
 void Link::accept(std::unique_ptr<Endpoint> endpoint, const setup::Hello& hello, StackSpec spec,
                   std::uint8_t choice) {
   drop_endpoint(0);  // our own attempt, when both sides dialled
-  stale_ = session_ != 0;
   state_ = State::accepted;
   role_ = Role::responder;
   attempt_ = hello.attempt;

@@ -180,8 +180,8 @@ Result<std::shared_ptr<Link>> Node::resumed(const setup::Hello& hello) {
   if (mine == nullptr || !mine->session_is(hello))
     return fail(Errc::not_found, "the session of link " + hello.link + " is gone",
                 identity_.name + " has ended it, or is a new process", "open the link again");
-  if (mine->state() == Link::State::up || mine->state() == Link::State::closing)
-    mine->lose_contact({EventKind::peer_lost, Errc::peer_lost, "the peer dials again"});
+  if (mine->state() != Link::State::resuming)
+    mine->stack_->event({EventKind::peer_lost, Errc::peer_lost, "the peer dials again"});
   return mine;
 }
 
