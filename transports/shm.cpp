@@ -161,6 +161,8 @@ Result<std::unique_ptr<Endpoint>> Shm::dial(std::string_view address) {
 
 unsigned Shm::poll(unsigned budget) {
   graveyard_.clear_and_dispose([](Connection* connection) { delete connection; });
+  ++polls_;
+  looks_first_ = true;
   unsigned done = accept_waiting();
   if (!ready_.empty()) {
     shm::List<Connection, shm::ReadyTag> round;  // who becomes ready meanwhile waits for the next turn
@@ -175,6 +177,7 @@ unsigned Shm::poll(unsigned budget) {
   if (hot_count_ == 0) return done;
   engine_.keep_hot();
   if (done < budget) done += look(budget - done);
+  looks_first_ = false;
   for (unsigned i = hot_count_; done == 0 && i < looks; i += hot_count_ + 1) done = look(budget);
   if (done == 0) age();
   return done;
@@ -211,15 +214,16 @@ void Shm::age() noexcept {
 }
 
 void Shm::warm(Connection& connection) noexcept {
-  if (connection.hot || !connection.is_open()) return;
-  if (hot_count_ == hot_max) {
+  if (connection.hot) return;
+  if (connection.is_open() && hot_count_ == hot_max) {
     const auto idlest = std::max_element(hot_.begin(), hot_.end(), [](const auto* one, const auto* other) {
       return one->misses < other->misses;
     });
     if ((*idlest)->misses != 0) cool(**idlest);
   }
   connection.look_ourselves(true);
-  if (hot_count_ == hot_max) return connection.sleep();  // all are busy: it is rung for each burst
+  if (!connection.is_open() || hot_count_ == hot_max)
+    return connection.sleep();  // it lingers, or all are busy: it is rung for each burst
   connection.hot = true;
   connection.misses = 0;
   hot_[hot_count_++] = &connection;
