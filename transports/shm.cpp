@@ -161,6 +161,8 @@ Result<std::unique_ptr<Endpoint>> Shm::dial(std::string_view address) {
 
 unsigned Shm::poll(unsigned budget) {
   graveyard_.clear_and_dispose([](Connection* connection) { delete connection; });
+  ++polls_;
+  looks_first_ = true;
   unsigned done = accept_waiting();
   if (!ready_.empty()) {
     shm::List<Connection, shm::ReadyTag> round;  // who becomes ready meanwhile waits for the next turn
@@ -175,6 +177,7 @@ unsigned Shm::poll(unsigned budget) {
   if (hot_count_ == 0) return done;
   engine_.keep_hot();
   if (done < budget) done += look(budget - done);
+  looks_first_ = false;
   for (unsigned i = hot_count_; done == 0 && i < looks; i += hot_count_ + 1) done = look(budget);
   if (done == 0) age();
   return done;

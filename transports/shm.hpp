@@ -61,6 +61,9 @@ class Shm final : public Transport {
   [[nodiscard]] std::uint64_t connect_timeout_ns() const noexcept { return connect_timeout_ns_; }
   /// Counts flushes: who writes twice in a turn may be shown together.
   [[nodiscard]] std::uint64_t turn() const noexcept { return turn_; }
+  /// Counts polls, and whether this one has looked into the rings only once so far.
+  [[nodiscard]] std::uint64_t polls() const noexcept { return polls_; }
+  [[nodiscard]] bool looks_first() const noexcept { return looks_first_; }
   [[nodiscard]] bool admits(std::uint32_t uid) const noexcept { return any_user_ || uid == shm::own_uid(); }
   [[nodiscard]] std::uint64_t arena_bytes() const noexcept { return arena_bytes_; }
   /// Loans are made between processes of one user.
@@ -100,6 +103,8 @@ class Shm final : public Transport {
   bool any_user_;
   std::uint64_t connect_timeout_ns_;
   std::uint64_t turn_ = 1;
+  std::uint64_t polls_ = 0;
+  bool looks_first_ = true;
   std::array<shm::Connection*, hot_max> hot_{};
   unsigned hot_count_ = 0;
   unsigned greeting_count_ = 0;

@@ -227,6 +227,7 @@ class Connection final : public Watcher, public Hook<OwnedTag>, public Hook<Read
   bool may_lend_ = false;
   std::uint32_t frame_bytes_max_;
   RingReader reader_;
+  std::uint64_t took_in_poll_ = 0;
   wire::ShmLine* my_line_ = nullptr;
   const wire::ShmLine* their_line_ = nullptr;
   Handle* handle_ = nullptr;
