@@ -27,7 +27,8 @@ std::uint64_t real_clock_ns() {
 
 // The same transport on this host, at a port that the system chooses.
 std::string any_port_of(const std::string& address) {
-  return address.substr(0, address.find(':')) + ":127.0.0.1:0";
+  const std::string transport = address.substr(0, address.find(':'));
+  return transport + (transport == "shm" ? ":" : ":127.0.0.1:0");
 }
 
 }  // namespace

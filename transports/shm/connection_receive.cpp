@@ -15,9 +15,9 @@ constexpr std::uint64_t turn_bytes_max = 1 << 20;  // of one connection, then th
 constexpr std::uint64_t starve_ns = 1'000'000;     // until an empty pool is asked again
 }  // namespace
 
-// To look behind a record costs a line from the other core, and mostly there is nothing when messages come one
-// by one: a hot link is looked at again anyway. So one is taken a turn until two turns in a row find some at
-// their first look; then everything, the lines ahead on their way.
+// To look behind a record costs a line from the other core, and mostly there is nothing when messages come
+// one by one: a hot link is looked at again anyway. So one is taken a turn until two turns in a row find some
+// at their first look; then everything, the lines ahead on their way.
 unsigned Connection::receive(unsigned budget) {
   unsigned done = 0;
   const std::uint64_t begin = reader_.position();
