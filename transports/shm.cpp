@@ -214,15 +214,16 @@ void Shm::age() noexcept {
 }
 
 void Shm::warm(Connection& connection) noexcept {
-  if (connection.hot || !connection.is_open()) return;
-  if (hot_count_ == hot_max) {
+  if (connection.hot) return;
+  if (connection.is_open() && hot_count_ == hot_max) {
     const auto idlest = std::max_element(hot_.begin(), hot_.end(), [](const auto* one, const auto* other) {
       return one->misses < other->misses;
     });
     if ((*idlest)->misses != 0) cool(**idlest);
   }
   connection.look_ourselves(true);
-  if (hot_count_ == hot_max) return connection.sleep();  // all are busy: it is rung for each burst
+  if (!connection.is_open() || hot_count_ == hot_max)
+    return connection.sleep();  // it lingers, or all are busy: it is rung for each burst
   connection.hot = true;
   connection.misses = 0;
   hot_[hot_count_++] = &connection;

@@ -83,6 +83,36 @@ TEST(Shm, WakesAHeldSenderThatSleepsWhenThereIsRoom) {
   ASSERT_TRUE(pair.until([&] { return !pair.near.held(); }));
 }
 
+TEST(Shm, DeliversWhatADiallerLeftThatWentBeforeItWasAccepted) {
+  ShmEnd near, far;
+  near.take(near.shm.dial(far.shm.listen("", far).value()).value());
+  near.send("in passing");
+  near.endpoint->close(1'000'000'000);
+  near.endpoint.reset();
+  for (unsigned i = 0; i < 100'000 && far.heard.empty(); ++i) far.engine->poll();
+  ASSERT_EQ(far.got.size(), 1u);
+  EXPECT_EQ(far.got[0].text(), "in passing");
+  ASSERT_EQ(far.heard.size(), 1u);
+  EXPECT_EQ(far.heard[0].code, Errc::closed);
+}
+
+TEST(Shm, SendsOnWhileItLingersAsleep) {
+  OptionValues options(Shm::type().options);
+  options.set(Shm::option_arena, 0);
+  ShmPair pair(options);
+  const std::string body(3'000'000, 'l');
+  pair.near.send(body);
+  pair.near.endpoint->close(10'000'000'000);
+  pair.near.endpoint.reset();
+  for (unsigned i = 0; i < 1000 && pair.far.got.empty(); ++i) {
+    ASSERT_TRUE(fall_asleep(pair.near));
+    for (unsigned j = 0; j < 200; ++j) pair.far.engine->poll();
+    if (tests::is_readable(pair.near.engine->descriptor())) pair.near.engine->poll();
+  }
+  ASSERT_EQ(pair.far.got.size(), 1u);
+  EXPECT_EQ(pair.far.got[0].body_size(), body.size());
+}
+
 TEST(Shm, CoolsALinkThatIsIdleWhileOthersAreNot) {
   ShmPair pair;
   pair.near.send("once");
