@@ -64,6 +64,7 @@ struct LayerContext {
   Onward events{};                // for events the layer makes itself
   Properties given{};             // what the layers and the transport below guarantee
   std::uint32_t max_below = 0;    // largest message the layer below takes, this layer's header not counted in
+  std::uint32_t max_frame = 0;    // largest frame of the transport, all headers counted in
   std::uint32_t max_message = 0;  // largest message of the link, agreed at open
   std::uint64_t peer_quota_bytes = 0;  // what the peer can hold at once, never 0
   unsigned gate_bit = 0;               // this layer's bit in the gate

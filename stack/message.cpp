@@ -152,7 +152,13 @@ Message Message::view(Pool& pool, std::uint32_t offset, std::uint32_t bytes,
   other.c_.head_at = headroom_bytes;
   other.c_.head_end = headroom_bytes + headers;
   if (headers != 0) std::memcpy(other.head(), head(), headers);
-  auto add = [&](Slab* owner, std::byte* from, std::uint32_t size) {
+  return other.refer_to_body(pool, *this, offset, bytes) ? std::move(other) : Message();
+}
+
+// Adds references to [offset, offset + bytes) of another message's body.
+bool Message::refer_to_body(Pool& pool, const Message& of, std::uint32_t offset,
+                            std::uint32_t bytes) noexcept {
+  const auto add = [&](Slab* owner, std::byte* from, std::uint32_t size) {
     if (offset >= size) {
       offset -= size;
       return true;
@@ -161,15 +167,30 @@ Message Message::view(Pool& pool, std::uint32_t offset, std::uint32_t bytes,
     from += offset;
     offset = 0;
     bytes -= part;
-    if (other.c_.slab != nullptr) return other.append_piece(pool, owner, from, part);
-    other.set_first(owner, from, part);
+    if (c_.slab != nullptr) return append_piece(pool, owner, from, part);
+    set_first(owner, from, part);
     return true;
   };
-  bool ok = add(slab(), data(), data_size());
-  for (const Piece* piece = more(); ok && bytes != 0 && piece != nullptr; piece = piece->next)
+  bool ok = add(of.slab(), of.data(), of.data_size());
+  for (const Piece* piece = of.more(); ok && bytes != 0 && piece != nullptr; piece = piece->next)
     ok = add(piece->slab, piece->data, piece->bytes);
-  if (other.c_.slab == nullptr) other.set_first(slab(), data(), 0);  // an empty range: keep the message valid
-  return ok ? std::move(other) : Message();
+  if (c_.slab == nullptr) set_first(of.slab(), of.data(), 0);  // an empty range: keep the message valid
+  return ok;
+}
+
+// Headers that do not lie right before the body are a piece of their own.
+Message Message::reference_runs(Pool& pool, std::uint32_t offset, std::uint32_t bytes) const noexcept {
+  Message other;
+  other.c_.note = c_.note;
+  const std::uint32_t headers = header_size();
+  if (offset < headers) {
+    const std::uint32_t part = std::min(bytes, headers - offset);
+    other.set_first(head_slab_ != nullptr ? head_slab_ : slab(), head() + offset, part);
+    bytes -= part;
+    if (bytes == 0) return other;
+    offset = headers;
+  }
+  return other.refer_to_body(pool, *this, offset - headers, bytes) ? std::move(other) : Message();
 }
 
 void Message::set_first(Slab* owner, std::byte* from, std::uint32_t bytes) noexcept {

@@ -196,6 +196,19 @@ class Message {
   [[nodiscard]] Message slice(Pool& pool, std::uint32_t offset, std::uint32_t bytes) const noexcept {
     return view(pool, offset, bytes, false);
   }
+  /// Another reference to the bytes [offset, offset + bytes) of headers and body, as a body without a header
+  /// block: what is kept to send again by `slice`. No byte is copied; whoever pushes further headers before
+  /// the original does not touch it. Empty when they are scattered and the pool's limit is reached.
+  [[nodiscard]] Message reference(Pool& pool, std::uint32_t offset, std::uint32_t bytes) const noexcept {
+    if (!contiguous()) return reference_runs(pool, offset, bytes);
+    Message other;
+    other.c_.note = c_.note;
+    other.c_.slab = c_.slab;
+    other.c_.data_at = c_.data_at - header_size() + offset;
+    other.c_.data_end = other.c_.data_at + bytes;
+    Pool::retain(slab());
+    return other;
+  }
   /// Appends the body of `tail` (its headers are dropped); false, with both unchanged, when the pool's limit
   /// is reached.
   bool append(Pool& pool, Message&& tail) noexcept;
@@ -267,6 +280,8 @@ class Message {
   bool pull_up(std::uint32_t bytes) noexcept;
   void copy_runs(std::byte* to) const noexcept;
   Message view(Pool& pool, std::uint32_t offset, std::uint32_t bytes, bool with_headers) const noexcept;
+  Message reference_runs(Pool& pool, std::uint32_t offset, std::uint32_t bytes) const noexcept;
+  bool refer_to_body(Pool& pool, const Message& of, std::uint32_t offset, std::uint32_t bytes) noexcept;
   void prepend(Piece* piece) noexcept {
     if (c_.more == nullptr) last_ = piece;
     c_.more = piece;

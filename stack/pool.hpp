@@ -52,37 +52,60 @@ class Quota {
       if (used_bytes_ == 0) delete this;
       return;
     }
-    if (waiting_ && used_bytes_ < limit_bytes_) {
-      waiting_ = false;
-      notify_(notify_self_);
-    }
+    if (used_bytes_ < wake_below_bytes_) [[unlikely]]
+      wake();
   }
   [[nodiscard]] bool exhausted() const noexcept { return used_bytes_ >= limit_bytes_; }
   [[nodiscard]] std::uint64_t used_bytes() const noexcept { return used_bytes_; }
   [[nodiscard]] std::uint64_t peak_bytes() const noexcept { return peak_bytes_; }
   [[nodiscard]] std::uint64_t limit_bytes() const noexcept { return limit_bytes_; }
 
-  /// Calls `notify(self)` once, from inside the release that brings the use below the limit. [stack-thread]
-  void when_below(Notify notify, void* self) noexcept {
-    notify_ = notify;
-    notify_self_ = self;
-    waiting_ = notify != nullptr;
+  /// Calls `notify(self)` once, from inside the release that brings the use below the limit: the transport's.
+  /// [stack-thread]
+  void when_below(Notify notify, void* self) noexcept { set(limit_watch_, limit_bytes_, notify, self); }
+  /// The same for the layer that gives credit, below `bytes`. Null ends it. [stack-thread]
+  void when_below(std::uint64_t bytes, Notify notify, void* self) noexcept {
+    set(credit_watch_, bytes, notify, self);
+  }
+  /// True while that layer's watch is `self`'s.
+  [[nodiscard]] bool watched_by(const void* self) const noexcept {
+    return credit_watch_.notify != nullptr && credit_watch_.self == self;
   }
 
  private:
+  struct Watch {
+    std::uint64_t below_bytes = 0;
+    Notify notify = nullptr;
+    void* self = nullptr;
+  };
+
   explicit Quota(std::uint64_t limit_bytes) noexcept : limit_bytes_(limit_bytes) {}
   void abandon() noexcept {
     abandoned_ = true;
-    waiting_ = false;
+    limit_watch_ = credit_watch_ = {};
+    wake_below_bytes_ = 0;
     if (used_bytes_ == 0) delete this;
+  }
+  void set(Watch& watch, std::uint64_t below_bytes, Notify notify, void* self) noexcept {
+    watch = notify != nullptr ? Watch{below_bytes, notify, self} : Watch{};
+    wake_below_bytes_ = limit_watch_.below_bytes > credit_watch_.below_bytes ? limit_watch_.below_bytes
+                                                                             : credit_watch_.below_bytes;
+  }
+  void wake() noexcept {
+    for (Watch* const watch : {&limit_watch_, &credit_watch_}) {
+      if (used_bytes_ >= watch->below_bytes) continue;
+      const Watch due = *watch;
+      set(*watch, 0, nullptr, nullptr);
+      due.notify(due.self);
+    }
   }
 
   std::uint64_t limit_bytes_;
   std::uint64_t used_bytes_ = 0;
+  std::uint64_t wake_below_bytes_ = 0;  // the higher one of both watches
   std::uint64_t peak_bytes_ = 0;
-  Notify notify_ = nullptr;
-  void* notify_self_ = nullptr;
-  bool waiting_ = false;
+  Watch limit_watch_;   // of the transport
+  Watch credit_watch_;  // of the layer that gives credit
   bool abandoned_ = false;
 };
 
