@@ -21,6 +21,7 @@
 #include <harness/layers/heartbeat.hpp>
 #include <harness/layers/mux.hpp>
 #include <harness/layers/order.hpp>
+#include <harness/layers/reliable.hpp>
 #include <harness/layers/resume.hpp>
 
 namespace harness::layers {
@@ -31,6 +32,7 @@ void add_all(Catalogue& catalogue) {
   catalogue.add<Compress>();
   catalogue.add<Order>();
   catalogue.add<Frag>();
+  catalogue.add<Reliable>();
   catalogue.add<Heartbeat>();
   catalogue.add<Checksum>();
   catalogue.add<CheckBoundary>();

@@ -51,28 +51,32 @@ struct Mirror {
   std::array<End, 2> ends;
 };
 
-void send_and_deliver(benchmark::State& state, const StackSpec& spec) {
+// `turns`: a poll turn every 16 messages, for a layer that is acknowledged.
+void send_and_deliver(benchmark::State& state, const StackSpec& spec, bool turns = false) {
   Mirror mirror(spec);
+  for (auto& end : mirror.ends) end.stack->event({EventKind::up});
   Stack& stack = *mirror.ends[0].stack;
+  std::uint64_t sent = 0;
   for (auto _ : state) {
     Message message = Message::make(mirror.engine.pool(), 64);
     benchmark::DoNotOptimize(stack.send(std::move(message)));
+    if (turns && ++sent % 16 == 0) mirror.engine.poll();
   }
   state.counters["header_bytes"] = stack.header_bytes();
 }
 
-// The rows are the names of the layers: resume, mux, compress, order, frag, heartbeat, checksum.
+// The rows are the names of the layers: resume, mux, compress, order, frag, reliable, heartbeat, checksum.
 [[maybe_unused]] const bool registered = [] {
   static Catalogue catalogue;
   layers::add_all(catalogue);
   benchmark::RegisterBenchmark("none", [](benchmark::State& state) { send_and_deliver(state, {}); });
   for (const LayerType& type : catalogue.layers())
-    benchmark::RegisterBenchmark(std::string(type.descriptor->name).c_str(),
-                                 [&type](benchmark::State& state) {
-                                   StackSpec spec;
-                                   spec.layers.push_back({&type, OptionValues(type.descriptor->options)});
-                                   send_and_deliver(state, spec);
-                                 });
+    benchmark::RegisterBenchmark(
+        std::string(type.descriptor->name).c_str(), [&type](benchmark::State& state) {
+          StackSpec spec;
+          spec.layers.push_back({&type, OptionValues(type.descriptor->options)});
+          send_and_deliver(state, spec, type.descriptor->pump && type.descriptor->contract.emits_control);
+        });
   return true;
 }();
 

@@ -22,6 +22,19 @@ void order_frag_over_loop(Program& program) {
   program.show(figure);
   Figure single{.name = "order / frag @ loop, 64 B, one message a turn", .unit = "ns"};
   program.show(single.from(outcome, 2));
+
+  LoopPair reliable("order / frag / reliable(cc=static) @ loop");
+  LoopPair cubic("order / frag / reliable @ loop");
+  const std::array<Subject, 2> acknowledged{
+      Subject{"static", [&] { return time_each([&] { reliable.exchange(16); }, 50) / 16; }},
+      Subject{"cubic", [&] { return time_each([&] { cubic.exchange(16); }, 50) / 16; }}};
+  const Outcome with_acks = contest(copy_floor(), acknowledged, program.contest_options(rounds));
+  Figure fixed{.name = "order / frag / reliable(cc=static) @ loop, 64 B, send + deliver", .unit = "ns"};
+  fixed.from(with_acks, 0).at_most(fixed.value, 60, "≤ 60 ns");
+  fixed.note = "16 messages a turn, acknowledgements included";
+  program.show(fixed);
+  Figure grown{.name = "order / frag / reliable @ loop, 64 B, send + deliver", .unit = "ns"};
+  program.show(grown.from(with_acks, 1));
 }
 
 }  // namespace harness::bench

@@ -128,7 +128,7 @@ INSTANTIATE_TEST_SUITE_P(Process, Restart,
                          testing::Values("order / frag @ sim(profile=fabric)",
                                          "order / frag @ sim(profile=fabric, death=no)",
                                          "frag @ sim(profile=stream)", "frag @ sim(profile=stream, death=no)",
-                                         "order @ sim"),
+                                         "order @ sim", "order / frag / reliable @ sim"),
                          [](const auto& each) {
                            std::string name;
                            for (const char c : each.param)
