@@ -8,7 +8,7 @@
 // one did; a path that reorders is given more time (RACK). When nothing comes back, probes are sent ever more
 // rarely, and after `patience` the peer is reported lost. What may be under way is bounded by the peer's
 // credit (what remains of its quota, told in every acknowledgement), by the congestion window (a policy:
-// static or cubic, paced in trains), and by 8192 messages and 32768 packets.
+// static or cubic, paced in trains), and by 32768 messages and 65536 packets.
 // A message that is delivered is not held back: order is the business of `order`, each channel by itself.
 // The bytes sent are kept by reference, not copied. A message larger than the path's packets travels in
 // parts; the packet size is searched for upwards from 1200 bytes (RFC 8899), and what must be sent again is

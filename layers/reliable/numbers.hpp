@@ -4,7 +4,7 @@
 //
 // The receiver drops messages that it already has by it, the sender knows by it how far its oldest
 // unacknowledged message lies back. In order, a number costs one compare and one add; the bits live in a pool
-// slab only while there is a gap, so an idle link has none. Bounds: 8192 numbers, 1 KiB.
+// slab only while there is a gap, so an idle link has none. Bounds: 32768 numbers, 4 KiB.
 #pragma once
 
 #include <array>
@@ -16,7 +16,7 @@ namespace harness::layers {
 
 class Numbers {
  public:
-  static constexpr std::uint64_t window = 8192;
+  static constexpr std::uint64_t window = 32768;
   enum class Answer : std::uint8_t { fresh, known, beyond, no_memory };
 
   Numbers() = default;

@@ -49,7 +49,7 @@ static_assert(sizeof(Sent) == 128);
 class SentTable {
  public:
   static constexpr std::uint32_t packets_min = 16;
-  static constexpr std::uint32_t packets_max = 1u << 15;
+  static constexpr std::uint32_t packets_max = 1u << 16;
   static constexpr std::uint32_t ghosts_max = 64;
 
   /// Numbers of packets in the order they entered the list.

@@ -4,7 +4,7 @@
 //
 // Packet numbers name transmissions and are never used twice; message numbers name what the layers above
 // handed down. Both go truncated to 30 bits and are completed by what the receiver expects (RFC 9000 A.3):
-// windows of 2^15 packets and 2^13 messages leave no doubt.
+// windows of 2^16 packets and 2^15 messages leave no doubt.
 #pragma once
 
 #include <harness/stack/field.hpp>

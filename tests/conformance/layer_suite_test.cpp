@@ -233,7 +233,7 @@ TEST_P(LayerSuite, AllocatesNothingAfterWarmUp) {
       pair.run();
       if (i % 16 == 15) pair.advance(10'000);  // acknowledgements go in a turn of their own
     }
-    pair.engine.pass(20 * ms);
+    pair.advance(20 * ms);
   };
   for (unsigned i = 0; i < 3; ++i) lap();
   const std::uint64_t before = allocation_count();
@@ -310,8 +310,8 @@ TEST_P(LayerSuite, AFullSwapLosesNothing) {
   std::array<Gate, 2> gates;
   for (const unsigned side : {0u, 1u}) move_to_new_stack(pair.ends[side], gates[side], medium);
   pair.hold(0, false);
-  pair.run();
-  for (unsigned i = 0; i < 40; ++i) say(40), pair.run();
+  pair.advance(ms);
+  for (unsigned i = 0; i < 40; ++i) say(40), pair.advance(ms / 10);
   EXPECT_GE(sent.size(), 80u);
   pair.advance(200 * ms);
   judge(pair, sent);

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <harness/layers/heartbeat.hpp>
+#include <harness/layers/reliable.hpp>
 #include <harness/stack/node.hpp>
 
 namespace harness::tests {
@@ -158,6 +159,11 @@ class Run {
         most_ns = std::max(most_ns,
                            1000 * static_cast<std::uint64_t>(layer.options[layers::Heartbeat::interval] *
                                                              (layer.options[layers::Heartbeat::missed] + 1)));
+    for (const BoundLayer& layer : scenario_.stack.layers)
+      if (layer.type->descriptor->name ==
+          layers::Reliable::descriptor.name)  // a probe may be half as long off
+        most_ns =
+            std::max(most_ns, 1500 * static_cast<std::uint64_t>(layer.options[layers::Reliable::patience]));
     return 2 * most_ns;
   }
   void start_closing() {

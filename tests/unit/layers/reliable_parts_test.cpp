@@ -175,7 +175,7 @@ TEST(SentTable, GrowsKeepsItsListsAndGivesEverythingBack) {
     SentTable table;
     for (std::uint64_t i = 0; i < 1000; ++i) {
       ASSERT_TRUE(table.make_room(pool));
-      table.append(i).data = Message::copy_of(pool, std::to_string(table.next() - 1));
+      table.append(i).data = Message::copy_of(pool, std::to_string(table.next()));
     }
     for (std::uint32_t number = 1; number <= 1000; number += 2) table.mark_lost(number);
     std::uint32_t count = 0;

@@ -124,7 +124,7 @@ TEST(ReliablePeer, AFloodOfPartsIsBounded) {
 
 TEST(ReliablePeer, MessagesBeyondTheWindowAreDroppedAndCounted) {
   Victim victim;
-  victim.give(ReliableData{.packet = 1, .message = 8192}, "far");
+  victim.give(ReliableData{.packet = 1, .message = Numbers::window}, "far");
   victim.give(ReliableData{.packet = 2, .message = 1u << 29}, "farther");
   EXPECT_EQ(victim.value("refused_packets"), 2u);
   EXPECT_TRUE(victim.ends[0].delivered.empty());
