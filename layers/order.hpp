@@ -34,7 +34,8 @@ class Order {
  public:
   enum Option : std::size_t { window, patience };
   static constexpr std::array options{
-      OptionSpec{"window", OptionKind::count, 1, 65536, 32768, "messages that may wait for a gap before them"},
+      OptionSpec{"window", OptionKind::count, 1, 65536, 32768,
+                 "messages that may wait for a gap before them"},
       OptionSpec{"patience", OptionKind::duration, 1, 60'000'000, 10'000,
                  "how long a message waits for a gap before it over a lossy layer"}};
   static constexpr std::array headers{HeaderInfo{"order", wire::info_of<wire::Order>}};
