@@ -145,3 +145,18 @@ function(harness_unity target batch)
   list(TRANSFORM ARGN APPEND .cpp OUTPUT_VARIABLE alone)
   set_source_files_properties(${alone} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
 endfunction()
+
+# harness_mpi_drivers(<bench program> <source> flavours …): <build>/bench/mpi_<flavour>, built beside the
+# program by the compiler wrapper of each MPI that is installed.
+function(harness_mpi_drivers name source)
+  foreach(flavour IN LISTS ARGN)
+    find_program(HARNESS_MPICXX_${flavour} mpicxx.${flavour})
+    if(HARNESS_MPICXX_${flavour})
+      set(driver ${PROJECT_BINARY_DIR}/bench/mpi_${flavour})
+      add_custom_command(OUTPUT ${driver} DEPENDS ${source}
+        COMMAND ${HARNESS_MPICXX_${flavour}} -O3 -o ${driver} ${CMAKE_CURRENT_SOURCE_DIR}/${source})
+      add_custom_target(bench_mpi_${flavour} DEPENDS ${driver})
+      add_dependencies(bench_${name} bench_mpi_${flavour})
+    endif()
+  endforeach()
+endfunction()

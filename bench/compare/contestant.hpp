@@ -16,11 +16,10 @@ namespace harness::bench {
 
 enum class Task { echo, sink };
 
-inline constexpr std::uint32_t message_bytes = 64;
-
 class Contestant {
  public:
-  explicit Contestant(Task task) noexcept : task_(task) {}
+  /// Messages of `bytes`, one size for its whole life, unless flood says otherwise.
+  Contestant(Task task, std::uint32_t bytes) noexcept : task_(task), bytes_(bytes) {}
   virtual ~Contestant() = default;
   Contestant(const Contestant&) = delete;
   Contestant& operator=(const Contestant&) = delete;
@@ -40,27 +39,30 @@ class Contestant {
 
  protected:
   [[nodiscard]] Task task() const noexcept { return task_; }
+  [[nodiscard]] std::uint32_t message_bytes() const noexcept { return bytes_; }
 
  private:
   Task task_;
+  std::uint32_t bytes_;
 };
 
-/// A stack over tcp through Node and Link.
-std::unique_ptr<Contestant> ours(Task task, const std::string& stack);
-/// Two sockets, busy-polled: what the kernel costs. Floods are sent 64 KiB a call, as tcp collects a turn.
-std::unique_ptr<Contestant> raw_socket(Task task);
+/// A stack through Node and Link, over its transport's loopback.
+std::unique_ptr<Contestant> ours(Task task, const std::string& stack, std::uint32_t bytes);
+/// Whether this program knows the stack, and takes messages of `bytes` over it; else why not.
+std::string why_not(const std::string& stack, std::uint32_t bytes);
+/// Two tcp sockets, busy-polled: what the kernel costs. Floods are sent 64 KiB a call, as tcp collects a
+/// turn.
+std::unique_ptr<Contestant> raw_socket(Task task, std::uint32_t bytes);
+/// Two connected udp sockets, busy-polled. Floods are datagrams of 1472 B, one a call or in trains (GSO),
+/// without any reliability: what is lost does not count.
+std::unique_ptr<Contestant> raw_udp(Task task, std::uint32_t bytes, bool trains);
 /// ZeroMQ's settings that matter here, all tried: the best is who we run against. None when it is not
 /// installed.
-std::vector<std::unique_ptr<Contestant>> zmq_variants(Task task);
-
-/// iperf3 over loopback for about a second: bytes a second. `variant` is one of its settings.
-struct Iperf {
-  std::string name;
-  std::vector<std::string> arguments;
-};
-std::vector<Iperf> iperf_variants();
-bool iperf_installed();
-/// NaN when it failed.
-double iperf_bytes_per_s(const Iperf& variant, bool quick);
+enum class ZmqOver : std::uint8_t { tcp, ipc, curve };
+std::vector<std::unique_ptr<Contestant>> zmq_variants(Task task, std::uint32_t bytes,
+                                                      ZmqOver over = ZmqOver::tcp);
+/// The same between two threads of one process, which is all that inproc joins: ns one way or a message; NaN
+/// when ZeroMQ is not installed.
+double zmq_inproc_ns(Task task, std::uint32_t bytes, std::uint64_t times);
 
 }  // namespace harness::bench

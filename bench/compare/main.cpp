@@ -1,223 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
-// tcp against the machine and its peers: raw busy-polled sockets, ZeroMQ, iperf3. Ours and theirs alternate
-// slice by slice; each peer first runs in all its settings, and the best of them is the one we run against.
-#include <algorithm>
-#include <cmath>
-
-#include <fmt/format.h>
-
-#include <harness/bench/compare/contestant.hpp>
-#include <harness/bench/support/program.hpp>
+// Ours against the machine and its peers.
+#include <harness/bench/compare/parts.hpp>
 
 namespace {
 
-using namespace harness;
 using namespace harness::bench;
 
 constexpr std::string_view help = R"(compare --quick            every comparison, briefly
-compare --only latency     64 B one way: raw sockets, ZeroMQ
-compare --only rate        64 B messages a second: ZeroMQ
-compare --only bulk        bytes a second: iperf3
+compare --only latency     tcp, 64 B one way: raw sockets, ZeroMQ
+compare --only rate        tcp, 64 B messages a second: ZeroMQ
+compare --only bulk        tcp, bytes a second: iperf3
+compare --only shm         shared memory by size: UCX, libfabric, Open MPI, MPICH, ZeroMQ ipc and inproc
+compare --only tcp         tcp by size: the same over tcp, ZeroMQ with CURVE, raw sockets, iperf3
+compare --only udp         udp by size: raw sockets, sendto, GSO and GRO; iperf3 over TCP
 
-tcp between two pinned processes of this machine, through Node and Link. Parts: latency, rate, bulk.
+Two pinned processes of this machine, ours through Node and Link. A stack whose layers or transport this
+program does not have, and a peer that is not installed, is skipped by name.
 )";
-
-constexpr std::uint64_t slice_ns = 10'000'000;
-constexpr std::uint64_t flood_ns = 12'000'000;
-
-// The contestants of one comparison, in both processes, and what each has shown so far.
-class Ring {
- public:
-  explicit Ring(std::vector<std::unique_ptr<Contestant>> contestants)
-      : contestants_(std::move(contestants)), shown_(contestants_.size()), duo_(jobs()) {
-    for (std::size_t i = 0; i < contestants_.size(); ++i) {
-      duo_.start(i);
-      duo_.wait_for([&] { return !duo_.board().get_text(static_cast<unsigned>(i)).empty(); },
-                    "a contestant to listen");
-      contestants_[i]->connect(duo_.board().get_text(static_cast<unsigned>(i)));
-    }
-    duo_.rest();
-  }
-
-  [[nodiscard]] Subject pinging(std::size_t i) {
-    return {contestants_[i]->name(), [this, i] {
-              duo_.start(i);
-              const double ns = contestants_[i]->ping(slice_ns, shown_[i]);
-              duo_.rest();
-              return ns;
-            }};
-  }
-  /// Floods of about flood_ns, the number of messages learnt from the slice before.
-  [[nodiscard]] Subject flooding(std::size_t i, std::uint32_t bytes, std::uint64_t first_count) {
-    return {contestants_[i]->name(), [this, i, bytes, count = first_count]() mutable {
-              duo_.start(i);
-              const double ns = contestants_[i]->flood(count, bytes, duo_.board());
-              duo_.rest();
-              count = static_cast<std::uint64_t>(std::clamp(flood_ns / ns, 16.0, 1e6));
-              return ns;
-            }};
-  }
-  [[nodiscard]] Duo& duo() noexcept { return duo_; }
-  [[nodiscard]] const Histogram& shown(std::size_t i) const { return shown_[i]; }
-  void forget() {
-    for (Histogram& one : shown_) one.clear();
-  }
-
- private:
-  std::vector<Duo::Job> jobs() {
-    std::vector<Duo::Job> all;
-    for (std::size_t i = 0; i < contestants_.size(); ++i)
-      all.push_back([this, i, listening = false](Board& board, const Duo::Still& still) mutable {
-        if (!std::exchange(listening, true))
-          board.put_text(static_cast<unsigned>(i), contestants_[i]->listen());
-        contestants_[i]->serve(board, still);
-      });
-    return all;
-  }
-  std::vector<std::unique_ptr<Contestant>> contestants_;
-  std::vector<Histogram> shown_;
-  Duo duo_;
-};
-
-// The lowest median of a few rounds.
-std::size_t best_of(Ring& ring, const std::vector<Subject>& variants, const Program& program) {
-  const Outcome trial = contest(ring.duo().floor(), variants, program.contest_options(5));
-  std::size_t best = 0;
-  for (std::size_t i = 1; i < variants.size(); ++i)
-    if (trial.courses[i].median() < trial.courses[best].median()) best = i;
-  return best;
-}
-
-void add_all(std::vector<std::unique_ptr<Contestant>>& to, std::vector<std::unique_ptr<Contestant>> more) {
-  for (auto& one : more) to.push_back(std::move(one));
-}
-
-void with_spread(Figure& figure, const Histogram& shown) {
-  figure.p50 = shown.percentile(0.5) / 1e3;
-  figure.p99 = shown.percentile(0.99) / 1e3;
-}
-
-void latency(Program& program) {
-  std::vector<std::unique_ptr<Contestant>> all;
-  all.push_back(ours(Task::echo, "@ tcp"));
-  all.push_back(raw_socket(Task::echo));
-  all.push_back(ours(Task::echo, "order / frag @ tcp"));
-  add_all(all, zmq_variants(Task::echo));
-  const std::size_t count = all.size();
-  Ring ring(std::move(all));
-  std::vector<Subject> variants;
-  for (std::size_t i = 3; i < count; ++i) variants.push_back(ring.pinging(i));
-
-  std::vector<Subject> subjects{ring.pinging(0), ring.pinging(1), ring.pinging(2)};
-  const std::size_t zmq = variants.empty() ? 0 : 3 + best_of(ring, variants, program);
-  if (zmq != 0) subjects.push_back(ring.pinging(zmq));
-  ring.forget();
-  const Outcome outcome = contest(ring.duo().floor(), subjects, program.contest_options(25));
-  for (const std::size_t i : {0u, 2u}) {
-    Figure figure{.name = fmt::format("{}: 64 B one way", subjects[i].name), .unit = "us"};
-    figure.against(outcome, i, 1, 1e-3);
-    with_spread(figure, ring.shown(i));
-    if (i == 0) figure.at_most(figure.ratio, 1.15, "≤ 1.15 × raw socket");
-    program.show(figure);
-  }
-  Figure raw{.name = "raw socket: 64 B one way", .unit = "us"};
-  raw.from(outcome, 1, 1e-3);
-  with_spread(raw, ring.shown(1));
-  program.show(raw);
-  if (zmq == 0)
-    return program.skip("ZeroMQ: 64 B one way", "ZeroMQ is not installed: apt-get install libzmq3-dev");
-  Figure theirs{.name = "ZeroMQ PAIR: 64 B one way", .unit = "us"};
-  theirs.from(outcome, 3, 1e-3);
-  with_spread(theirs, ring.shown(zmq));
-  theirs.note = "best of its settings: " + subjects[3].name;
-  program.show(theirs);
-}
-
-void rate(Program& program) {
-  std::vector<std::unique_ptr<Contestant>> all;
-  all.push_back(ours(Task::sink, "@ tcp"));
-  all.push_back(ours(Task::sink, "order / frag @ tcp"));
-  all.push_back(raw_socket(Task::sink));
-  add_all(all, zmq_variants(Task::sink));
-  const std::size_t count = all.size();
-  Ring ring(std::move(all));
-  std::vector<Subject> variants;
-  for (std::size_t i = 3; i < count; ++i) variants.push_back(ring.flooding(i, message_bytes, 5'000));
-  std::vector<Subject> subjects;
-  for (std::size_t i = 0; i < 3; ++i) subjects.push_back(ring.flooding(i, message_bytes, 20'000));
-  const bool zmq = !variants.empty();
-  if (zmq) subjects.push_back(variants[best_of(ring, variants, program)]);
-  const Outcome outcome = contest(ring.duo().floor(), subjects, program.contest_options(25));
-  for (std::size_t i = 0; i < subjects.size(); ++i) {
-    Figure figure{.name = fmt::format("{}: 64 B rate", i < 3 ? subjects[i].name : "ZeroMQ PUSH/PULL"),
-                  .unit = "msg/s"};
-    figure.from(outcome, i);
-    figure.value = 1e9 / figure.value;
-    if (i == 3) figure.note = "best of its settings: " + subjects[3].name;
-    if (i == 2) figure.note = "64 KiB a call, no framing";
-    if (zmq && i < 2) {
-      figure.peer = "ZeroMQ";
-      figure.peer_value = 1e9 / outcome.courses[3].median();
-      figure.ratio = outcome.ratio(3, i);
-      if (i == 0) figure.at_least(figure.ratio, 2, "≥ 2 × ZeroMQ");
-    }
-    program.show(figure);
-  }
-  if (!zmq) program.skip("ZeroMQ: 64 B rate", "ZeroMQ is not installed: apt-get install libzmq3-dev");
-}
-
-// Seconds a GB, so that less is better as everywhere.
-Subject iperf_subject(const Iperf& variant, bool quick) {
-  return {variant.name, [variant, quick] { return 1e9 / iperf_bytes_per_s(variant, quick); }};
-}
-
-void bulk(Program& program) {
-  constexpr std::uint32_t frame = 256 * 1024;
-  constexpr std::uint32_t large = 1 << 20;
-  std::vector<std::unique_ptr<Contestant>> all;
-  all.push_back(ours(Task::sink, "@ tcp"));
-  all.push_back(ours(Task::sink, "order / frag @ tcp"));
-  Ring ring(std::move(all));
-  // A second of slices of 12 ms, as long as a run of iperf3.
-  const unsigned slices = program.quick() ? 4 : 60;
-  const auto seconds_a_gb = [&](std::size_t i, std::uint32_t bytes) {
-    Subject slice = ring.flooding(i, bytes, 40);
-    return Subject{slice.name, [slice, bytes, slices] {
-                     std::vector<double> times;
-                     for (unsigned n = 0; n < slices; ++n) times.push_back(slice.slice() / bytes);
-                     double sum = 0;
-                     for (const double time : times) sum += time;
-                     return sum / slices;
-                   }};
-  };
-  std::vector<Subject> subjects{seconds_a_gb(0, frame), seconds_a_gb(1, large)};
-  const bool installed = iperf_installed();
-  if (installed) {
-    std::vector<Subject> variants;
-    for (const Iperf& variant : iperf_variants()) variants.push_back(iperf_subject(variant, program.quick()));
-    const Outcome trial = contest(ring.duo().floor(), variants, {.rounds = 2, .rounds_max = 2, .warm_up = 0});
-    std::size_t best = 0;
-    for (std::size_t i = 1; i < variants.size(); ++i)
-      if (trial.courses[i].median() < trial.courses[best].median()) best = i;
-    subjects.push_back(variants[best]);
-  }
-  const Outcome outcome = contest(ring.duo().floor(), subjects, program.contest_options(7));
-  for (std::size_t i = 0; i < subjects.size(); ++i) {
-    Figure figure{.name = fmt::format("{}: bulk", i < 2 ? subjects[i].name : "iperf3"), .unit = "GB/s"};
-    figure.from(outcome, i);
-    figure.value = 1 / figure.value;
-    if (i == 2) figure.note = "best of its settings: " + subjects[2].name;
-    if (i < 2) figure.note = i == 0 ? "messages of 256 KiB" : "messages of 1 MiB";
-    if (installed && i < 2) {
-      figure.peer = "iperf3";
-      figure.peer_value = 1 / outcome.courses[2].median();
-      figure.ratio = outcome.ratio(2, i);
-      figure.at_least(figure.ratio, 0.95, "≥ 0.95 × iperf3");
-    }
-    program.show(figure);
-  }
-  if (!installed) program.skip("iperf3: bulk", "iperf3 is not installed: apt-get install iperf3");
-}
 
 }  // namespace
 
@@ -226,5 +25,7 @@ int main(int argc, char** argv) {
   if (program.wants("latency")) latency(program);
   if (program.wants("rate")) rate(program);
   if (program.wants("bulk")) bulk(program);
+  for (const char* domain : {"shm", "tcp", "udp"})
+    if (program.wants(domain)) sweep(program, domain);
   return program.finish();
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The floor of tcp: two sockets with TCP_NODELAY, not blocking, tried until there is something.
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -36,7 +37,7 @@ class Raw final : public Contestant {
     if (socket_ >= 0) close(socket_);
     if (listener_ >= 0) close(listener_);
   }
-  [[nodiscard]] std::string name() const override { return "raw socket"; }
+  [[nodiscard]] std::string name() const override { return "raw tcp socket"; }
 
   std::string listen() override {
     listener_ = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -63,13 +64,13 @@ class Raw final : public Contestant {
     }
     if (task() == Task::echo) {
       while (still)
-        if (receive_one(still)) send_all(buffer_.data(), message_bytes);
+        if (receive_one(still)) send_all(buffer_.data(), message_bytes());
       return;
     }
-    std::uint64_t bytes = board.received.get() * message_bytes;
+    std::uint64_t bytes = board.received.get() * message_bytes();
     while (still)
       if (const ssize_t got = recv(socket_, buffer_.data(), buffer_.size(), MSG_DONTWAIT); got > 0)
-        board.received.set((bytes += static_cast<std::uint64_t>(got)) / message_bytes);
+        board.received.set((bytes += static_cast<std::uint64_t>(got)) / message_bytes());
   }
 
   double ping(std::uint64_t budget_ns, Histogram& into) override {
@@ -79,7 +80,7 @@ class Raw final : public Contestant {
     Histogram slice;
     const std::uint64_t end = now_ns() + budget_ns;
     for (std::uint64_t begin = now_ns(); begin < end;) {
-      send_all(buffer_.data(), message_bytes);
+      send_all(buffer_.data(), message_bytes());
       receive_one(Always());
       const std::uint64_t now = now_ns();
       slice.record((now - begin) / 2);
@@ -90,10 +91,10 @@ class Raw final : public Contestant {
   }
 
   double flood(std::uint64_t count, std::uint32_t bytes, const Board& board) override {
-    const std::uint64_t wanted = board.received.get() + count * bytes / message_bytes;
+    const std::uint64_t wanted = board.received.get() + count * bytes / message_bytes();
     const std::uint64_t begin = now_ns();
     for (std::uint64_t left = count * bytes; left != 0;) {
-      const std::size_t part = std::min<std::uint64_t>(left, buffer_.size());
+      const std::size_t part = std::min<std::uint64_t>(left, 64 * 1024);
       send_all(buffer_.data(), part);
       left -= part;
     }
@@ -106,12 +107,12 @@ class Raw final : public Contestant {
   void prepare() {
     const int on = 1;
     setsockopt(socket_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    buffer_.assign(64 * 1024, 'x');
+    buffer_.assign(std::max<std::size_t>(64 * 1024, message_bytes()), 'x');
   }
   template <class Still>
   bool receive_one(const Still& still) {
-    for (std::size_t have = 0; have < message_bytes;) {
-      const ssize_t got = recv(socket_, buffer_.data() + have, message_bytes - have, MSG_DONTWAIT);
+    for (std::size_t have = 0; have < message_bytes();) {
+      const ssize_t got = recv(socket_, buffer_.data() + have, message_bytes() - have, MSG_DONTWAIT);
       if (got > 0) have += static_cast<std::size_t>(got);
       if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR)) socket_failed();
       if (got < 0 && have == 0 && !still) return false;
@@ -133,6 +134,8 @@ class Raw final : public Contestant {
 
 }  // namespace
 
-std::unique_ptr<Contestant> raw_socket(Task task) { return std::make_unique<Raw>(task); }
+std::unique_ptr<Contestant> raw_socket(Task task, std::uint32_t bytes) {
+  return std::make_unique<Raw>(task, bytes);
+}
 
 }  // namespace harness::bench

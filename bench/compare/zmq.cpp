@@ -2,6 +2,7 @@
 // ZeroMQ over tcp: PAIR for pings, PUSH/PULL for floods, in every setting that might be its best here: where
 // its io thread runs, how deep its queues are, and whether messages are copied in or referred to.
 #include <cerrno>
+#include <thread>
 
 #include <fmt/format.h>
 #include <zmq.h>
@@ -20,11 +21,14 @@ struct Setting {
   IoThread io;
   int queue;      // high-water mark, messages; 0: no limit
   bool constant;  // zmq_send_const: the message is not copied
+  ZmqOver over = ZmqOver::tcp;
   [[nodiscard]] std::string name() const {
     const char* where = io == IoThread::with_us      ? "io thread on our core"
                         : io == IoThread::other_core ? "io thread on the other core"
                                                      : "io thread unpinned";
-    return fmt::format("ZeroMQ ({}, HWM {}, {})", where, queue, constant ? "send_const" : "send");
+    static constexpr const char* transports[] = {"", " ipc", " CURVE"};
+    return fmt::format("ZeroMQ{} ({}, HWM {}, {})", transports[static_cast<int>(over)], where, queue,
+                       constant ? "send_const" : "send");
   }
 };
 
@@ -32,14 +36,30 @@ struct Setting {
   give_up({Errc::io, what, zmq_strerror(zmq_errno()), "the program again"});
 }
 
+/// Drawn once, before the fork, so that both sides know them.
+struct Keys {
+  std::array<char, 41> server_public{}, server_secret{}, client_public{}, client_secret{};
+  static const Keys& of_this_program() {
+    static const Keys keys = [] {
+      Keys fresh;
+      if (zmq_curve_keypair(fresh.server_public.data(), fresh.server_secret.data()) != 0 ||
+          zmq_curve_keypair(fresh.client_public.data(), fresh.client_secret.data()) != 0)
+        zmq_failed("zmq_curve_keypair");
+      return fresh;
+    }();
+    return keys;
+  }
+};
+
 class Zmq final : public Contestant {
  public:
-  Zmq(Task task, Setting setting) : Contestant(task), setting_(setting) {}
+  Zmq(Task task, std::uint32_t bytes, Setting setting) : Contestant(task, bytes), setting_(setting) {}
   [[nodiscard]] std::string name() const override { return setting_.name(); }
 
   std::string listen() override {
     open(task() == Task::echo ? ZMQ_PAIR : ZMQ_PULL, 1);
-    if (zmq_bind(socket_, "tcp://127.0.0.1:*") != 0) zmq_failed("zmq_bind");
+    if (zmq_bind(socket_, setting_.over == ZmqOver::ipc ? "ipc://*" : "tcp://127.0.0.1:*") != 0)
+      zmq_failed("zmq_bind");
     std::array<char, 128> at{};
     std::size_t size = at.size();
     zmq_getsockopt(socket_, ZMQ_LAST_ENDPOINT, at.data(), &size);
@@ -56,7 +76,7 @@ class Zmq final : public Contestant {
     std::uint64_t received = board.received.get();
     while (still) {
       const int got = zmq_recv(socket_, buffer_.data(), buffer_.size(), 0);
-      if (got >= 0 && task() == Task::echo) zmq_send(socket_, buffer_.data(), message_bytes, 0);
+      if (got >= 0 && task() == Task::echo) zmq_send(socket_, buffer_.data(), message_bytes(), 0);
       if (got >= 0) ++received;
       if (task() == Task::sink && (got < 0 || received % 32 == 0 || received >= board.answer.get()))
         board.received.set(received);
@@ -67,7 +87,7 @@ class Zmq final : public Contestant {
     Histogram slice;
     const std::uint64_t end = now_ns() + budget_ns;
     for (std::uint64_t begin = now_ns(); begin < end;) {
-      if (zmq_send(socket_, buffer_.data(), message_bytes, 0) < 0) zmq_failed("zmq_send");
+      if (zmq_send(socket_, buffer_.data(), message_bytes(), 0) < 0) zmq_failed("zmq_send");
       if (zmq_recv(socket_, buffer_.data(), buffer_.size(), 0) < 0) zmq_failed("zmq_recv");
       const std::uint64_t now = now_ns();
       slice.record((now - begin) / 2);
@@ -105,7 +125,22 @@ class Zmq final : public Contestant {
     zmq_setsockopt(socket_, ZMQ_LINGER, &none, sizeof none);
     zmq_setsockopt(socket_, ZMQ_SNDHWM, &setting_.queue, sizeof setting_.queue);
     zmq_setsockopt(socket_, ZMQ_RCVHWM, &setting_.queue, sizeof setting_.queue);
-    buffer_.assign(1024, 'x');
+    buffer_.assign(1u << 20, 'x');
+    if (setting_.over == ZmqOver::curve) encrypt(core == 1);
+  }
+
+  // One pair of keys for the server, one for the client, both from the environment of the test: the cost is
+  // in the record, not in who knows what.
+  void encrypt(bool server) {
+    const Keys& keys = Keys::of_this_program();
+    const int on = 1;
+    if (server) zmq_setsockopt(socket_, ZMQ_CURVE_SERVER, &on, sizeof on);
+    const auto set = [&](int option, const std::array<char, 41>& key) {
+      if (zmq_setsockopt(socket_, option, key.data(), 40) != 0) zmq_failed("zmq_setsockopt CURVE");
+    };
+    if (!server) set(ZMQ_CURVE_SERVERKEY, keys.server_public);
+    if (!server) set(ZMQ_CURVE_PUBLICKEY, keys.client_public);
+    set(ZMQ_CURVE_SECRETKEY, server ? keys.server_secret : keys.client_secret);
   }
 
   Setting setting_;
@@ -116,18 +151,49 @@ class Zmq final : public Contestant {
 
 }  // namespace
 
-std::vector<std::unique_ptr<Contestant>> zmq_variants(Task task) {
+std::vector<std::unique_ptr<Contestant>> zmq_variants(Task task, std::uint32_t bytes, ZmqOver over) {
   std::vector<std::unique_ptr<Contestant>> all;
+  if (over == ZmqOver::curve && zmq_has("curve") == 0) return all;
+  if (over == ZmqOver::curve) Keys::of_this_program();
+  const auto add = [&](IoThread io, int queue, bool constant) {
+    all.push_back(std::make_unique<Zmq>(task, bytes, Setting{io, queue, constant, over}));
+  };
   for (const IoThread io : {IoThread::with_us, IoThread::other_core, IoThread::free}) {
-    if (task == Task::echo) {
-      all.push_back(std::make_unique<Zmq>(task, Setting{io, 1000, false}));
-      continue;
-    }
-    all.push_back(std::make_unique<Zmq>(task, Setting{io, 1000, true}));
-    all.push_back(std::make_unique<Zmq>(task, Setting{io, 100'000, true}));
-    all.push_back(std::make_unique<Zmq>(task, Setting{io, 100'000, false}));
+    add(io, 1000, task == Task::sink);
+    if (task == Task::echo || bytes > 4096) continue;
+    add(io, 100'000, true);
+    add(io, 100'000, false);
   }
   return all;
+}
+
+double zmq_inproc_ns(Task task, std::uint32_t bytes, std::uint64_t times) {
+  void* context = zmq_ctx_new();
+  void* near = zmq_socket(context, ZMQ_PAIR);
+  void* far = zmq_socket(context, ZMQ_PAIR);
+  if (zmq_bind(near, "inproc://bench") != 0 || zmq_connect(far, "inproc://bench") != 0) zmq_failed("inproc");
+  std::thread other([&] {
+    pin(1);
+    std::vector<char> buffer(bytes);
+    for (std::uint64_t i = 0; i < times; ++i) {
+      zmq_recv(far, buffer.data(), bytes, 0);
+      if (task == Task::echo || i + 1 == times) zmq_send(far, buffer.data(), bytes, 0);
+    }
+  });
+  pin(0);
+  std::vector<char> buffer(bytes, 'x');
+  const std::uint64_t begin = now_ns();
+  for (std::uint64_t i = 0; i < times; ++i) {
+    zmq_send(near, buffer.data(), bytes, 0);
+    if (task == Task::echo) zmq_recv(near, buffer.data(), bytes, 0);
+  }
+  if (task == Task::sink) zmq_recv(near, buffer.data(), bytes, 0);
+  const double ns = static_cast<double>(now_ns() - begin) / static_cast<double>(times);
+  other.join();
+  zmq_close(near);
+  zmq_close(far);
+  zmq_ctx_term(context);
+  return task == Task::echo ? ns / 2 : ns;
 }
 
 }  // namespace harness::bench

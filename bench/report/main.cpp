@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Puts the figures of several programs into one report: JSON, Markdown, and the targets on the terminal.
+// Puts the figures of several programs into one report: JSON, Markdown, HTML; the targets on the terminal.
 #include <algorithm>
 #include <cstdio>
 #include <fstream>
@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include <harness/bench/report/google.hpp>
+#include <harness/bench/report/html.hpp>
 #include <harness/bench/support/figures.hpp>
 #include <harness/bench/support/program.hpp>
 
@@ -17,7 +18,7 @@ using namespace harness::bench;
 
 constexpr std::string_view help =
     R"(report stack.json tcp.json --md report.md    one report of what two programs found
-report *.json --json all.json
+report *.json --json all.json --html all.html    and one page with plots
 
 Prints the figures that have a target. Exit status: 0; 1 when a file cannot be read.
 )";
@@ -56,21 +57,26 @@ void print_targets(const std::vector<Report>& reports) {
 
 int main(int argc, char** argv) {
   std::vector<Report> all;
-  std::string json, markdown;
+  std::string json, markdown, html;
   for (int i = 1; i < argc; ++i) {
     const std::string argument = argv[i];
     if (argument == "--help" || argument == "-h") {
       std::fputs(help.data(), stdout);
       return 0;
     }
-    if ((argument == "--json" || argument == "--md") && i + 1 < argc) {
-      (argument == "--json" ? json : markdown) = argv[++i];
+    std::string* const takes = argument == "--json"   ? &json
+                               : argument == "--md"   ? &markdown
+                               : argument == "--html" ? &html
+                                                      : nullptr;
+    if (takes != nullptr && i + 1 < argc) {
+      *takes = argv[++i];
       continue;
     }
     for (Report& report : read(argument)) all.push_back(std::move(report));
   }
   if (!json.empty()) write(json, to_json(all));
   if (!markdown.empty()) write(markdown, to_markdown(all));
+  if (!html.empty()) write(html, to_html(all));
   print_targets(all);
   return 0;
 }

@@ -50,6 +50,10 @@ json to_value(const Figure& figure) {
   put("floor_after_ns", figure.floor_after);
   put_text("target", figure.target);
   put_text("note", figure.note);
+  put_text("chart", figure.chart);
+  put_text("subject", figure.subject);
+  put_text("role", figure.role);
+  if (figure.bytes != 0) value["bytes"] = figure.bytes;
   if (figure.slices != 0) value["slices"] = figure.slices, value["dropped"] = figure.dropped;
   return value;
 }
@@ -72,6 +76,10 @@ Figure to_figure(const json& value) {
   figure.floor_after = value.value("floor_after_ns", not_measured);
   figure.target = value.value("target", "");
   figure.note = value.value("note", "");
+  figure.chart = value.value("chart", "");
+  figure.subject = value.value("subject", "");
+  figure.role = value.value("role", "");
+  figure.bytes = value.value("bytes", 0u);
   figure.slices = value.value("slices", 0u);
   figure.dropped = value.value("dropped", 0u);
   return figure;
@@ -130,22 +138,27 @@ Figure& Figure::at_least(double judged, double bound, std::string text) {
   return judge(*this, judged >= bound, judged, std::move(text));
 }
 
-Figure& Figure::from(const Outcome& outcome, std::size_t subject, double scale) {
-  value = outcome.courses[subject].median() * scale;
-  slices = outcome.courses[subject].kept();
-  dropped = static_cast<unsigned>(outcome.courses[subject].values.size()) - slices;
+Figure& Figure::from(const Outcome& outcome, std::size_t course, double scale) {
+  value = outcome.courses[course].median() * scale;
+  slices = outcome.courses[course].kept();
+  dropped = static_cast<unsigned>(outcome.courses[course].values.size()) - slices;
   floor = outcome.floor_name;
   floor_before = outcome.floor_first;
   floor_after = outcome.floor_last;
   return *this;
 }
 
-Figure& Figure::against(const Outcome& outcome, std::size_t subject, std::size_t other, double scale) {
-  from(outcome, subject, scale);
+Figure& Figure::against(const Outcome& outcome, std::size_t course, std::size_t other, double scale) {
+  from(outcome, course, scale);
   peer = outcome.courses[other].name;
   peer_value = outcome.courses[other].median() * scale;
-  ratio = outcome.ratio(subject, other);
+  ratio = outcome.ratio(course, other);
   return *this;
+}
+
+std::string size_text(std::uint32_t bytes) {
+  if (bytes < 1024) return fmt::format("{} B", bytes);
+  return bytes < 1 << 20 ? fmt::format("{} KiB", bytes >> 10) : fmt::format("{} MiB", bytes >> 20);
 }
 
 std::string to_json(const std::vector<Report>& reports) {

@@ -35,14 +35,19 @@ struct Figure {
   unsigned slices = 0;
   unsigned dropped = 0;
   std::string note{};
+  // Of a point in a plot: which plot, whose line, at what message size; "ours", "peer" or "machine".
+  std::string chart{};
+  std::string subject{};
+  std::string role{};
+  std::uint32_t bytes = 0;
 
   /// Judges `judged` against a bound; NaN is skipped. Returns itself.
   Figure& at_most(double judged, double bound, std::string text);
   Figure& at_least(double judged, double bound, std::string text);
-  /// Takes value, slices, dropped and floor of one subject of a contest.
-  Figure& from(const Outcome& outcome, std::size_t subject, double scale = 1);
+  /// Takes value, slices, dropped and floor of one course of a contest.
+  Figure& from(const Outcome& outcome, std::size_t course, double scale = 1);
   /// … and the peer it ran against.
-  Figure& against(const Outcome& outcome, std::size_t subject, std::size_t other, double scale = 1);
+  Figure& against(const Outcome& outcome, std::size_t course, std::size_t other, double scale = 1);
 };
 
 struct Report {
@@ -50,6 +55,9 @@ struct Report {
   Machine machine;
   std::vector<Figure> figures;
 };
+
+/// "64 B", "16 KiB", "1 MiB".
+std::string size_text(std::uint32_t bytes);
 
 std::string to_json(const std::vector<Report>& reports);
 /// Errors: invalid (not what to_json writes).

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the sweeps must show: targets by domain, point and stack, judged against machine and peers.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <harness/bench/compare/tool.hpp>
+#include <harness/bench/support/figures.hpp>
+
+namespace harness::bench {
+
+/// Who a subject of a sweep is.
+struct Standing {
+  enum class Kind : std::uint8_t { ours, machine, peer };
+  Kind kind;
+  std::string name;
+  std::string tuning{};  // the setting that was its best
+};
+
+/// The peer with the lowest median; none when no peer ran.
+std::optional<std::size_t> best_peer(const std::vector<Standing>& all, const Outcome& outcome);
+/// A figure for each target that is about this point; skipped ones say why.
+std::vector<Figure> targets(const std::string& domain, const Point& point, const std::vector<Standing>& all,
+                            const Outcome& outcome);
+
+}  // namespace harness::bench
