@@ -108,10 +108,10 @@ class TapSession {
   }
 
   void take(std::uint32_t interface, bool down, const Message& message) {
+    if (request_.messages != 0 && taken_ >= request_.messages) return;  // it ends in the next tick
     ++seen_;
     const std::size_t wanted = std::min<std::size_t>(message.size(), request_.snap_bytes);
-    if (ring_bytes_ + wanted + packet_overhead > ring_bytes_max ||
-        (request_.messages != 0 && taken_ >= request_.messages)) {
+    if (ring_bytes_ + wanted + packet_overhead > ring_bytes_max) {
       ++dropped_;
       return;
     }

@@ -279,6 +279,9 @@ void Mirror::hear_send(MirrorLink& link, const admin::Reply& reply) {
     link.result.bytes = link.bytes_before + result->bytes;
     if (reply.kind == admin::Reply::Kind::progress) return;
     link.bytes_before = link.result.bytes;
+    link.result.link = result->link;
+    link.result.peer = result->peer;
+    link.result.stack = result->stack;
     link.result.files += result->files;
     link.result.failed += result->failed;
     link.result.elapsed_ns += result->elapsed_ns;

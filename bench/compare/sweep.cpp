@@ -151,9 +151,11 @@ class PointRun {
   void add_tool(std::shared_ptr<Tool> tool) {
     const std::vector<std::string> settings = tool->settings(point_);
     if (settings.empty()) return;
+    const std::string test = tool->name() + (point_.what == Measure::one_way ? " one way" : " flood");
+    if (skipped_.contains(test)) return;  // it hung or crashed at a smaller size, and would again
     if (const std::string missing = tool->missing(); !missing.empty()) return skip(tool->name(), missing);
     const std::string best = best_setting(*tool, settings);
-    if (best.empty()) return skip(tool->name(), "it failed in every setting: " + settings.front() + " …");
+    if (best.empty()) return skip(test, "it failed in every setting: " + settings.front() + " …");
     entries_.push_back({{Standing::Kind::peer, tool->name(), best},
                         {tool->name(), [tool, best, point = point_, quick = program_.quick()] {
                            return tool->ns(point, best, quick);
