@@ -164,7 +164,7 @@ std::string escaped(const std::string& text) {
 std::string to_svg(const Chart& chart, const Palette& palette) {
   const auto all = sizes(chart);
   const auto [low, high] = range(chart);
-  if (all.empty() || !(high > 0)) return {};
+  if (all.size() < 2 || !(high > 0)) return {};  // one size is no line: its table tells it
   const Axis x{*all.begin() / 1.6, *all.rbegin() * 1.6, left, width - right};
   const Axis y{low, high, height - bottom, top};
   std::string svg = fmt::format(R"(<svg viewBox="0 0 {} {}" role="img" aria-label="{}">)", width, height,

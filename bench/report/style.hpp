@@ -11,12 +11,12 @@ inline constexpr std::string_view page_style = R"(
 --grid:#ececea;
 --met:#0a7d4b;--missed:#c2331f;--open:#8a6a00;--metbg:#e3f4eb;--missedbg:#fbe7e3;--openbg:#f7efd8;
 --k0:#1f5fe0;--k1:#0e9488;--k2:#8b9098;--k3:#b1b5bb;--k4:#70757d;
---k5:#e0731d;--k6:#c2257a;--k7:#a3871a;--k8:#d63f3f;--k9:#5f8f2a;--k10:#8a5a3c;--k11:#b455d0;--k12:#3d8fb8}
+--k5:#e0731d;--k6:#d1418f;--k7:#9b4fd6;--k8:#d23b3b;--k9:#5c9a1f;--k10:#8a5a3c;--k11:#c29a10;--k12:#4a8fb0}
 @media(prefers-color-scheme:dark){:root{--bg:#14161a;--card:#1b1e23;--ink:#e8e9eb;--dim:#9aa0a9;
 --line:#2d3138;--grid:#272b31;
 --met:#5fd39b;--missed:#ff8f7d;--open:#e6c565;--metbg:#163527;--missedbg:#3f1f1a;--openbg:#372f16;
 --k0:#6d9dff;--k1:#3fd0c2;--k2:#858b94;--k3:#5d636b;--k4:#a5abb3;
---k5:#ff9d4d;--k6:#ff6fb5;--k7:#d9bd4a;--k8:#ff7a7a;--k9:#9ccb62;--k10:#c8966f;--k11:#dc8cf2;--k12:#79c3e8}}
+--k5:#ff9d4d;--k6:#ff7ab8;--k7:#c692ff;--k8:#ff7a7a;--k9:#9ccb62;--k10:#c8966f;--k11:#e2c14a;--k12:#79c3e8}}
 *{box-sizing:border-box}
 body{margin:0;background:var(--bg);color:var(--ink);
 font:15px/1.5 system-ui,"Segoe UI",Roboto,"DejaVu Sans",sans-serif}
