@@ -12,10 +12,10 @@ import signal
 import subprocess
 import unittest
 
-from support import DEADLINE_S, ENVIRONMENT, HARNESS, SANITIZED, TestCase, below, main, two_nodes
+from support import DEADLINE_S, ENVIRONMENT, HARNESS, MEMORY_FACTOR, TestCase, below, main, two_nodes
 
 LINK = 'stack = "frag @ tcp"'
-SENDER_KIB_MAX = 60 * 1024 if SANITIZED else 30 * 1024
+SENDER_KIB_MAX = MEMORY_FACTOR * 30 * 1024
 SMALL, LARGE = 300_000, 48 << 20
 UNPRIVILEGED = ("setpriv", "--bounding-set=-dac_override,-dac_read_search") if os.geteuid() == 0 else ()
 

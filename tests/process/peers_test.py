@@ -11,10 +11,10 @@ import struct
 import unittest
 
 import wire
-from support import SANITIZED, TestCase, interrupt, main, two_nodes
+from support import MEMORY_FACTOR, TestCase, interrupt, main, two_nodes
 
 CLUSTER = two_nodes('stack = "frag @ tcp"')
-SENDER_KIB_MAX = 60 * 1024 if SANITIZED else 20 * 1024  # beyond what the node had before
+SENDER_KIB_MAX = MEMORY_FACTOR * 20 * 1024  # beyond what the node had before
 
 
 class Peers(TestCase):

@@ -23,7 +23,9 @@ HARNESS = os.path.abspath(os.environ.get("HARNESS", ROOT / "build/dev/bin/harnes
 DEADLINE_S = 60  # generous: only a failing test waits so long
 # Freed memory stays in quarantine under the address sanitizer; the bounds below are about ours.
 ENVIRONMENT = dict(os.environ, ASAN_OPTIONS=os.environ.get("ASAN_OPTIONS", "") + ":quarantine_size_mb=1")
-SANITIZED = b"__asan_init" in Path(HARNESS).read_bytes() if os.path.exists(HARNESS) else False
+PROGRAM = Path(HARNESS).read_bytes() if os.path.exists(HARNESS) else b""
+# What the sanitizers add to every byte that we hold: quarantine and shadow.
+MEMORY_FACTOR = 8 if b"__tsan_init" in PROGRAM else 3 if b"__asan_init" in PROGRAM else 1
 CODES = {
     "ok": 0,
     "failed": 1,
