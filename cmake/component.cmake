@@ -146,6 +146,16 @@ function(harness_unity target batch)
   set_source_files_properties(${alone} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
 endfunction()
 
+# harness_bench_peers(<subfolder> libraries …): the bench program that alone links peers, those that are here.
+function(harness_bench_peers name)
+  pkg_check_modules(zmq IMPORTED_TARGET libzmq)
+  if(TARGET PkgConfig::zmq)
+    harness_bench(${name} ${ARGN} PkgConfig::zmq WITHOUT no_zmq.cpp)
+  else()
+    harness_bench(${name} ${ARGN} WITHOUT zmq.cpp)
+  endif()
+endfunction()
+
 # harness_mpi_drivers(<bench program> <source> flavours …): <build>/bench/mpi_<flavour>, built beside the
 # program by the compiler wrapper of each MPI that is installed.
 function(harness_mpi_drivers name source)
