@@ -15,8 +15,7 @@ bool FaultDelay::keep(Message& message) {
   while (waiting_.size() >= queue_) release_first();
   const std::uint64_t due_ns =
       context_.env.now_ns() + delay_ns_ + (jitter_ns_ != 0 ? dice_.random().below(jitter_ns_ + 1) : 0);
-  last_due_ns_ = std::max(last_due_ns_, due_ns);
-  if (!waiting_.push(message, last_due_ns_)) {
+  if (!waiting_.push(message, due_ns)) {
     while (!waiting_.empty()) release_first();
     ++early_messages_;
     return false;
@@ -32,6 +31,7 @@ void FaultDelay::release_first() {
   context_.above(message);
 }
 
+// The first holds back those behind it, although jitter may have made them due before it.
 void FaultDelay::release_due() {
   while (!waiting_.empty() && waiting_.front().due_ns <= context_.env.now_ns()) {
     Message message = waiting_.pop(waiting_.begin());
@@ -61,7 +61,6 @@ void FaultDelay::describe(Describer& describer) const {
 bool FaultDelay::take_state(FaultDelay& old) {
   if (!waiting_.same_pool(old.waiting_) || !waiting_.empty()) return false;
   waiting_.take(old.waiting_);
-  last_due_ns_ = old.last_due_ns_;
   old.due_.cancel();
   arm();
   delayed_messages_ = old.delayed_messages_;

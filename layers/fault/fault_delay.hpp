@@ -64,7 +64,6 @@ class FaultDelay {
   std::size_t queue_;
   fault::Dice dice_;
   fault::WaitingList waiting_;
-  std::uint64_t last_due_ns_ = 0;  // of the one that came last
   Timer due_;
   std::uint64_t delayed_messages_ = 0;
   std::uint64_t early_messages_ = 0;  // handed up before their time

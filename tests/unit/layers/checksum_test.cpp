@@ -4,6 +4,7 @@
 
 #include <harness/layers/checksum.hpp>
 #include <harness/layers/checksum/crc32c.hpp>
+#include <harness/layers/heartbeat.hpp>
 #include <harness/tests/support/pair.hpp>
 #include <harness/tests/support/seed.hpp>
 
@@ -32,6 +33,14 @@ TEST(Checksum, Rfc3720B4TheTestVectorsHold) {
                                                   0x14, 0,    0, 0, 0, 0, 4, 0, 0, 0, 0, 0x14, 0, 0, 0, 0x18,
                                                   0x28, 0,    0, 0, 0, 0, 0, 0, 2, 0, 0, 0,    0, 0, 0, 0};
   EXPECT_EQ(of(read_command), 0xd9963a56u);
+}
+
+TEST(Checksum, CoversTheHeadersOfTheLayersAboveAndTheirLength) {
+  Pair pair({layer<Heartbeat>(), layer<Checksum>()});
+  ASSERT_EQ(pair.ends[0].send("body"), Errc::ok);
+  pair.run();
+  ASSERT_EQ(pair.ends[1].delivered.size(), 1u);
+  EXPECT_EQ(pair.ends[1].body(0), "body");
 }
 
 TEST(Checksum, TheInstructionAndTheTableAgreeAtEveryLengthAndCut) {

@@ -127,7 +127,9 @@ TEST(Compress, ReceivedMessagesWaitBehindOneInWork) {
   while (pair.step() != 0) {
   }
   EXPECT_TRUE(pair.ends[1].delivered.empty());  // nothing was unpacked yet
+  EXPECT_TRUE(pair.ends[1].gate.owes_delivery()) << "a closing link waits for it";
   pair.run();
+  EXPECT_FALSE(pair.ends[1].gate.owes_delivery());
   ASSERT_EQ(pair.ends[1].delivered.size(), 4u);
   EXPECT_EQ(pair.ends[1].body(0), words(400'000));
   EXPECT_EQ(pair.ends[1].body(1), "one");

@@ -11,6 +11,7 @@
 #include <harness/layers/fault/fault_duplicate.hpp>
 #include <harness/layers/fault/fault_partition.hpp>
 #include <harness/layers/fault/fault_reorder.hpp>
+#include <harness/layers/mux.hpp>
 #include <harness/stack/compose.hpp>
 #include <harness/tests/support/pair.hpp>
 #include <harness/transports/loop.hpp>
@@ -91,6 +92,15 @@ TEST(FaultReorder, KeepsEveryMessageAndMovesNoneFurtherThanItsDistance) {
   EXPECT_EQ(pair.ends[1].quota->used_bytes(), 0u);
 }
 
+TEST(FaultReorder, NoMoreWaitThanTheDistance) {
+  Pair pair({layer<FaultReorder>({{FaultReorder::rate, always}, {FaultReorder::distance, 4}})});
+  for (unsigned i = 0; i < 100; ++i) {
+    send_numbers(pair, 1);
+    EXPECT_LE(pair.ends[1].value("fault_reorder", "waiting_messages"), 4u);
+  }
+  EXPECT_GT(numbers(pair).size(), 90u);
+}
+
 TEST(FaultReorder, TheLastMessageWaitsForItsDelayOnly) {
   Pair pair({layer<FaultReorder>({{FaultReorder::rate, always}, {FaultReorder::delay, 3000}})});
   send_numbers(pair, 1);
@@ -153,6 +163,14 @@ TEST(FaultCorrupt, TurnsAFewBitsOfACopyAndLeavesTheLength) {
   }
   EXPECT_GT(damaged, 50u);
   EXPECT_LT(damaged, 130u);
+}
+
+TEST(FaultCorrupt, ADamagedMessageStaysOnItsChannel) {
+  Pair pair({layer<FaultCorrupt>({{FaultCorrupt::rate, always}}), layer<Mux>()});
+  ASSERT_EQ(pair.ends[0].send("body", 5), Errc::ok);
+  pair.run();
+  ASSERT_EQ(pair.ends[1].delivered.size(), 1u);
+  EXPECT_EQ(pair.ends[1].delivered[0].channel, 5u);
 }
 
 TEST(FaultPartition, LosesAllOfACutAndNothingBetweenCuts) {

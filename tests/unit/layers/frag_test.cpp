@@ -198,17 +198,6 @@ TEST(Frag, SendsControlAtOnceAlsoWhenHeld) {
   ASSERT_EQ(pair.ends[1].delivered.size(), 1u);
 }
 
-TEST(Frag, FlushesBeforeItPassesACloseOn) {
-  Pair pair({layer<Frag>()}, {.capacity_frames = 2});
-  ASSERT_EQ(pair.ends[0].send(text(20'000)), Errc::ok);
-  pair.ends[0].gate.hold(Gate::link_bit);
-  pair.ends[0].stack->event({EventKind::close});
-  EXPECT_NE(pair.ends[0].gate.word() >> 32, 0u);  // the link waits while a channel is held
-  pair.run();
-  EXPECT_EQ(pair.ends[0].gate.word() >> 32, 0u);
-  ASSERT_EQ(pair.ends[1].delivered.size(), 1u);
-}
-
 // ---- what a peer may not send ----
 
 struct BadFrame {
@@ -247,6 +236,9 @@ INSTANTIATE_TEST_SUITE_P(
         BadFrame{"twice", {part(1, 10, 100, "x"), part(1, 10, 100, "x")}, "two parts of a message overlap"},
         BadFrame{"overlaps_before",
                  {part(1, 10, 100, "xxxx"), part(1, 12, 100, "xxxx")},
+                 "two parts of a message overlap"},
+        BadFrame{"overlaps_before_by_a_byte",
+                 {part(1, 10, 100, "xxxx"), part(1, 13, 100, "x")},
                  "two parts of a message overlap"},
         BadFrame{"overlaps_after",
                  {part(1, 10, 100, "xxxx"), part(1, 8, 100, "xxx")},

@@ -201,6 +201,20 @@ TEST(Mux, IgnoresAnOldGrantThatComesLate) {
   pair.inject(0, as_bytes(grant));
   EXPECT_EQ(pair.ends[0].send(std::string(500, 'x')), Errc::ok);
   EXPECT_EQ(pair.ends[0].send(std::string(500, 'x')), Errc::ok);
+  EXPECT_EQ(pair.ends[0].value("mux", "kept_messages"), 0u) << "one without credit would wait here";
+}
+
+TEST(Mux, AChannelThatWasPausedOftenHasAllItsRoomAgain) {
+  Pair pair({layer<Mux>({{Mux::window, small_window}})}, {.quota_bytes = quota});
+  for (unsigned round = 0; round < 10; ++round) {
+    pause(pair, 3, true);
+    for (unsigned i = 0; i < 8; ++i) ASSERT_EQ(pair.ends[0].send(std::string(100, 'p'), 3), Errc::ok);
+    pair.run();
+    pause(pair, 3, false);
+    pair.run();
+  }
+  EXPECT_EQ(pair.ends[1].delivered.size(), 80u);
+  EXPECT_EQ(pair.ends[1].count(EventKind::corrupt), 0u);
 }
 
 TEST(Mux, HasNoCreditOverALossyLayerAndDropsWhatAPausedChannelCannotKeep) {

@@ -55,6 +55,15 @@ TEST(Order, WaitsForTheGapOverAReliableLayerAsLongAsItTakes) {
   EXPECT_EQ(pair.ends[1].quota->used_bytes(), 0u);
 }
 
+TEST(Order, OwesADeliveryWhileAMessageWaits) {
+  Pair pair({layer<Order>()}, {.word = unordered});
+  pair.inject(1, as_bytes(frame(0, 2, "b")));
+  EXPECT_TRUE(pair.ends[1].gate.owes_delivery()) << "a closing link waits for it";
+  pair.inject(1, as_bytes(frame(0, 1, "a")));
+  EXPECT_EQ(bodies(pair), "ab");
+  EXPECT_FALSE(pair.ends[1].gate.owes_delivery());
+}
+
 TEST(Order, DeliversEveryShuffleOfAReliableMediumInOrder) {
   Random random(tests::seed(11));
   for (int round = 0; round < 300; ++round) {
