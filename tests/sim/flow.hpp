@@ -39,6 +39,11 @@ class Flow {
 
   /// What the stack gives on top; known once it is up.
   void promise(Properties word) noexcept { word_ = word; }
+  /// Least bytes of a message that can be known again. Where messages may come twice each has its number: a
+  /// copy of one must not be taken for an equal one sent later.
+  [[nodiscard]] std::uint64_t bytes_min() const noexcept {
+    return promised(property::no_duplicates) ? 0 : 12;
+  }
   /// Writes the body of message number `number`: a number, then noise or, for `plain` ones, a repeated byte.
   void fill(MutableBytes body, std::uint32_t number, bool plain) const;
   void sent(std::uint64_t hash, std::uint32_t bytes, unsigned channel);

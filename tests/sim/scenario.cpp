@@ -60,9 +60,13 @@ BoundLayer draw_layer(Random& random, const LayerType& type) {
 // Faults that a run of some 100 ms meets and bears.
 BoundLayer draw_fault(Random& random, const LayerType& type) {
   BoundLayer layer = draw_layer(random, type);
+  std::int64_t duration = 20'000;
   for (std::size_t i = 0; i < type.descriptor->options.size(); ++i) {
     const OptionSpec& option = type.descriptor->options[i];
-    if (option.kind == OptionKind::duration) layer.options.set(i, spread(random, 100, 20'000));
+    if (option.kind == OptionKind::duration) {  // a cut is no longer than the time between two
+      duration = std::min(duration, spread(random, 100, 20'000));
+      layer.options.set(i, duration);
+    }
     if (option.kind == OptionKind::rate) layer.options.set(i, spread(random, 1'000, 100'000));
   }
   return layer;

@@ -51,7 +51,7 @@ Message Talker::make_next() {
   std::uint64_t bytes = random_.below(plan_.bytes_max + 1);
   if (random_.below(16) == 0) bytes = random_.below(plan_.large_bytes_max + 1);
   if (random_.below(16) == 0) bytes = random_.below(12);  // too small to carry a number
-  bytes = std::min<std::uint64_t>(bytes, most);
+  bytes = std::min<std::uint64_t>(std::max(bytes, out_.bytes_min()), most);
   if (random_.below(64) == 0) bytes = std::min(most, plan_.large_bytes_max);
   Message message = link_->make(static_cast<std::uint32_t>(bytes));
   if (!message) return message;
