@@ -2,6 +2,8 @@
 // See fault_partition.hpp.
 #include <harness/layers/fault/fault_partition.hpp>
 
+#include <utility>
+
 namespace harness::layers {
 
 FaultPartition::FaultPartition(const OptionValues& values, LayerContext& context)
@@ -11,11 +13,15 @@ FaultPartition::FaultPartition(const OptionValues& values, LayerContext& context
 
 bool FaultPartition::is_cut() noexcept {
   const std::uint64_t now_ns = context_.env.now_ns();
-  if (now_ns < healed_ns_) return true;
-  if (now_ns < next_cut_ns_) return false;
-  healed_ns_ = now_ns + dice_.random().between(1000, length_ns_);
-  next_cut_ns_ = healed_ns_ + some_time();
-  ++cuts_;
+  if (now_ns >= next_cut_ns_ && now_ns - next_cut_ns_ > silence_cuts * (every_ns_ + length_ns_))
+    next_cut_ns_ = now_ns - dice_.random().below(every_ns_ + length_ns_);  // one moment is like another
+  while (now_ns >= next_cut_ns_) {
+    healed_ns_ = next_cut_ns_ + dice_.random().between(1000, length_ns_);
+    next_cut_ns_ = healed_ns_ + some_time();
+    met_ = false;
+  }
+  if (now_ns >= healed_ns_) return false;
+  if (!std::exchange(met_, true)) ++cuts_;
   return true;
 }
 
@@ -27,6 +33,7 @@ void FaultPartition::describe(Describer& describer) const {
 bool FaultPartition::take_state(FaultPartition& old) {
   next_cut_ns_ = old.next_cut_ns_;
   healed_ns_ = old.healed_ns_;
+  met_ = old.met_;
   cuts_ = old.cuts_;
   lost_messages_ = old.lost_messages_;
   return true;
