@@ -6,7 +6,8 @@
 // evenly, from nothing to twice `every`, and to `length`. Cuts come by the clock, whether or not somebody
 // sends: if each began with the first message after its time, a sender that tries ever more rarely would lose
 // every try. No timer runs: the cuts of a silence are caught up with when it ends.
-// Bounds: silence_cuts cuts are caught up with at once; it keeps nothing. Sources: netem's loss states (Gilbert 1960).
+// Bounds: silence_cuts cuts are caught up with at once; it keeps nothing. Sources: netem's loss states
+// (Gilbert 1960).
 // Above: what bears loss, heartbeat. Below: anything. No header. Page: docs/layers/fault.md.
 #pragma once
 
