@@ -146,7 +146,7 @@ void Reliable::describe(Describer& describer) const {
   describer.value("window_bytes", window_.window_bytes);
   describer.value("pace_bytes_per_s", window_.bytes_per_s);
   describer.value("in_flight_bytes", in_flight_bytes_);
-  describer.value("credit_bytes", credit_cost_ - sent_cost_);
+  describer.value("credit_bytes", credit_cost_ - std::min(credit_cost_, sent_cost_));
   describer.value("advertised_bytes", advertised_cost_ - received_cost_);
   describer.value("waiting_messages", queue_.size());
   describer.value("sent_messages", next_message_);

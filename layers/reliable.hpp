@@ -207,7 +207,7 @@ class Reliable {
   bool peer_is_lost();
   void arm_timer() noexcept;
   [[nodiscard]] std::uint64_t timer_due_ns() const noexcept;
-  [[nodiscard]] std::uint64_t probe_interval_ns() const noexcept;
+  [[nodiscard]] std::uint64_t probe_interval_ns(unsigned tries) const noexcept;
   void keep_alive();
 
   // receiving: reliable/receive.cpp
@@ -260,6 +260,7 @@ class Reliable {
   bool limited_ = false;        // the congestion window kept something back
   std::uint32_t released_ = 0;  // channels that came free: `writable` is due
   unsigned timeouts_ = 0;       // probe timeouts in a row
+  unsigned begged_ = 0;         // probes for credit in a row
   Queue queue_;
   Numbers acked_;  // messages
 

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // fault_partition: the wire is cut now and then, for a while.
 //
-// About every `every` a cut begins and lasts 1 µs … `length`; what is received meanwhile is lost. Each end
-// cuts what it receives, on its own: `toward` leaves one direction whole. Both times are drawn evenly, from
-// nothing to twice `every`, and to `length`. No timer runs: whether a message falls into a cut is worked out
-// when it comes. Rejected: a cut that begins with a message (who sends now and then would lose everything).
-// Bounds: none needed, it keeps nothing. Sources: netem's loss states (Gilbert 1960).
+// About `every` after the last one a cut begins, and lasts 1 µs … `length`; what is received meanwhile is
+// lost. Each end cuts what it receives, on its own: `toward` leaves one direction whole. Both times are drawn
+// evenly, from nothing to twice `every`, and to `length`. Cuts come by the clock, whether or not somebody
+// sends: if each began with the first message after its time, a sender that tries ever more rarely would lose
+// every try. No timer runs: the cuts of a silence are caught up with when it ends.
+// Bounds: silence_cuts cuts are caught up with at once; it keeps nothing. Sources: netem's loss states
+// (Gilbert 1960).
 // Above: what bears loss, heartbeat. Below: anything. No header. Page: docs/layers/fault.md.
 #pragma once
 
@@ -54,19 +56,17 @@ class FaultPartition {
   bool take_state(FaultPartition& old);
 
  private:
-  static constexpr unsigned catch_up_max = 64;
-
+  static constexpr std::uint64_t silence_cuts = 16;
   bool is_cut() noexcept;
-  void draw() noexcept;
   [[nodiscard]] std::uint64_t some_time() noexcept { return dice_.random().below(2 * every_ns_); }
 
   LayerContext& context_;
   std::uint64_t every_ns_;
   std::uint64_t length_ns_;
   fault::Dice dice_;
-  std::uint64_t cut_ns_ = 0;      // begin of the cut that is under way or comes next
-  std::uint64_t healed_ns_;       // … and its end
-  std::uint64_t counted_ns_ = 0;  // the last cut that a message fell into
+  std::uint64_t next_cut_ns_;
+  std::uint64_t healed_ns_ = 0;  // end of the last cut
+  bool met_ = false;             // it has lost something
   std::uint64_t cuts_ = 0;
   std::uint64_t lost_messages_ = 0;
 };

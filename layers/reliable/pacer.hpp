@@ -41,13 +41,16 @@ class Pacer {
   }
 
  private:
+  // Time that is too little for a byte is kept for the next call; a full bucket keeps none.
   void refill(std::uint64_t now_ns) noexcept {
     const std::uint64_t passed_ns = std::min<std::uint64_t>(now_ns - filled_ns_, 1'000'000'000);
-    filled_ns_ = now_ns;
-    const std::uint64_t gained = bytes_per_s_ * (passed_ns / 1000) / 1'000'000;
-    const std::uint64_t most = std::max(train_bytes_, bytes_per_s_ * (catch_up_ns / 1000) / 1'000'000);
-    tokens_bytes_ =
-        std::min(tokens_bytes_ + static_cast<std::int64_t>(gained), static_cast<std::int64_t>(most));
+    const std::uint64_t rate = std::max<std::uint64_t>(bytes_per_s_, 1);
+    const std::uint64_t gained =
+        rate / 1000 * passed_ns / 1'000'000 + rate % 1000 * passed_ns / 1'000'000'000;
+    const std::uint64_t most = std::max(train_bytes_, rate / 1'000'000 * (catch_up_ns / 1000));
+    filled_ns_ = gained >= most ? now_ns : filled_ns_ + gained * 1'000'000'000 / rate;
+    tokens_bytes_ = std::min(tokens_bytes_ + static_cast<std::int64_t>(std::min(gained, 2 * most)),
+                             static_cast<std::int64_t>(most));
   }
 
   std::uint64_t bytes_per_s_ = 0;

@@ -52,10 +52,11 @@ bool Reliable::receive_packet(Message& message) {
   return false;
 }
 
-// Room for `bytes` more? A sender within its credit never hears no; one beyond it is as good as a lossy path.
+// Room for a message of `cost`? A sender within its credit never hears no, nor do control messages, which
+// do not wait for it, up to a sixteenth of the span more; beyond that the link is as good as a lossy path.
 bool Reliable::has_room(std::uint64_t cost) noexcept {
   const bool full = context_.quota != nullptr && context_.quota->exhausted();
-  if (!full && received_cost_ + cost <= advertised_cost_) return true;
+  if (!full && received_cost_ + cost <= advertised_cost_ + own_span() / 16) return true;
   ++over_credit_packets_;
   return false;
 }

@@ -58,6 +58,7 @@ void Reliable::take_credit(const wire::ReliableAck& ack, std::uint64_t largest) 
   const std::uint64_t told = wire::complete(ack.credit, credit_bits, known);
   if (told > known) {
     credit_cost_ = told * credit_unit_bytes;
+    begged_ = 0;
   } else if (told < known && largest > largest_acked_) {
     ++credit_regressions_;  // an acknowledgement that was overtaken may say less, a new one may not
   }
@@ -230,17 +231,17 @@ void Reliable::lose(std::uint32_t number, Losses& losses) {
 
 // ---- silence (RFC 9002 §6.2) ----
 
-std::uint64_t Reliable::probe_interval_ns() const noexcept {
+std::uint64_t Reliable::probe_interval_ns(unsigned tries) const noexcept {
   const std::uint64_t once_ns = rtt_.probe_timeout_ns();
-  return std::min(once_ns << std::min(timeouts_, 16u), std::max(once_ns, patience_ns_ / 8));
+  return std::min(once_ns << std::min(tries, 16u), std::max(once_ns, patience_ns_ / 8));
 }
 
 // When something is to be done about what is in flight, or about what has no credit to leave.
 std::uint64_t Reliable::timer_due_ns() const noexcept {
   if (loss_due_ns_ != 0) return loss_due_ns_;
-  if (!sent_.flying().empty()) return sent_.at(sent_.flying().back).sent_ns + probe_interval_ns();
+  if (!sent_.flying().empty()) return sent_.at(sent_.flying().back).sent_ns + probe_interval_ns(timeouts_);
   if (queue_.empty() && sent_.lost().empty()) return 0;
-  return waiting_since_ns_ + probe_interval_ns();
+  return waiting_since_ns_ + probe_interval_ns(begged_);  // answered or not: credit comes when there is some
 }
 
 // A timer that is armed for earlier is left alone: it looks again when it fires.
@@ -259,6 +260,7 @@ void Reliable::on_timer() {
   const std::uint64_t now_ns = context_.env.now_ns();
   const std::uint64_t due_ns = timer_due_ns();
   if (due_ns != 0 && due_ns <= now_ns) {
+    if (sent_.flying().empty()) ++begged_;
     if (loss_due_ns_ != 0) {
       detect_lost();
     } else {

@@ -92,15 +92,9 @@ void Reliable::enqueue(Message& message) {
   const bool was_held = context_.gate.held_channel(context_.pump, channel);
   auto* waiting = new_pooled<Waiting>(context_.pool, nullptr, std::move(message));
   if (waiting == nullptr) return refuse(Errc::exhausted, "reliable has no memory to keep a message");
-  auto at = queue_.end();
-  while (at != queue_.begin()) {
-    const Waiting& before = *std::prev(at);
-    if (before.offset != 0 || before.message.note().channel == note.channel ||
-        before.message.note().priority <= note.priority)
-      break;
-    --at;
-  }
-  queue_.insert(at, *waiting);
+  // First in, first out, urgent or not: frag counts what it has handed down as under way, and a part that
+  // more urgent ones overtook for ever would keep its message's credit.
+  queue_.push_back(*waiting);
   ready_bytes_ = ready_packets_ = 0;
   context_.gate.hold_channel(context_.pump, channel);
   pump();

@@ -122,7 +122,7 @@ Window Cubic::window(std::uint64_t smoothed_rtt_ns, std::uint32_t packet_bytes) 
   const double factor = slow_start() ? 2.0 : 1.25;
   const double rate =
       smoothed_rtt_ns == 0 ? 0 : factor * window_bytes_ * 1e9 / static_cast<double>(smoothed_rtt_ns);
-  return {static_cast<std::uint64_t>(window_bytes_), static_cast<std::uint64_t>(rate)};
+  return {static_cast<std::uint64_t>(window_bytes_), static_cast<std::uint64_t>(std::min(rate, 1e12))};
 }
 
 }  // namespace harness::congestion

@@ -8,6 +8,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <harness/layers/fault/fault_partition.hpp>
+
 namespace harness::tests {
 
 using transports::Sim;
@@ -69,6 +71,10 @@ BoundLayer draw_fault(Random& random, const LayerType& type) {
     }
     if (option.kind == OptionKind::rate) layer.options.set(i, spread(random, 1'000, 100'000));
   }
+  using layers::FaultPartition;
+  if (type.descriptor->name == FaultPartition::descriptor.name)  // one that is nearly always cut is no path
+    layer.options.set(FaultPartition::every, std::max(layer.options[FaultPartition::every],
+                                                      4 * layer.options[FaultPartition::length]));
   return layer;
 }
 

@@ -191,6 +191,17 @@ TEST(FaultPartition, LosesAllOfACutAndNothingBetweenCuts) {
   EXPECT_EQ(got.size() + pair.ends[1].value("fault_partition", "lost_messages"), sent);
 }
 
+TEST(FaultPartition, LosesNoMoreOfAThinStreamThanOfAThickOne) {
+  Pair pair({layer<FaultPartition>(
+      {{FaultPartition::every, 20'000}, {FaultPartition::length, 10'000}, {FaultPartition::seed, 1}})});
+  for (unsigned i = 0; i < sent; ++i) {
+    ASSERT_EQ(pair.ends[0].send(std::to_string(i)), Errc::ok);
+    pair.advance(700 * ms);
+  }
+  EXPECT_GT(numbers(pair).size(), sent * 6 / 10) << "a fifth of the time is cut";
+  EXPECT_LT(numbers(pair).size(), sent * 95 / 100);
+}
+
 TEST(Fault, CheckSaysWhatTheyMayBreak) {
   Catalogue catalogue;
   add_all(catalogue);

@@ -278,6 +278,21 @@ TEST(Reliable, AsksForCreditWhenTheWordOfItIsLost) {
   EXPECT_GT(pair.ends[1].delivered.size(), before);
 }
 
+// Found by seed 6834: a part that more urgent ones overtook kept the credit of its message for ever.
+TEST(Reliable, LetsNoPartBeOvertakenByMoreUrgentOnes) {
+  Pair pair({layer<Reliable>()}, lossy());
+  pair.wires[0].stuck = true;
+  while (pair.ends[0].send("urgent enough", 0, 5) == Errc::ok) {
+  }
+  ASSERT_EQ(pair.ends[0].send("more urgent", 1, 0), Errc::ok);
+  const std::uint64_t waiting = pair.ends[0].value("reliable", "waiting_messages");
+  EXPECT_EQ(waiting, 2u);
+  pair.wires[0].stuck = false;
+  pair.advance(100 * ms);
+  ASSERT_GT(pair.ends[1].delivered.size(), 2u);
+  EXPECT_EQ(pair.ends[1].delivered.back().body, "more urgent");
+}
+
 // ---- packet size ----
 
 TEST(Rfc8899, Section5_3TheFullSizeIsInUseAfterOneRoundTrip) {
