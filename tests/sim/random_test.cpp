@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // Ten thousand random scenarios. HARNESS_SEED=N runs that one seed alone and writes its trace.
-#include <algorithm>
-#include <array>
 #include <fstream>
 #include <iostream>
 
@@ -17,9 +15,6 @@ namespace {
 
 constexpr std::uint64_t shards = 20;
 constexpr std::uint64_t seeds_in_shard = 510;
-// Found and not yet repaired. They run, must still fail, and are named in the output; docs/testing.md tells
-// more.
-constexpr std::array<std::uint64_t, 1> open_seeds = {6834};
 constexpr std::uint64_t no_seed = ~std::uint64_t{0};
 
 Catalogue catalogue() {
@@ -42,11 +37,6 @@ bool run_seed(std::uint64_t seed, const Catalogue& all, bool keep_trace) {
   const Scenario scenario = scenario_of(seed, all);
   const Outcome outcome = run(scenario, all, keep_trace);
   if (keep_trace) write_trace(seed, outcome);
-  if (!keep_trace && std::find(open_seeds.begin(), open_seeds.end(), seed) != open_seeds.end()) {
-    EXPECT_FALSE(outcome.failures.empty()) << "seed " << seed << " is repaired: take it off open_seeds";
-    std::cout << "seed " << seed << " is a known, open failure; HARNESS_SEED=" << seed << " shows it\n";
-    return true;
-  }
   if (outcome.failures.empty()) return true;
   ADD_FAILURE() << fmt::format("seed {} failed: {} rerun: HARNESS_SEED={} tests/test_sim", seed,
                                outcome.failures[0], seed)
