@@ -89,6 +89,12 @@ class Process:
         status = Path(f"/proc/{self.child.pid}/status").read_text(encoding="ascii")
         return int(re.search(r"VmRSS:\s+(\d+)", status).group(1))
 
+    def catches(self, number):
+        """Whether the program handles that signal itself (by a handler, or blocked and read), or has ended."""
+        status = Path(f"/proc/{self.child.pid}/status").read_text(encoding="ascii")
+        masks = re.findall(r"Sig(?:Cgt|Blk):\s+([0-9a-f]+)", status)
+        return not masks or any(int(mask, 16) >> (number - 1) & 1 for mask in masks)
+
     def signal(self, number):
         self.child.send_signal(number)
 
@@ -266,7 +272,10 @@ def below(folder):
 
 
 def interrupt(process):
-    """Ctrl-C, and the exit code."""
+    """Ctrl-C, once the program has begun to listen for it, and the exit code."""
+    end, pause = time.monotonic() + DEADLINE_S, threading.Event()
+    while not process.catches(signal.SIGINT) and time.monotonic() < end:
+        pause.wait(0.005)
     process.signal(signal.SIGINT)
     return process.wait()
 

@@ -41,7 +41,7 @@ def hello(sender, to, link, stack, attempt=7, max_message=1 << 20, quota=16 << 2
         + identity(sender, incarnation=incarnation)
         + text(to)
         + text(link)
-        + struct.pack("<BIQB", 0, max_message, quota, 1)
+        + struct.pack("<BQIQB", 0, 0, max_message, quota, 1)
         + struct.pack("<Q", fnv1a(stack))
         + text(stack),
         version,
@@ -152,7 +152,7 @@ class Listener:
         connection = Connection(self.socket.accept()[0])
         fields = connection.receive_setup(HELLO)
         attempt = fields.take("Q")
-        fields.identity(), fields.text(), fields.text(), fields.take("B")
+        fields.identity(), fields.text(), fields.text(), fields.take("B"), fields.take("Q")
         max_message, quota, offers = fields.take("I"), fields.take("Q"), fields.take("B")
         assert offers >= 1
         offered, stack = fields.take("Q"), fields.text()
