@@ -173,7 +173,7 @@ class Reliable {
   bool send_lost();
   bool send_again(std::uint32_t number, bool as_probe);
   void transmit(std::uint32_t number, Message& packet);
-  Sent& append(std::uint32_t bytes) noexcept;
+  Sent& append(std::uint32_t bytes, bool mtu_probe = false) noexcept;
   void send_probe(std::uint32_t bytes, bool for_mtu);
   bool window_open(std::uint64_t bytes) noexcept;
   bool fresh_allowed(std::uint64_t bytes) noexcept;

@@ -111,13 +111,13 @@ void Reliable::take_ranges(const wire::ReliableAck& ack, std::span<const AckRang
 void Reliable::take_acked(std::uint32_t number, Progress& progress) {
   Sent& sent = sent_.at(number);
   const std::uint64_t full = sent_.full(number);
-  in_flight_bytes_ -= sent.bytes;
-  progress.bytes += sent.bytes;
   progress.newest = full;
   progress.sent_ns = sent.sent_ns;
   if (sent.mtu_probe) {
     mtu_.on_probe_acked(sent.bytes, context_.env.now_ns());
   } else {
+    in_flight_bytes_ -= sent.bytes;
+    progress.bytes += sent.bytes;
     mtu_.on_acked(sent.bytes, full);
   }
   sent_.mark_done(number);
@@ -213,11 +213,11 @@ void Reliable::lose(std::uint32_t number, Losses& losses) {
   const std::uint64_t full = sent_.full(number);
   const std::uint64_t now_ns = context_.env.now_ns();
   losses.any = true;
-  in_flight_bytes_ -= sent.bytes;
   if (sent.mtu_probe) {  // RFC 8899 §3: says nothing about congestion
     mtu_.on_probe_lost(sent.bytes, now_ns);
     return sent_.mark_done(number);
   }
+  in_flight_bytes_ -= sent.bytes;
   ++lost_packets_;
   // RFC 9002 §7.6: everything sent in a stretch of time was lost, none of it before the first measurement.
   if (losses.last + 1 != full || losses.first_sent_ns == 0) losses.first_sent_ns = sent.sent_ns;

@@ -227,8 +227,9 @@ bool Reliable::send_again(std::uint32_t number, bool as_probe) {
 
 // ---- every packet ----
 
-// A record of the next number. Requires: room in the table.
-Sent& Reliable::append(std::uint32_t bytes) noexcept {
+// A record of the next number. A probe for the packet size takes no place in the window and in the pace: data
+// go on while the search does. Requires: room in the table.
+Sent& Reliable::append(std::uint32_t bytes, bool mtu_probe) noexcept {
   if (sent_.next() >= skip_at_ && sent_.room() > 1) {
     skipped_ = sent_.next();
     sent_.skip();
@@ -238,6 +239,8 @@ Sent& Reliable::append(std::uint32_t bytes) noexcept {
   if (in_flight_bytes_ == 0) controller_.on_sent({context_.env.now_ns()});
   Sent& sent = sent_.append(context_.env.now_ns());
   sent.bytes = bytes;
+  sent.mtu_probe = mtu_probe;
+  if (mtu_probe) return sent;
   in_flight_bytes_ += bytes;
   pacer_.spend(bytes);
   return sent;
@@ -269,8 +272,7 @@ void Reliable::send_probe(std::uint32_t bytes, bool for_mtu) {
   Message packet = Message::make(context_.pool, bytes - probe_bytes);
   if (!packet) return;
   if (bytes > probe_bytes) std::fill_n(packet.writable().data(), bytes - probe_bytes, std::byte{0});
-  Sent& sent = append(bytes);
-  sent.mtu_probe = for_mtu;
+  Sent& sent = append(bytes, for_mtu);
   sent.message = 0;
   const auto number = static_cast<std::uint32_t>(sent_.next() - 1);
   wire::encode(wire::ReliableProbe{.packet = number}, packet.push(probe_bytes));

@@ -304,6 +304,18 @@ TEST(Rfc8899, Section5_3TheFullSizeIsInUseAfterOneRoundTrip) {
   EXPECT_EQ(pair.ends[0].value("reliable", "mtu_bytes"), 9000u);
 }
 
+TEST(Rfc8899, Section3DataGoOnWhileTheSearchDoes) {
+  Medium medium = lossy();
+  medium.max_message = 60'000;
+  Pair pair({layer<Reliable>()}, medium);
+  for (auto& wire : pair.wires) wire.filter = [](Message& frame) { return frame.size() <= 2000; };
+  pair.ends[0].send("not behind a probe of 60,000 bytes");
+  pair.run();
+  EXPECT_EQ(pair.ends[1].delivered.size(), 1u);
+  pair.advance(1'000 * ms);
+  EXPECT_GT(pair.ends[0].value("reliable", "mtu_bytes"), 1900u);
+}
+
 TEST(Rfc8899, Section4_3APathThatFallsFrom9000To1200UnderLossLosesNothing) {
   Medium medium = lossy();
   medium.max_message = 9000;
