@@ -27,6 +27,7 @@ bool Reliable::window_open(std::uint64_t bytes) noexcept {
     return false;
   }
   if (pacer_.ready_bytes(context_.env.now_ns()) == 0) {
+    limited_ = true;  // RFC 9002 §7.7: what waits for its pace would have used the window
     if (!pace_timer_.armed()) context_.env.timers().arm(pace_timer_, pacer_.ready_at_ns());
     return false;
   }

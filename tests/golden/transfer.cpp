@@ -165,7 +165,7 @@ std::vector<std::uint64_t> latencies_ns(const Course& course, unsigned count, st
   path.on_received([&](Message& message) {
     latencies.push_back(path.world().now_ns() - load<std::uint64_t>(message.front().data()));
   });
-  path.world().run_for(20 * course.rtt_ns);  // the search for the packet size is over
+  path.world().run_for(200 * course.rtt_ns + 200'000'000);  // the search for the packet size is over
   for (unsigned i = 0; i < count; ++i) {
     path.engine().post([&] {
       Message message = path.sender().make(bytes);
