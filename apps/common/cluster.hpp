@@ -78,6 +78,9 @@ Result<Cluster> parse_cluster(std::string_view text, const std::string& file, co
 Result<Cluster> read_cluster(const std::string& file, const Catalogue& catalogue,
                              const std::vector<std::string>& overrides = {});
 
+/// An address of a transport on this host whose port or name the system chooses. [any-thread]
+std::string any_address(std::string_view transport);
+
 /// Where the nodes can be reached: what the file says, or what they told (a port that was chosen by the
 /// system).
 using AddressBook = std::vector<std::pair<std::string, std::vector<std::string>>>;

@@ -294,6 +294,10 @@ Result<Cluster> read_cluster(const std::string& file, const Catalogue& catalogue
   return parse_cluster(text, file, catalogue, overrides);
 }
 
+std::string any_address(std::string_view transport) {
+  return std::string(transport) + (transport == "shm" ? ":" : ":127.0.0.1:0");
+}
+
 policies::Decision decide(const Cluster& cluster, const ClusterLink& link, std::string_view to,
                           const AddressBook& addresses, const Catalogue& catalogue) {
   const ClusterNode& from = *cluster.node(link.from);

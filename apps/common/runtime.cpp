@@ -25,12 +25,6 @@ std::uint64_t real_clock_ns() {
                                         .count());
 }
 
-// The same transport on this host, at a port that the system chooses.
-std::string any_port_of(const std::string& address) {
-  const std::string transport = address.substr(0, address.find(':'));
-  return transport + (transport == "shm" ? ":" : ":127.0.0.1:0");
-}
-
 }  // namespace
 
 LinkSlot::LinkSlot(Runtime& owner, const ClusterLink& of, std::string other, bool starts_here)
@@ -104,7 +98,8 @@ Result<> Runtime::open() {
 
 Result<> Runtime::listen(const ClusterNode& self) {
   for (const std::string& address : self.listen) {
-    auto bound = node_->listen(options_.any_port ? any_port_of(address) : address);
+    auto bound = node_->listen(
+        options_.any_port ? any_address(std::string_view(address).substr(0, address.find(':'))) : address);
     if (bound) continue;
     Error error = bound.error();
     if (error.code == Errc::exists)

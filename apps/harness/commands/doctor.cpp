@@ -13,6 +13,7 @@
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
+#include <harness/apps/common/cluster.hpp>
 #include <harness/apps/common/human.hpp>
 #include <harness/apps/common/table.hpp>
 #include <harness/stack/node.hpp>
@@ -45,9 +46,7 @@ Finding try_transport(const TransportType& type, const Catalogue& catalogue) {
   b.add(transport);
   bool arrived = false;
   b.on_link([&](const std::shared_ptr<Link>& link) { link->on_message([&](Message&&) { arrived = true; }); });
-  auto address = b.listen(std::string(type.name) + (type.name == "loop"  ? ":b"
-                                                    : type.name == "shm" ? ":"
-                                                                         : ":127.0.0.1:0"));
+  auto address = b.listen(any_address(type.name));
   if (!address)
     return {Health::bad, what, address.error().what + ": " + address.error().because, address.error().advice};
   auto link = a.connect("b", "@ " + std::string(type.name), {*address});
