@@ -90,7 +90,7 @@ class Process:
         return int(re.search(r"VmRSS:\s+(\d+)", status).group(1))
 
     def catches(self, number):
-        """Whether the program handles that signal itself (by a handler, or blocked and read), or has ended."""
+        """Whether the program handles that signal itself (a handler, or blocked and read), or has ended."""
         status = Path(f"/proc/{self.child.pid}/status").read_text(encoding="ascii")
         masks = re.findall(r"Sig(?:Cgt|Blk):\s+([0-9a-f]+)", status)
         return not masks or any(int(mask, 16) >> (number - 1) & 1 for mask in masks)
