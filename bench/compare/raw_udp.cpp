@@ -84,11 +84,11 @@ class RawUdp final : public Contestant {
       left -= part;
     }
     std::uint64_t seen = before;
-    std::uint64_t last = begin;
-    for (std::uint64_t now = now_ns(); seen < before + count && now - last < silence_ns; now = now_ns())
-      if (const std::uint64_t told = board.received.get(); told != seen) seen = told, last = now;
+    std::uint64_t changed = now_ns();
+    for (std::uint64_t now = changed; seen < before + count && now - changed < silence_ns; now = now_ns())
+      if (const std::uint64_t told = board.received.get(); told != seen) seen = told, changed = now;
     return seen == before ? std::numeric_limits<double>::quiet_NaN()
-                          : static_cast<double>(last - begin) / static_cast<double>(seen - before);
+                          : static_cast<double>(changed - begin) / static_cast<double>(seen - before);
   }
 
  private:
