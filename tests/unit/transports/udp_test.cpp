@@ -15,8 +15,8 @@ using udp::SendQueue;
 // ---- trains ----
 
 struct Queue {
-  SendQueue queue;
   Pool pool;
+  SendQueue queue;
   explicit Queue(const std::vector<std::uint32_t>& sizes, const std::vector<bool>& whole = {}) {
     for (std::size_t i = 0; i < sizes.size(); ++i)
       queue.refer(Message::make(pool, sizes[i]), !whole.empty() && whole[i]);
