@@ -36,7 +36,11 @@ Link::Link(Node& node, LinkOptions options, Role role)
         static_cast<std::uint32_t>(std::min<std::uint64_t>(options_.quota_bytes / 2, message_bytes_max));
 }
 
-Link::~Link() = default;
+// Layers that go hand back what they hold of the gate and the quota.
+Link::~Link() {
+  endpoint_.reset();
+  stack_.reset();
+}
 
 Message Link::make(std::uint32_t bytes) noexcept {
   Pool& pool = node_.engine().pool();

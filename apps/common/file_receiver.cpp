@@ -206,19 +206,23 @@ void FileReceiver::take(Outcome& outcome) {
       report_.files.push_back({std::move(outcome.path), outcome.bytes, outcome.digest});
     return;
   }
-  if (outcome.whole) return stop(std::move(outcome.error));
+  if (outcome.whole) return fail(std::move(outcome.error));
   report_.total.add(outcome.path, outcome.error);
-  if (outcome.error.code == Errc::exhausted) return stop(std::move(outcome.error));
+  if (outcome.error.code == Errc::exhausted) return fail(std::move(outcome.error));
   verdict(outcome.index, outcome.path, outcome.error);
 }
 
 // The verdict on the whole is out; files and folders that are complete stay, what is unfinished goes with the
 // writer.
-void FileReceiver::stop(Error error) {
+void FileReceiver::fail(Error error) {
   stopped_ = true;
   queue_.clear();
   report_.total.error = std::move(error);
   verdict(wire::whole_transfer, {}, report_.total.error);
+}
+
+void FileReceiver::stop(Error error) {
+  fail(std::move(error));
   if (offload_.busy()) return;  // ran() goes on from here
   work_.reset();
   if (closed_) finish();

@@ -67,6 +67,7 @@ class FileReceiver {
   void ran(Work& work);
   void take(Outcome& outcome);
   void violated(const char* because);
+  void fail(Error error);
   void stop(Error error);
   void verdict(std::uint32_t index, const std::string& path, const Error& error);
   void finish();

@@ -108,6 +108,15 @@ void may_be_closed_inside_its_data_callback(Trial& t) {
   t.expect(t.far.calls == 1, "a closed endpoint called its receiver");
 }
 
+void may_be_cut_off_inside_its_data_callback(Trial& t) {
+  if (!t.connect()) return;
+  t.far.take = [&](Message&) { t.far.endpoint->close(0); };
+  for (unsigned i = 0; i < 20; ++i) t.send(t.near, "the first one ends it, and nothing is waited for");
+  hears_the_end(t, t.near);
+  t.medium().rest();
+  t.expect(t.far.calls == 1, "a closed endpoint called its receiver");
+}
+
 void may_be_closed_inside_its_setup_callback(Trial& t) {
   if (!t.connect()) return;
   Receiver receiver;
@@ -256,6 +265,8 @@ std::vector<Case> end_cases() {
       {"IsDrainedWhenEverythingHasLeft", is_drained_when_everything_has_left, Defect::never_drained,
        property::flow_controlled},
       {"MayBeClosedInsideItsDataCallback", may_be_closed_inside_its_data_callback, Defect::talks_after_close,
+       property::death_within},
+      {"MayBeCutOffInsideItsDataCallback", may_be_cut_off_inside_its_data_callback, Defect::talks_after_close,
        property::death_within},
       {"MayBeClosedInsideItsSetupCallback", may_be_closed_inside_its_setup_callback,
        Defect::talks_after_close, property::death_within},

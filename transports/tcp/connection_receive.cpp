@@ -44,7 +44,7 @@ unsigned Connection::receive(unsigned budget) {
   }
   if (readable_ && reading()) wake();
   if (bytes == 0) return done;
-  tcp_.hot().warm(*this);
+  if (state_ < State::ended) tcp_.hot().warm(*this);
   return done != 0 ? done : 1;  // a part of a frame is progress, too
 }
 

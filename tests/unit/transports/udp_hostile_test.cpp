@@ -45,15 +45,16 @@ TEST_F(UdpPair, SurvivesChangedDatagramsOfStrangersAndPeers) {
   SCOPED_TRACE(seed);
   connect();
   UdpStranger peer(address), stranger(address);
+  std::optional<Datagram> reply;
+  const auto answered = [&] { return (reply = peer.receive()).has_value(); };
   peer.send(UdpStranger::ask());
-  settle();
-  const std::uint64_t token = UdpStranger::token_of(peer.receive().value()).value();
+  ASSERT_TRUE(until(answered));
+  const std::uint64_t token = UdpStranger::token_of(*reply).value();
   peer.send(UdpStranger::setup(0, token, "hello"));
-  settle();
-  ASSERT_EQ(far.others.size(), 1u);
+  ASSERT_TRUE(until([&] { return far.others.size() == 1; }));
   far.others[0]->send_setup(Message::copy_of(pool(), "welcome"));
-  settle();
-  const auto welcome = peer.receive().value();
+  ASSERT_TRUE(until(answered));
+  const Datagram welcome = *reply;
   const auto cookie =
       wire::decode<wire::DatagramSetup>(welcome.data() + wire::bytes_of<wire::Datagram>).sender;
 
