@@ -129,22 +129,28 @@ unsigned Shm::accept_waiting() {
   return done;
 }
 
-// The listener is watched by level: what is left now is told again in the next turn.
+// The listener is watched by level: what is left now is told again in the next turn; but when too many have
+// not greeted yet, not before one of them has. Who is closed instead may have written and gone, content.
 unsigned Shm::accept_from(Listener& listener) {
   unsigned done = 0;
-  while (done < accepts_max) {
+  while (done < accepts_max && greeting_count_ < greeting_max) {
     shm::Descriptor socket = shm::accept_from(listener.socket);
     if (!socket && errno == EINTR) continue;
     if (!socket) break;
     ++done;
-    if (greeting_count_ >= greeting_max) continue;  // closed; it may dial again
     auto* connection = new (std::nothrow) Connection(*this, Connection::State::greeting);
     if (connection == nullptr) break;
     ++greeting_count_;
     connections_.push_back(*connection);
     connection->adopt(std::move(socket), listener.name, listener.acceptor);
   }
+  if (greeting_count_ == greeting_max) watch_listeners(0);
   return done;
+}
+
+void Shm::watch_listeners(unsigned interest) noexcept {
+  for (const auto& listener : listeners_)
+    static_cast<void>(engine_.rewatch(listener->socket.get(), interest, *listener));
 }
 
 Result<std::unique_ptr<Endpoint>> Shm::dial(std::string_view address) {

@@ -12,7 +12,8 @@
 // bells on the socket serve as many links and wake with a system call at most once a sleep), futexes (they
 // join no event loop), a descriptor for bells beside the socket.
 // Sources: design §5; Lamport, Proving the Correctness of Multiprocess Programs, 1977 (the ring).
-// Bounds: links by the limit of open files; `greeting_max` diallers without memory; 16 accepts a turn.
+// Bounds: links by the limit of open files; `greeting_max` diallers without memory, the others wait in the
+// system's queue; 16 accepts a turn.
 #pragma once
 
 #include <array>
@@ -79,7 +80,9 @@ class Shm final : public Transport {
     if (!connection.shm::Hook<shm::DirtyTag>::is_linked()) dirty_.push_back(connection);
   }
   /// A dialler has shown its memory, or is gone.
-  void greeted() noexcept { --greeting_count_; }
+  void greeted() noexcept {
+    if (greeting_count_-- == greeting_max) watch_listeners(Watcher::readable);
+  }
   /// The link received something: we look into its ring from now on, if there are not too many.
   void warm(shm::Connection& connection) noexcept;
   /// … or its peer rings.
@@ -92,6 +95,7 @@ class Shm final : public Transport {
 
   unsigned accept_waiting();
   unsigned accept_from(Listener& listener);
+  void watch_listeners(unsigned interest) noexcept;
   unsigned look(unsigned budget);
   void age() noexcept;
 

@@ -122,6 +122,7 @@ unsigned Connection::hear() {
     }
     shm_.warm(*this);
   }
+  if (done == packets_max) awaits_arena_ = false;  // perhaps it comes behind these
   return done;
 }
 

@@ -225,6 +225,7 @@ class Connection final : public Watcher, public Hook<OwnedTag>, public Hook<Read
   bool rung_ = false;  // the socket has something
   bool gone_ = false;  // the peer's end of the socket is closed: drain what it left
   bool may_lend_ = false;
+  bool awaits_arena_ = false;  // a loan came before it; the socket is heard to its end
   std::uint32_t frame_bytes_max_;
   RingReader reader_;
   std::uint64_t took_in_poll_ = 0;

@@ -61,7 +61,8 @@ inline bool Connection::take(const Found& found) {
 }
 
 inline bool Connection::take_whole(const Found& found) {
-  if (partial_ != nullptr || found.bytes > frame_bytes_max_) [[unlikely]]
+  const std::uint32_t most = found.kind == wire::ShmKind::data ? frame_bytes_max_ : setup_bytes_max;
+  if (partial_ != nullptr || found.bytes > most) [[unlikely]]
     return wrong("a frame longer than the largest that was agreed, or inside another one");
   if (!may_hand_up(found.kind, true)) return false;
   Slab* slab = slab_for(found.bytes, found.kind);
@@ -108,15 +109,18 @@ bool Connection::take_part(const Found& found) {
   return true;
 }
 
-// The arena was on the socket before the first loan was in the ring.
+// The arena was on the socket before the first loan was in the ring, with other packets before it: a link
+// that has none yet hears the socket to its end, some packets a turn, and then looks again.
 bool Connection::take_loan(const Found& found) {
   std::array<std::byte, wire::bytes_of<wire::ShmLoan>> raw;  // NOLINT: written below
   if (found.bytes != raw.size() || partial_ != nullptr) return wrong("a loan of another form");
   std::memcpy(raw.data(), found.payload, raw.size());
   const auto loan = wire::decode<wire::ShmLoan>(raw.data());
-  while (borrower_ == nullptr && socket_ && hear() != 0) {
+  if (borrower_ == nullptr && !std::exchange(awaits_arena_, true)) {
+    rung_ = true;
+    wake();
+    return false;
   }
-  if (state_ != State::open) return false;
   if (borrower_ == nullptr || !borrower_->fits(loan) || loan.bytes > frame_bytes_max_)
     return wrong("a loan of memory that is not there, or in a slot that is out");
   if (!may_hand_up(wire::ShmKind::data, true)) return false;

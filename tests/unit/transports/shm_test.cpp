@@ -96,6 +96,24 @@ TEST(Shm, DeliversWhatADiallerLeftThatWentBeforeItWasAccepted) {
   EXPECT_EQ(far.heard[0].code, Errc::closed);
 }
 
+TEST(Shm, TakesDiallersLaterWhenTooManyHaveNotGreeted) {
+  ShmEnd near, far;
+  const std::string address = far.shm.listen("", far).value();
+  std::vector<shm::Descriptor> silent(Shm::greeting_max);
+  for (shm::Descriptor& socket : silent) socket = shm::connect_to(*shm::parse(address));
+  near.take(near.shm.dial(address).value());
+  near.send("in passing");
+  near.endpoint->close(1'000'000'000);
+  near.endpoint.reset();
+  for (unsigned i = 0; i < 100; ++i) far.engine->poll();
+  EXPECT_EQ(far.shm.connection_count(), silent.size()) << "the dialler waits behind those that are silent";
+  EXPECT_TRUE(fall_asleep(far)) << "who waits is no reason to stay awake";
+  silent.front().close();
+  for (unsigned i = 0; i < 100'000 && far.heard.empty(); ++i) far.engine->poll();
+  ASSERT_EQ(far.got.size(), 1u);
+  EXPECT_EQ(far.got[0].text(), "in passing");
+}
+
 TEST(Shm, SendsOnWhileItLingersAsleep) {
   OptionValues options(Shm::type().options);
   options.set(Shm::option_arena, 0);
