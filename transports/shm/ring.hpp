@@ -91,6 +91,7 @@ class RingWriter {
       kept_back_ = word;
     } else {
       store(at(tail_), word);
+      want_line(at(tail_ + lines_ahead * line));  // the reader still has it from the lap before
     }
     tail_ += record_bytes(bytes);
   }
@@ -119,6 +120,7 @@ class RingWriter {
 
  private:
   static constexpr std::uint64_t line = wire::ShmRecord::line_bytes;
+  static constexpr std::uint64_t lines_ahead = 8;         // in a batch
   static constexpr std::uint64_t first_bytes = 8 * 1024;  // an idle link holds no more
   static constexpr std::uint64_t step_bytes = 32 * 1024;
 
