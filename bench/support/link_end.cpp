@@ -16,6 +16,7 @@ namespace harness::bench {
 namespace {
 constexpr std::uint32_t filled_bytes_max = 4096;
 constexpr std::uint32_t line_bytes = 64;
+constexpr std::uint64_t quota_bytes = 64u << 20;  // at both ends: messages may have half of it
 
 // What a receiver that wants both ends of a message does.
 std::uint8_t look_at_both_ends(const Message& message) noexcept {
@@ -49,6 +50,9 @@ LinkEnd::LinkEnd(const std::string& name) {
 LinkEnd::~LinkEnd() = default;
 
 std::string LinkEnd::listen(const std::string& address) {
+  node_->set_admission([](const setup::Identity&, const std::string&) -> Result<Admission> {
+    return Admission{.floor = {}, .quota_bytes = quota_bytes};
+  });
   node_->on_link([this](const std::shared_ptr<Link>& link) { adopt(link); });
   auto listening = node_->listen(address);
   if (!listening) give_up(listening.error());
@@ -94,7 +98,7 @@ std::shared_ptr<Link> LinkEnd::open(const std::string& stack, const std::string&
                                     const std::string& name) {
   LinkOptions options;
   options.name = name;
-  options.quota_bytes = 64u << 20;
+  options.quota_bytes = quota_bytes;
   auto link = node_->connect("far", stack, {address}, std::move(options));
   if (!link) give_up(link.error());
   (*link)->on_message([this](Message&&) { answered_ = true; });
@@ -131,7 +135,9 @@ double LinkEnd::ping(Link& link, std::uint32_t bytes, std::uint64_t budget_ns, H
 void LinkEnd::ping_once(Link& link, Message message) {
   answered_ = false;
   if (!message) give_up({Errc::exhausted, "no memory for a message", {}, "a machine with more"});
-  while (link.send(std::move(message)) == Errc::would_block) engine_->poll();
+  Errc code = Errc::would_block;
+  while ((code = link.send(std::move(message))) == Errc::would_block) engine_->poll();
+  if (code != Errc::ok) give_up({code, "the link does not take a message", {}, {}});
   do {
     engine_->poll();
   } while (!answered_ && link.is_up());
