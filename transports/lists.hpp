@@ -22,6 +22,7 @@ using List = boost::intrusive::list<T, boost::intrusive::base_hook<Hook<Tag>>,
 struct OwnedTag;  // by the transport: alive or to be freed
 struct ReadyTag;  // has something to do in the next poll
 struct DirtyTag;  // was written to since the last flush
+struct SentTag;   // gave bytes to the kernel that the peer may not have
 
 /// The hot ones of T, which has `bool hot`, `unsigned misses` (reads in a row that found nothing) and
 /// `guess_readable()`.

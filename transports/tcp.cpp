@@ -34,9 +34,7 @@ constexpr std::array options_table = {
     OptionSpec{"keepalive", OptionKind::duration, 0, hour_us, 20'000'000,
                "silence after which the peer's host is asked whether it lives, in whole seconds; 0: never"},
     OptionSpec{"user_timeout", OptionKind::duration, 0, hour_us, 20'000'000,
-               "how long sent bytes may wait, also for a receiver that pauses, before the peer is lost; 0: "
-               "the system's 15 "
-               "minutes, and never for a receiver that pauses"},
+               "how long sent bytes may wait for a host that does not answer; 0: the system's 15 minutes"},
     OptionSpec{"connect_timeout", OptionKind::duration, 1000, hour_us, 5'000'000,
                "how long one address may take to answer a dial"},
 };
@@ -88,7 +86,8 @@ const TransportType& Tcp::type() noexcept {
 Tcp::Tcp(OsEngine& engine, const OptionValues& options)
     : engine_(engine), facts_(facts_of(options, {})), socket_options_(socket_options_of(options)),
       connect_timeout_ns_(static_cast<std::uint64_t>(options[option_connect_timeout]) * 1000),
-      scratch_(std::make_unique<std::byte[]>(scratch_bytes)) {
+      scratch_(std::make_unique<std::byte[]>(scratch_bytes)),
+      look_([](void* self) { static_cast<Tcp*>(self)->look(); }, this) {
   engine_.add(*this);
 }
 
@@ -216,6 +215,18 @@ unsigned Tcp::poll(unsigned budget) {
 void Tcp::flush() {
   while (!dirty_.empty()) dirty_.front().write_out();
   if (!ready_.empty()) engine_.again();
+}
+
+// A share of the connections with bytes under way; the rest in the next turns, then all after a while.
+void Tcp::look() {
+  for (unsigned count = 0; count < looks_max && !sent_.empty(); ++count) {
+    Connection& connection = sent_.front();
+    sent_.pop_front();
+    if (connection.look_at_delivery()) looked_at_.push_back(connection);
+  }
+  if (!sent_.empty()) return engine_.timers().arm(look_, 0);
+  sent_.splice(sent_.end(), looked_at_);
+  if (!sent_.empty()) engine_.timers().arm(look_, engine_.now_ns() + look_every_ns_);
 }
 
 std::unique_ptr<tcp::SendQueue> Tcp::take_queue() noexcept {

@@ -11,12 +11,19 @@
 // dialled name is looked up by an offload thread, its addresses are tried in turn. listen takes numbers (and
 // "localhost") only: it returns at once and must not wait for a name service. An orderly close is told by a
 // `bye` frame; a stream that ends without one is peer_lost.
+//
+// Bytes that nobody acknowledges for `user_timeout` end a connection; the kernel sees to it (RFC 5482). But Linux
+// counts a receiver that answers and takes nothing as silent, too, where RFC 9293 §3.8.6.1 wants the connection to
+// stay: connections with bytes under way are looked at four times in that time, and the timeout of those whose
+// peer answered meanwhile is put off. Rejected: no user timeout (a dead host is then noticed after a quarter of
+// an hour), TCP_RTO_MAX_MS (Linux 6.15).
 // Rejected: per-connection buffers (10,000 idle links), edge handling by epoll alone (a system call more a
 // message), MSG_ZEROCOPY (loopback copies anyway; later, for remote links). Sources: RFC 9293, RFC 5482 (user
 // timeout), tcp(7).
 // Bounds: connections by the limit of open files; per connection see tcp/connection.hpp; 16 accepts a turn.
 #pragma once
 
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <vector>
@@ -40,6 +47,7 @@ class Tcp final : public Transport {
   };
   static constexpr std::size_t scratch_bytes = 64 * 1024;
   static constexpr unsigned accepts_max = 16;
+  static constexpr unsigned looks_max = 64;  // at connections with bytes under way, a turn
   static constexpr std::uint64_t accept_pause_ns = 100'000'000;  // after "too many open files"
 
   /// `options` are values of type().options; the engine outlives the transport, the transport its endpoints.
@@ -78,6 +86,12 @@ class Tcp final : public Transport {
   std::unique_ptr<tcp::SendQueue> take_queue() noexcept;
   void give_queue(std::unique_ptr<tcp::SendQueue> queue) noexcept { queues_.push_back(std::move(queue)); }
   [[nodiscard]] HotSet<tcp::Connection>& hot() noexcept { return hot_; }
+  /// Looks after a connection that is not yet until the peer has what was sent, first within `every_ns`.
+  void look_after(tcp::Connection& connection, std::uint64_t every_ns) noexcept {
+    sent_.push_back(connection);
+    look_every_ns_ = std::min(look_every_ns_, every_ns);
+    if (!look_.armed()) engine_.timers().arm(look_, engine_.now_ns() + look_every_ns_);
+  }
   /// Frees the connection in the next poll.
   void bury(tcp::Connection& connection) noexcept;
 
@@ -86,6 +100,7 @@ class Tcp final : public Transport {
 
   unsigned accept_waiting();
   unsigned accept_from(Listener& listener);
+  void look();
 
   OsEngine& engine_;
   Facts facts_;
@@ -96,6 +111,9 @@ class Tcp final : public Transport {
   List<tcp::Connection, OwnedTag> connections_, graveyard_;
   List<tcp::Connection, ReadyTag> ready_;
   List<tcp::Connection, DirtyTag> dirty_;
+  List<tcp::Connection, SentTag> sent_, looked_at_;
+  Timer look_;
+  std::uint64_t look_every_ns_ = ~std::uint64_t{0};
   std::vector<std::unique_ptr<tcp::SendQueue>> queues_;
   HotSet<tcp::Connection> hot_;
 };

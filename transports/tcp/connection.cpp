@@ -20,7 +20,8 @@ struct Connection::Dialling {
 
 Connection::Connection(Tcp& tcp, int descriptor, State state) noexcept
     : tcp_(tcp), descriptor_(descriptor), state_(state), pool_(tcp.engine().pool()),
-      frame_bytes_max_(tcp.facts().max_message),
+      frame_bytes_max_(tcp.facts().max_message), user_timeout_ms_(tcp.socket_options().user_timeout_ms),
+      patience_ms_(user_timeout_ms_),
       timer_([](void* self) { static_cast<Connection*>(self)->on_timer(); }, this) {}
 
 Connection::~Connection() {
@@ -157,6 +158,7 @@ void Connection::on_timer() {
 
 Errc Connection::configure(const SocketOptions& options, std::uint32_t frame_bytes_max) noexcept {
   frame_bytes_max_ = frame_bytes_max;
+  user_timeout_ms_ = patience_ms_ = options.user_timeout_ms;
   return descriptor_ < 0 || set_options(descriptor_, options) ? Errc::ok : Errc::unsupported;
 }
 

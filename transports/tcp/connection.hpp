@@ -80,7 +80,11 @@ struct Counts {
   std::uint64_t dropped = 0;  // frames given after the end
 };
 
-class Connection final : public Watcher, public Hook<OwnedTag>, public Hook<ReadyTag>, public Hook<DirtyTag> {
+class Connection final : public Watcher,
+                         public Hook<OwnedTag>,
+                         public Hook<ReadyTag>,
+                         public Hook<DirtyTag>,
+                         public Hook<SentTag> {
  public:
   enum class State : std::uint8_t { resolving, connecting, open, ended, lingering, dead };
   static constexpr std::uint32_t copy_bytes_max = 8192;            // larger frames are sent by reference
@@ -109,6 +113,8 @@ class Connection final : public Watcher, public Hook<OwnedTag>, public Hook<Read
   [[nodiscard]] State state() const noexcept { return state_; }
   [[nodiscard]] Handle* handle() const noexcept { return handle_; }
   void set_handle(Handle* handle) noexcept { handle_ = handle; }
+  /// Puts the kernel's user timeout off while the peer answers and takes nothing; false: it has everything.
+  bool look_at_delivery() noexcept;
   /// A last attempt to hand everything to the kernel; then the socket is closed.
   void shut_down() noexcept;
 
@@ -178,6 +184,8 @@ class Connection final : public Watcher, public Hook<OwnedTag>, public Hook<Read
   void end(EventKind kind, Errc code, const char* why) noexcept;
   void report();
   void flushed() noexcept;
+  void expect_delivery() noexcept;
+  void wait_for_peer(std::uint64_t ms) noexcept;
   void bury() noexcept;
   void close_socket() noexcept;
   void free_received() noexcept;
@@ -212,6 +220,10 @@ class Connection final : public Watcher, public Hook<OwnedTag>, public Hook<Read
   std::uint32_t reserved_bytes_ = 0;
   std::byte* reserved_at_ = nullptr;  // in a staging slab
   Message reserved_;                  // … or too large for one
+  std::uint32_t user_timeout_ms_;
+  std::uint32_t patience_ms_;  // the kernel's user timeout now
+  std::uint64_t acked_bytes_ = 0;
+  std::uint64_t acked_ns_ = 0;  // when that was seen to change
 
   // receiving
   std::uint32_t receive_sequence_ = 0;

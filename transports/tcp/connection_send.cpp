@@ -2,7 +2,9 @@
 // The sending half of a connection: staging, referring, one call a turn, hold and room.
 #include <harness/transports/tcp/connection.hpp>
 
+#include <algorithm>
 #include <cerrno>
+#include <cstdint>
 
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -14,6 +16,8 @@ namespace harness::transports::tcp {
 namespace {
 constexpr std::uint32_t header_bytes = SendQueue::header_bytes;
 constexpr unsigned vectors_max = 64;
+constexpr std::uint64_t ms = 1'000'000;
+constexpr unsigned looks = 4;  // in a user timeout
 }  // namespace
 
 void Connection::down_thunk(void* self, const Entry*, harness_message* message) noexcept {
@@ -92,12 +96,42 @@ void Connection::write_out() noexcept {
       break;
     }
     counts_.bytes_out += static_cast<std::uint64_t>(sent);
+    if (user_timeout_ms_ != 0 && !Hook<SentTag>::is_linked()) expect_delivery();
     queue_->consume(static_cast<std::size_t>(sent));
     if (static_cast<std::size_t>(sent) < total) writable_ = false;  // full: epoll tells when it is not
     if (queue_->empty()) drop_queue();
   }
   look_for_room();
   if (queue_ == nullptr && state_ == State::lingering) flushed();
+}
+
+void Connection::expect_delivery() noexcept {
+  acked_ns_ = tcp_.engine().now_ns();
+  tcp_.look_after(*this, std::uint64_t{user_timeout_ms_} * (ms / looks));
+}
+
+// The peer answered since a byte of ours was last acknowledged: it lives, and its receiver takes nothing. The
+// kernel asks it once in what is left of the timeout, so an answer may be that old.
+bool Connection::look_at_delivery() noexcept {
+  if (descriptor_ < 0 || user_timeout_ms_ == 0) return false;
+  const std::uint64_t now_ns = tcp_.engine().now_ns();
+  const std::uint32_t left = unacked_bytes(descriptor_);
+  if (left == 0 || counts_.bytes_out - left != acked_bytes_) {
+    acked_bytes_ = counts_.bytes_out - left;
+    acked_ns_ = now_ns;
+    wait_for_peer(user_timeout_ms_);
+    return left != 0;
+  }
+  const std::uint64_t stuck_ms = (now_ns - acked_ns_) / ms;
+  const std::uint64_t silent_ms = silence_ms(descriptor_);
+  if (silent_ms < stuck_ms && silent_ms < std::uint64_t{3} * user_timeout_ms_)
+    wait_for_peer(stuck_ms + std::uint64_t{2} * user_timeout_ms_);
+  return true;
+}
+
+void Connection::wait_for_peer(std::uint64_t for_ms) noexcept {
+  const auto wanted = static_cast<std::uint32_t>(std::min<std::uint64_t>(for_ms, INT32_MAX));
+  if (wanted != patience_ms_ && set_user_timeout(descriptor_, wanted)) patience_ms_ = wanted;
 }
 
 void Connection::drop_queue() noexcept {

@@ -2,10 +2,13 @@
 // The system calls behind socket.hpp.
 #include <harness/transports/tcp/socket.hpp>
 
+#include <algorithm>
 #include <cerrno>
 
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 namespace harness::transports::tcp {
@@ -51,8 +54,7 @@ bool set_options(int descriptor, const SocketOptions& options) noexcept {
     ok &= set(descriptor, SOL_SOCKET, SO_RCVBUF, number(options.receive_buffer_bytes));
   if (options.not_sent_bytes != 0)
     ok &= set(descriptor, IPPROTO_TCP, TCP_NOTSENT_LOWAT, number(options.not_sent_bytes));
-  if (options.user_timeout_ms != 0)
-    ok &= set(descriptor, IPPROTO_TCP, TCP_USER_TIMEOUT, number(options.user_timeout_ms));
+  if (options.user_timeout_ms != 0) ok &= set_user_timeout(descriptor, options.user_timeout_ms);
   if (options.keepalive_s != 0) {
     ok &= set(descriptor, SOL_SOCKET, SO_KEEPALIVE, 1);
     ok &= set(descriptor, IPPROTO_TCP, TCP_KEEPIDLE, number(options.keepalive_s));
@@ -80,6 +82,22 @@ bool connected_to_itself(int descriptor) noexcept {
   socklen_t bytes = sizeof name;
   if (getpeername(descriptor, reinterpret_cast<sockaddr*>(&name), &bytes) != 0) return false;
   return from_sockaddr(reinterpret_cast<const sockaddr*>(&name), bytes) == local_address(descriptor);
+}
+
+bool set_user_timeout(int descriptor, std::uint32_t ms) noexcept {
+  return set(descriptor, IPPROTO_TCP, TCP_USER_TIMEOUT, static_cast<int>(ms));
+}
+
+std::uint32_t unacked_bytes(int descriptor) noexcept {
+  int bytes = 0;
+  return ioctl(descriptor, SIOCOUTQ, &bytes) == 0 ? static_cast<std::uint32_t>(bytes) : 0;
+}
+
+std::uint32_t silence_ms(int descriptor) noexcept {
+  tcp_info info{};
+  socklen_t bytes = sizeof info;
+  if (getsockopt(descriptor, IPPROTO_TCP, TCP_INFO, &info, &bytes) != 0) return ~std::uint32_t{0};
+  return std::min(info.tcpi_last_ack_recv, info.tcpi_last_data_recv);
 }
 
 std::uint32_t retransmits(int descriptor) noexcept {

@@ -34,6 +34,12 @@ int start_connect(int descriptor, const Address& address) noexcept;
 int pending_error(int descriptor) noexcept;
 /// True when a socket was connected to itself, as a dial to a free local port may be.
 bool connected_to_itself(int descriptor) noexcept;
+/// How long sent bytes may go without an acknowledgement; 0: as long as the system likes. False when refused.
+bool set_user_timeout(int descriptor, std::uint32_t ms) noexcept;
+/// Bytes given to the kernel that the peer has not acknowledged, sent or not.
+std::uint32_t unacked_bytes(int descriptor) noexcept;
+/// How long nothing came from the peer, not even an acknowledgement; the longest time when that is not known.
+std::uint32_t silence_ms(int descriptor) noexcept;
 /// What the kernel counted: segments sent again; zero when it does not say.
 std::uint32_t retransmits(int descriptor) noexcept;
 

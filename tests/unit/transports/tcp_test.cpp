@@ -120,6 +120,25 @@ TEST_F(TcpPair, TellsThatNobodyListens) {
   EXPECT_EQ(near.events[0].code, Errc::unreachable);
 }
 
+// RFC 9293 §3.8.6.1: while the receiver answers probes of its closed window, the connection stays open. The time
+// is the kernel's, so this test waits for it: four times what it may take for a host that does not answer.
+TEST_F(TcpPair, KeepsAPeerThatOnlyPausesForLongerThanTheUserTimeout) {
+  connect();
+  OptionValues brief(Tcp::type().options);
+  brief.set(Tcp::option_user_timeout, 400'000);
+  ASSERT_EQ(near.endpoint->configure(brief), Errc::ok);
+  far.endpoint->pause_receive(true);
+  std::size_t sent = 0;
+  for (; sent < 1000 && !near.gate.held(Gate::transport_bit); ++sent) {
+    near.send(pool(), std::string(60'000, 'x'));
+    engine->poll();
+  }
+  engine->run_until([&] { return !near.events.empty(); }, 1'600'000'000);
+  EXPECT_TRUE(near.events.empty()) << near.detail;
+  far.endpoint->pause_receive(false);
+  EXPECT_TRUE(until([&] { return far.got.size() == sent; })) << far.got.size() << " of " << sent;
+}
+
 TEST(Transports, StandInTheCatalogueAndAreMadeForTheirEngines) {
   Catalogue catalogue;
   add_all(catalogue);
