@@ -54,13 +54,11 @@ void Reliable::on(const Event& event, Onward onward) {
       idle_timer_.cancel();
       break;
     case EventKind::pause:
-      if (event.value == 0) paused_ = true;
-      break;
     case EventKind::resume:
-      if (event.value == 0) paused_ = false;
-      heard_ns_ = context_.env.now_ns();  // until now nothing could be heard
-      timeouts_ = 0;
-      break;
+      if (event.value != 0) break;
+      paused_ = event.kind == EventKind::pause;
+      usual_cost_ = 0;
+      return hand_up_kept();  // and no further: the endpoint carries acknowledgements, too
     case EventKind::peer_lost:
     case EventKind::corrupt:
     case EventKind::closed:
@@ -120,6 +118,8 @@ void Reliable::drop_all() noexcept {
   ready_bytes_ = ready_packets_ = released_ = 0;
   usual_cost_ = 0;
   ack_due_ = false;
+  kept_.clear_and_dispose([](Waiting* kept) { free_pooled(kept); });
+  context_.gate.owe_delivery(context_.gate_bit, false);
   queue_.clear_and_dispose([this](Waiting* waiting) {
     context_.gate.release_channel(context_.pump, waiting->message.note().channel);
     drop_split(waiting->split, waiting->message.size() - waiting->offset);
@@ -149,6 +149,7 @@ void Reliable::describe(Describer& describer) const {
   describer.value("credit_bytes", credit_cost_ - std::min(credit_cost_, sent_cost_));
   describer.value("advertised_bytes", advertised_cost_ - received_cost_);
   describer.value("waiting_messages", queue_.size());
+  describer.value("kept_messages", kept_.size());
   describer.value("sent_messages", next_message_);
   describer.value("acked_messages", acked_.floor());
   describer.value("sent_packets", sent_.next() - 1);
@@ -178,6 +179,7 @@ bool Reliable::take_state(Reliable& old) {
     context_.gate.hold_channel(context_.pump, channel);
   }
   queue_.swap(old.queue_);
+  kept_.swap(old.kept_);
   acked_.take(old.acked_);
   received_.take(old.received_);
   joiner_.take_over(old.joiner_);
@@ -207,6 +209,7 @@ bool Reliable::take_state(Reliable& old) {
   if (old.ack_due_) want_ack();
   old.ended_ = true;
   old.drop_all();
+  context_.gate.owe_delivery(context_.gate_bit, !kept_.empty());
   if (!up_) return true;
   context_.env.timers().arm(idle_timer_, context_.env.now_ns() + patience_ns_ / 4);
   context_.env.timers().arm(pace_timer_, 0);  // what waits goes on, and the packet size is searched for

@@ -10,6 +10,9 @@
 // credit (what remains of its quota, told in every acknowledgement), by the congestion window (a policy:
 // static or cubic, paced in trains), and by 32768 messages and 65536 packets.
 // A message that is delivered is not held back: order is the business of `order`, each channel by itself.
+// Only an application that pauses leaves messages here, acknowledged, until it resumes: credit was given for
+// them, and when it is used up the peer stops. Rejected for that: pausing the endpoint, which shuts out the
+// peer's acknowledgements together with its messages, so that both ends repeat and give up.
 // The bytes sent are kept by reference, not copied. A message larger than the path's packets travels in
 // parts; the packet size is searched for upwards from 1200 bytes (RFC 8899), and what must be sent again is
 // cut anew when the path became narrower.
@@ -132,7 +135,7 @@ class Reliable {
   bool take_state(Reliable& old);
 
  private:
-  // A message that could not leave at once, or does not fit one packet.
+  // A message that could not leave at once, or does not fit one packet; or one received during a pause.
   struct Waiting : boost::intrusive::list_base_hook<> {
     explicit Waiting(Message&& taken) noexcept : message(std::move(taken)) {}
     Message message;
@@ -219,6 +222,8 @@ class Reliable {
   bool has_room(std::uint64_t cost) noexcept;
   void note_arrival(std::uint32_t packet) noexcept;
   void want_ack() noexcept;
+  void hand_up(Message& message);
+  void hand_up_kept();
   void send_ack();
   wire::ReliableAck make_ack() noexcept;
   void note_ack_sent() noexcept;
@@ -254,7 +259,7 @@ class Reliable {
   bool up_ = false;
   bool closing_ = false;  // a close waits for everything to be acknowledged
   bool pumping_ = false;
-  bool paused_ = false;  // by the application: nothing can be received, so silence means nothing
+  bool paused_ = false;  // by the application: what arrives is kept
   bool ack_due_ = false;
   bool acked_while_held_ = false;
   bool limited_ = false;        // the congestion window kept something back
@@ -265,6 +270,7 @@ class Reliable {
   Numbers acked_;  // messages
 
   Rtt rtt_;
+  Queue kept_;     // received and acknowledged, for an application that has paused
   Reordering reordering_;
   congestion::Controller controller_;
   congestion::Window window_;

@@ -26,8 +26,10 @@ enum class EventKind : std::uint8_t {
   closed,     // both sides closed in order
   violated,   // a checker saw a promise broken (detail says which); tests fail on it
   // down
-  close,   // the application closes: flush what is held, then let the transport go
-  pause,   // the application takes no more messages; value 0: of the link, else of channel value - 1 (mux)
+  close,  // the application closes: flush what is held, then let the transport go
+  // the application takes no more messages; value 0: of the link, else of channel value - 1 (mux). The layer
+  // that gives credit for the link takes it (reliable); one that passes every layer stops the endpoint
+  pause,
   resume,  // … and takes them again
 };
 

@@ -56,18 +56,23 @@ Errc Link::blocked() noexcept {
 
 void Link::on_message(OnMessage handler) {
   on_message_ = std::move(handler);
-  apply_pause();
+  apply_pause(false);
 }
 
 void Link::set_paused(bool paused) noexcept {
   if (paused_ == paused) return;
   paused_ = paused;
-  if (stack_ != nullptr) stack_->event({paused ? EventKind::pause : EventKind::resume});
-  apply_pause();
+  apply_pause(false);
 }
 
-void Link::apply_pause() noexcept {
-  if (endpoint_ != nullptr) endpoint_->pause_receive(paused_ || !on_message_);
+// Down the stack, whose layers stop what they gave credit for and go on acknowledging; what none of them takes
+// comes back by notify and stops the endpoint. anew: this stack was told nothing yet.
+void Link::apply_pause(bool anew) noexcept {
+  const bool deaf = paused_ || !on_message_;
+  if (stack_ == nullptr || stale_) return;
+  const bool was_deaf = !anew && deaf_;
+  deaf_ = deaf;
+  if (deaf != was_deaf) stack_->event({deaf ? EventKind::pause : EventKind::resume});
 }
 
 Result<Explanation> Link::explain() const {
@@ -118,6 +123,10 @@ void Link::notify(void* self, const Event& event) {
       if (link->state_ != State::up) return;
       break;
     case EventKind::mtu: return;  // for the layers
+    case EventKind::pause:
+    case EventKind::resume:
+      if (link->endpoint_ != nullptr) link->endpoint_->pause_receive(event.kind == EventKind::pause);
+      return;
     case EventKind::up:
       return link->tell(link->again_ ? Event{EventKind::resumed, event.code, event.detail, event.value}
                                      : event);

@@ -140,7 +140,7 @@ class Link : public std::enable_shared_from_this<Link> {
   // both
   Errc blocked() noexcept;
   void set_paused(bool paused) noexcept;
-  void apply_pause() noexcept;
+  void apply_pause(bool anew) noexcept;
   bool repeats() const noexcept;  // the medium may lose set-up frames
   bool send_frame(const setup::Frame& frame) noexcept;
   void on_frame(Message& frame);
@@ -159,6 +159,7 @@ class Link : public std::enable_shared_from_this<Link> {
   bool paused_ = false;
   bool clear_ = false;
   bool resumable_ = false;    // the stack promises it
+  bool deaf_ = false;  // … or without a handler, as the stack was told
   bool stale_ = false;        // stack_ is an earlier connection's, kept for its session
   bool again_ = false;        // up, and not for the first time
   bool close_asked_ = false;  // while resuming: close as soon as it is up

@@ -177,8 +177,7 @@ Result<> Link::build(const StackSpec& spec) {
   stale_ = false;
   resumable_ = proved->given.word.covers(property::resumable);
   attach();
-  if (paused_) stack_->event({EventKind::pause});
-  apply_pause();
+  apply_pause(true);
   return {};
 }
 

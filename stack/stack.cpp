@@ -205,13 +205,18 @@ void Stack::run_event(unsigned position, const Event& event) {
       --at;
     } else {
       ++at;  // ~0u + 1 = 0: the top
-      if (at >= count) return;
+      if (at >= count) return fell_through(event);
     }
     Slot& slot = *slots_[at];
     if (slot.type->on == nullptr) continue;
     slot.type->on(slot.state, event, Onward{slot.context.events.fn, this, at});
     return;
   }
+}
+
+// Nobody above the endpoint stops the flow: whoever owns the endpoint does.
+void Stack::fell_through(const Event& event) {
+  if (event.kind == EventKind::pause || event.kind == EventKind::resume) notify_(self_, event);
 }
 
 void Stack::arrived(const Event& event) {

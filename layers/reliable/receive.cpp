@@ -12,6 +12,7 @@ constexpr std::uint64_t delay_unit_ns = 4096;
 constexpr std::uint64_t delay_units_max = (1u << 14) - 1;
 constexpr std::uint64_t first_max = (1u << 20) - 1;
 constexpr std::uint64_t range_max = 0xffff;
+constexpr unsigned kept_burst = 256;  // messages handed up in one turn after a pause
 
 }  // namespace
 
@@ -31,8 +32,9 @@ void Reliable::receive(Message& message) {
   if (!has_ack || message.size() != 0) {
     const bool whole = receive_packet(message);
     if (ended_) return;
-    usual_cost_ = ack_due_ && arrived_.count() != 0 && !received_.has_gap() ? advertised_cost_ : 0;
-    if (whole) context_.above(message);
+    const bool usual = ack_due_ && arrived_.count() != 0 && !received_.has_gap();
+    usual_cost_ = usual && !paused_ && kept_.empty() ? advertised_cost_ : 0;
+    if (whole) hand_up(message);
   }
   if (has_ack && !ended_) resume();
 }
@@ -120,6 +122,29 @@ bool Reliable::take_part(Message& message) {
 bool Reliable::take_probe(Message& message) {
   note_arrival(wire::decode<wire::ReliableProbe>(message.pull(probe_bytes)).packet);
   return false;
+}
+
+// A message for an application that has paused waits, acknowledged; its credit comes back when it goes. The node
+// is not counted to the quota: what credit counts beside the bytes is the slab.
+void Reliable::hand_up(Message& message) {
+  if (!paused_ && kept_.empty()) return context_.above(message);
+  auto* kept = new_pooled<Waiting>(context_.pool, nullptr, std::move(message));
+  if (kept == nullptr) return refuse(Errc::exhausted, "reliable has no memory to keep a message in a pause");
+  kept_.push_back(*kept);
+  context_.gate.owe_delivery(context_.gate_bit, true);
+}
+
+// A burst a turn, until there are no more or the application pauses again.
+void Reliable::hand_up_kept() {
+  for (unsigned count = 0; !paused_ && !ended_ && !kept_.empty(); ++count) {
+    if (count == kept_burst) return context_.env.timers().arm(pace_timer_, 0);
+    Waiting& first = kept_.front();
+    kept_.pop_front();
+    Message message = std::move(first.message);
+    free_pooled(&first);
+    if (kept_.empty()) context_.gate.owe_delivery(context_.gate_bit, false);
+    context_.above(message);
+  }
 }
 
 void Reliable::note_arrival(std::uint32_t packet) noexcept {

@@ -294,7 +294,7 @@ bool Reliable::probe_with_data() {
 bool Reliable::peer_is_lost() {
   const std::uint64_t silent_ns = context_.env.now_ns() - heard_ns_;
   const std::uint64_t late_ns = context_.env.late_ns() - late_at_heard_ns_;
-  if (paused_ || timeouts_ < timeouts_min || silent_ns < patience_ns_ + late_ns) return false;
+  if (timeouts_ < timeouts_min || silent_ns < patience_ns_ + late_ns) return false;
   ended_ = true;
   drop_all();
   context_.events(
@@ -302,14 +302,10 @@ bool Reliable::peer_is_lost() {
   return true;
 }
 
-// Four times in `patience`: asks an idle peer for a sign; one that cannot hear us is given one of ours.
+// Four times in `patience`: asks an idle peer for a sign.
 void Reliable::keep_alive() {
   const std::uint64_t now_ns = context_.env.now_ns();
   context_.env.timers().arm(idle_timer_, now_ns + patience_ns_ / 4);
-  if (paused_) {
-    want_ack();
-    return send_ack();
-  }
   search_mtu();
   if (!ended_ && sent_.next() == sent_.first()) sent_.clear();  // an idle link has no table
   const bool silent = now_ns - heard_ns_ >= patience_ns_ / 4;

@@ -122,6 +122,7 @@ void Reliable::pump() {
 void Reliable::resume() {
   pump();
   if (!ended_ && std::exchange(released_, 0) != 0) context_.events({EventKind::writable});
+  hand_up_kept();
   release_closing();
 }
 
