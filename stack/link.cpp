@@ -193,6 +193,12 @@ void Link::on_endpoint_event(const Event& event) {
   if (state_ == State::closing) try_fin();
 }
 
+Error Link::no_answer() const {
+  return {Errc::timed_out, "no answer from " + peer_.name + " at " + options_.offers[group_].address,
+          "it was silent for " + std::to_string(options_.timeout_ns / 1'000'000) + " ms",
+          "check that the node is up: harness node ls"};
+}
+
 void Link::on_timer() {
   const auto keep = shared_from_this();
   const std::uint64_t now = node_.engine().now_ns();
@@ -200,6 +206,7 @@ void Link::on_timer() {
     case State::resuming:
       if (role_ == Role::initiator && now < deadline_ns_) {
         if (endpoint_ == nullptr) return dial();
+        if (now >= answer_by_ns_) return dial_next(no_answer());
         if (repeats()) send_hello();
         return retry_later(back_off_ns_);
       }
@@ -208,11 +215,7 @@ void Link::on_timer() {
       return finish(State::lost, error_, EventKind::peer_lost);
     case State::dialing:
       if (now >= deadline_ns_) {
-        if (error_.code == Errc::ok)
-          error_ = {Errc::timed_out,
-                    "no answer from " + peer_.name + " at " + options_.offers[group_].address,
-                    "it was silent for " + std::to_string(options_.timeout_ns / 1'000'000) + " ms",
-                    "check that the node is up: harness node ls"};
+        if (error_.code == Errc::ok) error_ = no_answer();
         return finish(State::lost, error_, EventKind::peer_lost);
       }
       if (endpoint_ == nullptr) return dial();

@@ -39,7 +39,7 @@ struct LinkOptions {
   Needs needs;                                // what check demands of the agreed stack at this end
   std::uint32_t max_message = 0;              // 0: half the quota
   std::uint64_t quota_bytes = 16u << 20;      // bytes that received messages may keep alive at this end
-  std::uint64_t timeout_ns = 10'000'000'000;  // to open, retries included
+  std::uint64_t timeout_ns = 10'000'000'000;  // to open, retries included; to answer, while resuming
   std::uint64_t linger_ns = 5'000'000'000;    // to close in order
   std::uint64_t resume_ns = 60'000'000'000;   // to find the peer again, when the stack has `resume`
 };
@@ -72,7 +72,8 @@ class Link : public std::enable_shared_from_this<Link> {
   void on_message(OnMessage handler);
   /// Who hears up, writable, resuming, resumed, peer_lost, corrupt, closed, violated.
   void on_event(OnEvent handler) { on_event_ = std::move(handler); }
-  /// Stops the flow towards on_message; what the peer sends then waits at the peer.
+  /// Stops the flow towards on_message: what the peer sends then waits at the peer, and here as far as a layer
+  /// gave credit for it. The other direction goes on.
   void pause() noexcept { set_paused(true); }
   void resume() noexcept { set_paused(false); }
   /// Closes in order: what was sent before is delivered, then both sides hear `closed`; gives up after
@@ -123,6 +124,7 @@ class Link : public std::enable_shared_from_this<Link> {
   Result<> build(const StackSpec& spec);
   void become_up();
   void retry_later(std::uint64_t delay_ns);
+  [[nodiscard]] Error no_answer() const;
 
   // going on after lost contact: link_resume.cpp
   void lose_contact(const Event& event);
@@ -157,9 +159,9 @@ class Link : public std::enable_shared_from_this<Link> {
   State state_;
   Role role_;
   bool paused_ = false;
+  bool deaf_ = false;  // … or without a handler, as the stack was told
   bool clear_ = false;
   bool resumable_ = false;    // the stack promises it
-  bool deaf_ = false;  // … or without a handler, as the stack was told
   bool stale_ = false;        // stack_ is an earlier connection's, kept for its session
   bool again_ = false;        // up, and not for the first time
   bool close_asked_ = false;  // while resuming: close as soon as it is up
@@ -192,6 +194,7 @@ class Link : public std::enable_shared_from_this<Link> {
   std::uint64_t started_ns_ = 0;
   std::uint64_t opened_ns_ = 0;
   std::uint64_t deadline_ns_ = 0;
+  std::uint64_t answer_by_ns_ = 0;  // to this dial, while resuming
   std::uint64_t peer_frames_ = 0;
 };
 

@@ -40,6 +40,7 @@ void Link::dial() {
   auto endpoint = transport ? (*transport)->dial(offer.address) : tl::unexpected<Error>(transport.error());
   if (!endpoint) return dial_next(endpoint.error());
   attempt_ = node_.engine().random().next();
+  answer_by_ns_ = node_.engine().now_ns() + options_.timeout_ns;
   adopt(std::move(*endpoint));
   send_hello();
   retry_later(back_off_ns_);
@@ -50,7 +51,9 @@ void Link::retry_later(std::uint64_t delay_ns) {
   const std::uint64_t now = node_.engine().now_ns();
   // Spread by up to a quarter, so that many links do not retry in step.
   delay_ns += node_.engine().random().below(delay_ns / 4 + 1);
-  arm(std::min(delay_ns, deadline_ns_ > now ? deadline_ns_ - now : 0));
+  const bool awaited = state_ == State::resuming && endpoint_ != nullptr;
+  const std::uint64_t end_ns = awaited ? std::min(deadline_ns_, answer_by_ns_) : deadline_ns_;
+  arm(std::min(delay_ns, end_ns > now ? end_ns - now : 0));
 }
 
 // This transport failed: the next one offered, or the first again after a pause.
