@@ -34,7 +34,7 @@ constexpr std::uint32_t rate_bytes_max = 1024;  // up to here messages a second 
 std::vector<std::string> stacks_of(const std::string& domain) {
   if (domain == "shm") return {"@ shm", "order / frag @ shm"};
   if (domain == "tcp") return {"@ tcp", "order / frag @ tcp"};
-  return {"@ udp", "order / frag / reliable @ udp"};
+  return {"@ udp", "order / frag / reliable @ udp", udp_clamped};
 }
 
 std::vector<std::unique_ptr<Tool>> tools_of(const std::string& domain) {

@@ -11,6 +11,9 @@
 
 namespace harness::bench {
 
+/// In datagrams of 1472 bytes, as they leave an Ethernet of 1500, the outer header of 12 among them.
+inline constexpr const char* udp_clamped = "order / frag / reliable @ udp(frame=1460)";
+
 /// Who a subject of a sweep is.
 struct Standing {
   enum class Kind : std::uint8_t { ours, machine, peer };

@@ -18,7 +18,7 @@ using namespace harness;
 using namespace harness::bench;
 
 constexpr std::string_view help = R"(count                 what messages ask of heap, locks and system
-count --only loop     order / frag over loop, within one engine
+count --only loop     order / frag over loop, without and with reliable, within one engine
 count --only tcp      order / frag over tcp, a ping at a time and in a flood
 
 Counts, not times: equal in every run, but for what a busy-polled socket is asked in vain.
@@ -108,8 +108,7 @@ void count_calls(Program& program, const Work& work) {
   program.show(figure);
 }
 
-std::vector<Work> loop_work(unsigned times) {
-  const std::string stack = "order / frag @ loop";
+std::vector<Work> loop_work(const std::string& stack, unsigned times) {
   const auto exchange = [times](const std::shared_ptr<LoopPair>& pair) {
     return [pair, times] {
       for (unsigned i = 0; i < times; ++i) pair->exchange(16);
@@ -168,7 +167,9 @@ int main(int argc, char** argv) {
   Program program(argc, argv, "count", help);
   const unsigned times = program.quick() ? 50 : 1000;
   std::vector<Work> all;
-  if (program.wants("loop")) all = loop_work(times);
+  if (program.wants("loop"))
+    for (const char* stack : {"order / frag @ loop", "order / frag / reliable(cc=static) @ loop"})
+      for (Work& work : loop_work(stack, times)) all.push_back(std::move(work));
   if (program.wants("tcp"))
     for (Work& work : tcp_work(times)) all.push_back(std::move(work));
   if (program.wants("loop")) count_epoll(program, times * 10);
