@@ -97,7 +97,7 @@ class Reliable {
   void down(Message& message, Below below) {
     const std::uint64_t cost = cost_of(message.size());
     if (cost > ready_bytes_ || message.size() + data_bytes > mtu_.bytes() || context_.gate.word() != 0 ||
-        !message.contiguous()) [[unlikely]]
+        message.home() == nullptr) [[unlikely]]
       return send_slowly(message);
     ready_bytes_ -= cost;
     if (--ready_packets_ == 0) ready_bytes_ = 0;
@@ -156,7 +156,9 @@ class Reliable {
 
   void record(const Message& message) noexcept {
     Sent& sent = sent_.append(context_.env.now_ns());
-    sent.data = message.reference(context_.pool, 0, message.size());
+    sent.data = Retained::of(message, 0, message.size(), context_.pool);
+    sent.channel = static_cast<std::uint8_t>(message.note().channel);
+    sent.priority = message.note().priority;
     sent.message = static_cast<std::uint32_t>(next_message_);
     sent.bytes = message.size() + data_bytes;
     in_flight_bytes_ += sent.bytes;
@@ -197,6 +199,7 @@ class Reliable {
   bool take_ack(Message& message);
   void take_credit(const wire::ReliableAck& ack, std::uint64_t largest) noexcept;
   void take_ranges(const wire::ReliableAck& ack, std::span<const AckRanges::Range> ranges);
+  void take_usual(const AckRanges::Range& range, Progress& progress);
   void take_acked(std::uint32_t number, Progress& progress);
   void look_for_spurious(std::uint32_t number, std::span<const AckRanges::Range> ranges);
   void release_data(Sent& sent) noexcept;
@@ -219,11 +222,11 @@ class Reliable {
   bool take_data(Message& message);
   bool take_part(Message& message);
   bool take_probe(Message& message);
+  void hand_up(Message& message);
+  void hand_up_kept();
   bool has_room(std::uint64_t cost) noexcept;
   void note_arrival(std::uint32_t packet) noexcept;
   void want_ack() noexcept;
-  void hand_up(Message& message);
-  void hand_up_kept();
   void send_ack();
   wire::ReliableAck make_ack() noexcept;
   void note_ack_sent() noexcept;
@@ -267,10 +270,10 @@ class Reliable {
   unsigned timeouts_ = 0;       // probe timeouts in a row
   unsigned begged_ = 0;         // probes for credit in a row
   Queue queue_;
+  Queue kept_;     // received and acknowledged, for an application that has paused
   Numbers acked_;  // messages
 
   Rtt rtt_;
-  Queue kept_;     // received and acknowledged, for an application that has paused
   Reordering reordering_;
   congestion::Controller controller_;
   congestion::Window window_;

@@ -19,7 +19,7 @@ class Pacer {
   /// The pace from `now_ns` on; 0: none. `window_bytes` bounds the train, which is two packets at least.
   void set(std::uint64_t bytes_per_s, std::uint64_t window_bytes, std::uint32_t packet_bytes,
            std::uint64_t now_ns) noexcept {
-    refill(now_ns);
+    if ((bytes_per_s_ | bytes_per_s) != 0) refill(now_ns);
     bytes_per_s_ = bytes_per_s;
     train_bytes_ = std::max<std::uint64_t>(std::min(train_bytes_max, window_bytes / 4), 2 * packet_bytes);
   }

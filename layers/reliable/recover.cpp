@@ -74,6 +74,7 @@ void Reliable::take_ranges(const wire::ReliableAck& ack, std::span<const AckRang
 
   // The packets in flight and the ranges, both from the oldest on.
   auto range = ranges.rbegin();
+  take_usual(*range, progress);
   for (std::uint32_t number = sent_.flying().front; number != 0 && range != ranges.rend() && !ended_;) {
     const std::uint64_t full = sent_.full(number);
     if (full > range->last) {
@@ -106,6 +107,27 @@ void Reliable::take_ranges(const wire::ReliableAck& ack, std::span<const AckRang
   sent_.retire(now_ns - std::min(now_ns, rtt_.persistent_ns()));
   update_window();
   search_mtu();
+}
+
+// As long as the oldest packet in flight is the oldest whole message, and acknowledged: nearly always all of it.
+void Reliable::take_usual(const AckRanges::Range& range, Progress& progress) {
+  if (acked_.has_gap()) return;
+  while (!sent_.flying().empty()) {
+    const std::uint32_t number = sent_.flying().front;
+    Sent& sent = sent_.at(number);
+    const std::uint64_t full = sent_.full(number);
+    const bool usual = full >= range.first && full <= range.last && sent.data && sent.split == nullptr &&
+                       sent.message == static_cast<std::uint32_t>(acked_.floor());
+    if (!usual) return;
+    progress.newest = full;
+    progress.sent_ns = sent.sent_ns;
+    progress.bytes += sent.bytes;
+    in_flight_bytes_ -= sent.bytes;
+    mtu_.on_acked(sent.bytes, full);
+    sent_.take_front();
+    sent.data.reset();
+    acked_.take_floor();
+  }
 }
 
 void Reliable::take_acked(std::uint32_t number, Progress& progress) {

@@ -74,10 +74,12 @@ void Reliable::send_slowly(Message& message) {
 // The first transmission of a whole message takes the message itself.
 void Reliable::send_now(Message& message) {
   const std::uint32_t bytes = message.size() + data_bytes;
-  Message kept = message.reference(context_.pool, 0, message.size());
+  Retained kept = Retained::of(message, 0, message.size(), context_.pool);
   if (!kept) return refuse(Errc::exhausted, "reliable has no memory to keep a message");
   Sent& sent = append(bytes);
   sent.data = std::move(kept);
+  sent.channel = static_cast<std::uint8_t>(message.note().channel);
+  sent.priority = message.note().priority;
   sent.message = static_cast<std::uint32_t>(next_message_++);
   sent_cost_ += cost_of(message.size());
   transmit(static_cast<std::uint32_t>(sent_.next() - 1), message);
@@ -120,9 +122,9 @@ void Reliable::pump() {
 
 // Pumps when there is room again, then tells those above which wait and lets a waiting close through.
 void Reliable::resume() {
+  hand_up_kept();
   pump();
   if (!ended_ && std::exchange(released_, 0) != 0) context_.events({EventKind::writable});
-  hand_up_kept();
   release_closing();
 }
 
@@ -147,8 +149,8 @@ bool Reliable::send_part_of(Waiting& waiting, std::uint32_t payload) {
     waiting.split = new_pooled<Split>(context_.pool, nullptr, Split{total});
     if (waiting.split != nullptr) ++split_messages_;
   }
-  Message kept = message.reference(context_.pool, waiting.offset, payload);
-  Message packet = kept ? kept.slice(context_.pool, 0, payload) : Message();
+  Retained kept = Retained::of(message, waiting.offset, payload, context_.pool);
+  Message packet = kept ? kept.slice(0, payload, context_.pool) : Message();
   if (!packet || (!whole && waiting.split == nullptr)) {
     ++waited_for_memory_;
     context_.env.timers().arm(pace_timer_, context_.env.now_ns() + retry_ns);
@@ -159,6 +161,8 @@ bool Reliable::send_part_of(Waiting& waiting, std::uint32_t payload) {
   Sent& sent = append(bytes);
   sent.data = std::move(kept);
   sent.split = waiting.split;
+  sent.channel = static_cast<std::uint8_t>(message.note().channel);
+  sent.priority = message.note().priority;
   sent.message = static_cast<std::uint32_t>(waiting.number);
   sent.offset = waiting.offset;
   waiting.offset += payload;
@@ -198,8 +202,8 @@ bool Reliable::send_again(std::uint32_t number, bool as_probe) {
   const bool as_it_is = old->cut == 0 && old->bytes <= mtu_.bytes();
   const std::uint32_t payload = as_it_is ? left : std::min(left, mtu_.bytes() - part_bytes);
   const bool part = old->split != nullptr || !as_it_is;
-  Message packet = old->data.slice(context_.pool, old->cut, payload);
-  Message kept = as_it_is ? Message() : old->data.reference(context_.pool, old->cut, payload);
+  Message packet = old->data.slice(old->cut, payload, context_.pool);
+  Retained kept = as_it_is ? Retained() : old->data.part(old->cut, payload, context_.pool);
   if (part && old->split == nullptr && packet)
     old->split = new_pooled<Split>(context_.pool, nullptr, Split{total});
   if (!packet || (!as_it_is && !kept) || (part && old->split == nullptr)) {
@@ -210,6 +214,8 @@ bool Reliable::send_again(std::uint32_t number, bool as_probe) {
   Sent& sent = append(payload + (part ? part_bytes : data_bytes));
   old = &sent_.at(number);
   sent.split = old->split;
+  sent.channel = old->channel;
+  sent.priority = old->priority;
   sent.message = old->message;
   sent.offset = old->offset + old->cut;
   sent.more = old->more || old->cut + payload != total;
@@ -251,6 +257,8 @@ Sent& Reliable::append(std::uint32_t bytes, bool mtu_probe) noexcept {
 // Puts the headers before a packet's bytes and hands it down.
 void Reliable::transmit(std::uint32_t number, Message& packet) {
   const Sent& sent = sent_.at(number);
+  packet.note().channel = sent.channel;
+  packet.note().priority = sent.priority;
   if (sent.split != nullptr) {
     wire::encode(
         wire::ReliablePart{

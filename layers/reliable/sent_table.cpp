@@ -58,11 +58,11 @@ void SentTable::haunt(std::uint32_t number) noexcept {
   if (++ghost_count_ > ghosts_max) mark_done(ghosts_.front);
 }
 
-Message SentTable::take_data(std::uint32_t number) noexcept {
+Retained SentTable::take_data(std::uint32_t number) noexcept {
   Sent& sent = at(number);
   if (sent.state != Sent::State::lost) return std::move(sent.data);
   take_out(number);
-  Message data = std::move(sent.data);
+  Retained data = std::move(sent.data);
   haunt(number);
   return data;
 }

@@ -13,8 +13,7 @@
 #include <cstdint>
 #include <utility>
 
-#include <harness/stack/message.hpp>
-#include <harness/stack/pooled.hpp>
+#include <harness/layers/reliable/retained.hpp>
 
 namespace harness::layers {
 
@@ -23,14 +22,14 @@ struct Split {
   std::uint32_t left_bytes;
 };
 
-struct Sent {
+struct alignas(64) Sent {
   enum class State : std::uint8_t {
     skipped,  // a number that was never used on the wire (RFC 9000 §21.4)
     flying,   // counted in flight
     lost,     // thought lost; its data, if it has any, wait to be sent again
     done,     // acknowledged
   };
-  Message data;  // as the layers above handed it down; empty: none, or moved on to the successor
+  Retained data;  // as the layers above handed it down; empty: none, or moved on to the successor
   std::uint64_t sent_ns = 0;
   Split* split = nullptr;       // set: data is a part of a message
   std::uint32_t message = 0;    // low bits of the message number
@@ -41,10 +40,12 @@ struct Sent {
   std::uint32_t before = 0;     // in the list of its state, low bits of numbers, 0: end
   std::uint32_t after = 0;
   State state = State::skipped;
-  bool more = false;       // a part that is not its message's last
-  bool mtu_probe = false;  // its loss says nothing about congestion
+  std::uint8_t channel = 0;  // of the message, and how urgent it is: for the layers below
+  std::uint8_t priority = 0;
+  bool more : 1 = false;       // a part that is not its message's last
+  bool mtu_probe : 1 = false;  // its loss says nothing about congestion
 };
-static_assert(sizeof(Sent) == 128);
+static_assert(sizeof(Sent) == 64);
 
 class SentTable {
  public:
@@ -110,8 +111,16 @@ class SentTable {
   }
   /// All data of a lost packet have been sent again in smaller ones.
   void forget_data(std::uint32_t number) noexcept { take_data(number).reset(); }
+  /// The oldest packet in flight, which was acknowledged; what is behind it follows.
+  void take_front() noexcept {
+    Sent& sent = at(flying_.front);
+    if (first_ == full(flying_.front)) ++first_;
+    flying_.front = sent.after;
+    (sent.after != 0 ? at(sent.after).before : flying_.back) = 0;
+    sent.state = Sent::State::done;
+  }
   /// The lost packet's data were acknowledged, or travel elsewhere: it is remembered, not sent again.
-  Message take_data(std::uint32_t number) noexcept;
+  Retained take_data(std::uint32_t number) noexcept;
   /// Forgets the oldest numbers that are done, and ghosts sent before `forget_ns`.
   void retire(std::uint64_t forget_ns) noexcept;
   /// Gives everything back; numbers go on.

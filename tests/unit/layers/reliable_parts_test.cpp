@@ -169,18 +169,68 @@ TEST(Joiner, BoundsTheRunsOfAFlood) {
 
 // ---- the table of sent packets ----
 
+Retained retained(Pool& pool, const std::string& text) {
+  const Message message = Message::copy_of(pool, text);
+  return Retained::of(message, 0, message.size(), pool);
+}
+std::string text_of(const Retained& kept, Pool& pool) {
+  Message again = kept.slice(0, kept.size(), pool);
+  return std::string(as_text(again.gathered(pool)));
+}
+
+TEST(Retained, RefersToOneRunOrToPiecesAndCutsBoth) {
+  Pool pool;
+  {
+    Message one = Message::copy_of(pool, "headed body");
+    std::memcpy(one.push(4), "HEAD", 4);
+    EXPECT_EQ(text_of(Retained::of(one, 0, one.size(), pool), pool), "HEADheaded body");
+    Message part = one.slice(pool, 7, 4);  // a header block of its own
+    std::memcpy(part.push(2), "P:", 2);
+    for (const Message* message : {&one, &part}) {
+      Retained kept = Retained::of(*message, 1, message->size() - 1, pool);
+      EXPECT_EQ(kept.size(), message->size() - 1);
+      Retained cut = kept.part(2, 3, pool);
+      kept.reset();
+      EXPECT_FALSE(kept);
+      EXPECT_EQ(text_of(cut, pool), message == &one ? "Dhe" : "ody");
+      Retained moved = std::move(cut);
+      EXPECT_EQ(text_of(moved, pool).size(), 3u);
+    }
+  }
+  EXPECT_EQ(pool.alive_count(), 0u);
+}
+
+TEST(SentTable, TakesTheOldestPacketInFlightOffAndForgetsIt) {
+  Pool pool;
+  SentTable table;
+  for (std::uint64_t i = 1; i <= 3; ++i) {
+    ASSERT_TRUE(table.make_room(pool));
+    table.append(i).data = retained(pool, "x");
+  }
+  for (std::uint32_t number = 1; number <= 3; ++number) {
+    EXPECT_EQ(table.flying().front, number);
+    table.at(number).data.reset();
+    table.take_front();
+    EXPECT_EQ(table.first(), number + 1);
+  }
+  EXPECT_TRUE(table.flying().empty());
+  ASSERT_TRUE(table.make_room(pool));
+  table.append(4);
+  EXPECT_EQ(table.flying().front, table.flying().back);
+}
+
 TEST(SentTable, GrowsKeepsItsListsAndGivesEverythingBack) {
   Pool pool;
   {
     SentTable table;
     for (std::uint64_t i = 0; i < 1000; ++i) {
       ASSERT_TRUE(table.make_room(pool));
-      table.append(i).data = Message::copy_of(pool, std::to_string(table.next()));
+      table.append(i).data = retained(pool, std::to_string(table.next()));
     }
     for (std::uint32_t number = 1; number <= 1000; number += 2) table.mark_lost(number);
     std::uint32_t count = 0;
     for (std::uint32_t number = table.flying().front; number != 0; number = table.at(number).after, ++count)
-      EXPECT_EQ(table.at(number).data.text(), std::to_string(number));
+      EXPECT_EQ(text_of(table.at(number).data, pool), std::to_string(number));
     EXPECT_EQ(count, 500u);
     for (std::uint32_t number = 2; number <= 1000; number += 2) {
       table.at(number).data.reset();
@@ -210,7 +260,7 @@ TEST(SentTable, RemembersABoundedNumberOfPacketsWhoseDataTravelOn) {
   SentTable table;
   for (std::uint32_t i = 1; i <= 200; ++i) {
     table.make_room(pool);
-    table.append(i).data = Message::copy_of(pool, "x");
+    table.append(i).data = retained(pool, "x");
     table.mark_lost(i);
     table.forget_data(i);
   }
