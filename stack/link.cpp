@@ -65,8 +65,8 @@ void Link::set_paused(bool paused) noexcept {
   apply_pause(false);
 }
 
-// Down the stack, whose layers stop what they gave credit for and go on acknowledging; what none of them takes
-// comes back by notify and stops the endpoint. anew: this stack was told nothing yet.
+// Down the stack, whose layers stop what they gave credit for and go on acknowledging; what none of them
+// takes comes back by notify and stops the endpoint. anew: this stack was told nothing yet.
 void Link::apply_pause(bool anew) noexcept {
   const bool deaf = paused_ || !on_message_;
   if (stack_ == nullptr || stale_) return;

@@ -72,8 +72,8 @@ class Link : public std::enable_shared_from_this<Link> {
   void on_message(OnMessage handler);
   /// Who hears up, writable, resuming, resumed, peer_lost, corrupt, closed, violated.
   void on_event(OnEvent handler) { on_event_ = std::move(handler); }
-  /// Stops the flow towards on_message: what the peer sends then waits at the peer, and here as far as a layer
-  /// gave credit for it. The other direction goes on.
+  /// Stops the flow towards on_message: what the peer sends then waits at the peer, and here as far as a
+  /// layer gave credit for it. The other direction goes on.
   void pause() noexcept { set_paused(true); }
   void resume() noexcept { set_paused(false); }
   /// Closes in order: what was sent before is delivered, then both sides hear `closed`; gives up after

@@ -38,8 +38,9 @@ class Stack {
   using Notify = void (*)(void* self, const Event& event);
 
   /// Builds every layer of `spec`, links them and runs nothing. `deliver` and `notify` are called on the
-  /// stack thread; a delivered message may be moved out, else the stack destroys it. `notify` hears the events
-  /// that pass the top, and of those that go down a pause or resume that no layer took. Errors: unsupported
+  /// stack thread; a delivered message may be moved out, else the stack destroys it. `notify` hears the
+  /// events that pass the top, and of those that go down a pause or resume that no layer took. Errors:
+  /// unsupported
   /// (a header does not fit below).
   static Result<std::unique_ptr<Stack>> build(const StackSpec& spec, const Foundation& foundation,
                                               Deliver deliver, Notify notify, void* self);

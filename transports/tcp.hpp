@@ -12,11 +12,11 @@
 // "localhost") only: it returns at once and must not wait for a name service. An orderly close is told by a
 // `bye` frame; a stream that ends without one is peer_lost.
 //
-// Bytes that nobody acknowledges for `user_timeout` end a connection; the kernel sees to it (RFC 5482). But Linux
-// counts a receiver that answers and takes nothing as silent, too, where RFC 9293 §3.8.6.1 wants the connection to
-// stay: connections with bytes under way are looked at four times in that time, and the timeout of those whose
-// peer answered meanwhile is put off. Rejected: no user timeout (a dead host is then noticed after a quarter of
-// an hour), TCP_RTO_MAX_MS (Linux 6.15).
+// Bytes that nobody acknowledges for `user_timeout` end a connection; the kernel sees to it (RFC 5482). But
+// Linux counts a receiver that answers and takes nothing as silent, too, where RFC 9293 §3.8.6.1 wants the
+// connection to stay: connections with bytes under way are looked at four times in that time, and the timeout
+// of those whose peer answered meanwhile is put off. Rejected: no user timeout (a dead host is then noticed
+// after a quarter of an hour), TCP_RTO_MAX_MS (Linux 6.15).
 // Rejected: per-connection buffers (10,000 idle links), edge handling by epoll alone (a system call more a
 // message), MSG_ZEROCOPY (loopback copies anyway; later, for remote links). Sources: RFC 9293, RFC 5482 (user
 // timeout), tcp(7).

@@ -124,8 +124,8 @@ bool Reliable::take_probe(Message& message) {
   return false;
 }
 
-// A message for an application that has paused waits, acknowledged; its credit comes back when it goes. The node
-// is not counted to the quota: what credit counts beside the bytes is the slab.
+// A message for an application that has paused waits, acknowledged; its credit comes back when it goes. The
+// node is not counted to the quota: what credit counts beside the bytes is the slab.
 void Reliable::hand_up(Message& message) {
   if (!paused_ && kept_.empty()) return context_.above(message);
   auto* kept = new_pooled<Waiting>(context_.pool, nullptr, std::move(message));

@@ -109,7 +109,8 @@ void Reliable::take_ranges(const wire::ReliableAck& ack, std::span<const AckRang
   search_mtu();
 }
 
-// As long as the oldest packet in flight is the oldest whole message, and acknowledged: nearly always all of it.
+// As long as the oldest packet in flight is the oldest whole message, and acknowledged: nearly always all of
+// it.
 void Reliable::take_usual(const AckRanges::Range& range, Progress& progress) {
   if (acked_.has_gap()) return;
   while (!sent_.flying().empty()) {

@@ -2,8 +2,8 @@
 // Bytes kept to be sent again: a reference to where they lie, never a copy.
 //
 // One run within a slab, as a small message is, takes 16 bytes, so that a packet's record fits a cache line.
-// Bytes that lie in pieces (a part of a large message behind its headers) are referred to by a Message in a slab
-// of its own.
+// Bytes that lie in pieces (a part of a large message behind its headers) are referred to by a Message in a
+// slab of its own.
 #pragma once
 
 #include <cstdint>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// An application that pauses its link for longer than any layer waits for a peer: nothing is given up, nothing
-// repeated, and the other direction goes on.
+// An application that pauses its link for longer than any layer waits for a peer: nothing is given up,
+// nothing repeated, and the other direction goes on.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 

@@ -120,8 +120,9 @@ TEST_F(TcpPair, TellsThatNobodyListens) {
   EXPECT_EQ(near.events[0].code, Errc::unreachable);
 }
 
-// RFC 9293 §3.8.6.1: while the receiver answers probes of its closed window, the connection stays open. The time
-// is the kernel's, so this test waits for it: four times what it may take for a host that does not answer.
+// RFC 9293 §3.8.6.1: while the receiver answers probes of its closed window, the connection stays open. The
+// time is the kernel's, so this test waits for it: four times what it may take for a host that does not
+// answer.
 TEST_F(TcpPair, KeepsAPeerThatOnlyPausesForLongerThanTheUserTimeout) {
   connect();
   OptionValues brief(Tcp::type().options);

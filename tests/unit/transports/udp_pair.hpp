@@ -76,8 +76,8 @@ struct UdpPair : testing::Test {
     far.others.clear();
   }
   void listen(const std::string& at = "127.0.0.1:0") { address = udp.listen(at, far).value(); }
-  /// Turns without sleeping, since what a plain socket of a test gets wakes no engine. A datagram may be on its
-  /// way for as long as the kernel likes: whoever counts on one waits here.
+  /// Turns without sleeping, since what a plain socket of a test gets wakes no engine. A datagram may be on
+  /// its way for as long as the kernel likes: whoever counts on one waits here.
   bool until(const std::function<bool()>& done) {
     engine->poll();
     for (const std::uint64_t limit_ns = engine->now_ns() + long_ns; !done(); engine->poll())
