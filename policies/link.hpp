@@ -4,8 +4,11 @@
 //
 // A policy is a pure function: no I/O, no clock, no state. It states needs (what is asked for, what the
 // floors of the two domains demand) and lets compose find stacks; no stack text and no transport's name
-// stands here. Both ends, and every host, decide the same from the same facts, whichever end asks and in
-// whatever order the candidates come. Sources: design §3, §6.
+// stands here. What two nodes have in common decides how they may meet: a transport says what it needs there
+// (same user, same process), and is refused with the fact that is missing. Nothing is tried that was not
+// asked for: where stacks are written or transports preferred, the others are looked at, so that a person can
+// be told what they would give, and not offered. Both ends, and every host, decide the same from the same
+// facts, whichever end asks and in whatever order the candidates come. Sources: design §3, §6.
 #pragma once
 
 #include <cstdint>
@@ -17,15 +20,16 @@
 
 namespace harness::policies {
 
-/// Where a node is. Equal non-empty texts mean the same; an empty host or process is never the same as
-/// another.
+/// Where a node is. Equal non-empty texts mean the same; an empty one is unknown, and never the same as
+/// another. A user is one of his host, a process one of its user.
 struct Place {
   std::string domain;
   std::string host;
+  std::string user;
   std::string process;
 };
 
-/// The trust word between two places: foreign, same domain, same host, same process. [any-thread]
+/// The trust word between two places: foreign, same domain, same host, same user, same process. [any-thread]
 Properties trust_between(const Place& a, const Place& b) noexcept;
 
 /// What links between two domains must give at least, whoever asks; the order of the two does not matter.
@@ -47,8 +51,8 @@ struct Candidate {
 /// What is wished for a link: needs, or written stacks that must still meet them.
 struct Wish {
   Needs needs;                          // allow_clear: agreed to by whoever declared the link
-  std::vector<std::string> transports;  // by preference; empty: the cheapest stack first
-  std::vector<StackSpec> stacks;        // written, by preference; empty: derive
+  std::vector<std::string> transports;  // by preference, and no others; empty: any, the cheapest stack first
+  std::vector<StackSpec> stacks;        // written, by preference, and no others; empty: derive
 };
 
 struct Choice {
@@ -56,22 +60,25 @@ struct Choice {
   std::string address;
   Given given;
   bool clear = false;  // leaves the domain unencrypted; to be shown as CLEAR
-  std::string why;     // "cheapest for reliable, fifo over tcp: 1 round trip …"
+  std::string why;     // "cheapest for reliable, fifo over tcp …"
 };
 
 struct Refusal {
-  std::string what;  // a stack's text or a transport's name
+  std::string what;     // a stack's text, or a transport's name where none was found
+  std::string address;  // "tcp:10.0.0.2:7001"; empty when there is none
   Error why;
 };
 
 struct Decision {
   Properties trust{};
-  Needs needs;                 // wished ∪ floors: what both ends check the agreed stack against
-  std::vector<Choice> offers;  // most preferred first; empty: the link cannot be
-  std::vector<Refusal> refused;
+  Needs needs;                   // wished ∪ floors: what both ends check the agreed stack against
+  std::vector<Choice> offers;    // most preferred first; empty: the link cannot be
+  std::vector<Refusal> refused;  // asked for, and impossible
+  std::vector<Refusal> unasked;  // never tried: not among what was asked for, or no address to dial
 };
 
-/// Decides. Everything that `wish` names is in the catalogue, which outlives the decision. [any-thread]
+/// Decides. Everything that `wish` names is in the catalogue, which outlives the decision. Every transport
+/// that the catalogue can make and every candidate stands in one of the three lists. [any-thread]
 Decision decide_link(const Place& from, const Place& to, const Wish& wish, std::span<const Floor> floors,
                      std::span<const Candidate> candidates, const Catalogue& catalogue);
 

@@ -47,7 +47,6 @@ class Refused {
       case Flaw::size:
         return text::join({"the largest frame of ", stack_.transport->name, " is ",
                            text::number(facts_.max_message), " bytes, and no layer here splits messages"});
-      case Flaw::unreachable: return "it has no frames for peers at this distance";
       case Flaw::too_many: return "every layer costs a header, a place in the gate and a turn";
     }
     return {};
@@ -128,6 +127,7 @@ Checked checked(const StackSpec& stack, Layers layers, const Facts& facts,
     result.below[i] = {below[i].word, below[i].max_message, cost};
     cost = cost + layers[i]->contract.cost;
     headers += layers[i]->header_bytes_max;
+    if (disturbs(layers[i]->contract)) result.disturbing.insert(result.disturbing.begin(), layers[i]->name);
     const bool idle = superfluous(below[i], above(*layers[i], below[i]), forbidden_above(layers, i));
     if (idle && !promises_nothing(layers[i]->contract))
       result.notes.insert(result.notes.begin(), {i, redundancy(stack, *layers[i], i)});

@@ -42,9 +42,10 @@ struct Note {
 
 struct Checked {
   Given given;
-  std::vector<Given> below;  // below[i]: what layer i (top first) stands on
-  std::vector<Note> notes;   // "order is redundant here: tcp already keeps fifo order"
-  bool clear = false;        // the link leaves the domain unencrypted
+  std::vector<Given> below;                  // below[i]: what layer i (top first) stands on
+  std::vector<Note> notes;                   // "order is redundant here: tcp already keeps fifo order"
+  std::vector<std::string_view> disturbing;  // fault layers, top first: they only take away
+  bool clear = false;                        // the link leaves the domain unencrypted
 };
 
 /// Whether check would prove the stack, without words and at the cost of one walk. [any-thread]

@@ -145,8 +145,10 @@ class Why {
         {"give up ", text_of(atoms.front()), ", or add a layer that gives it to the catalogue"});
   }
   bool serves(const TransportType& other, const Needs& needs) const {
-    const Facts facts = other.facts(OptionValues(other.options), facts_.word & property::whole(Axis::trust));
-    return facts.max_message != 0 && cheapest(needs, facts, catalogue_).has_value();
+    const OptionValues options(other.options);
+    const Properties trust = facts_.word & property::whole(Axis::trust);
+    return other.make != nullptr && reaches(other, options, trust) &&
+           cheapest(needs, other.facts(options, trust), catalogue_);
   }
 
   const TransportType& transport_;

@@ -45,6 +45,11 @@ constexpr bool promises_nothing(const Contract& contract) noexcept {
          !contract.state_on_rx && !contract.expands_input && !contract.encrypts;
 }
 
+/// True for what only takes away: a fault layer.
+constexpr bool disturbs(const Contract& contract) noexcept {
+  return promises_nothing(contract) && !contract.clears.empty();
+}
+
 constexpr bool touched_by_peer(const Contract& contract) noexcept {
   return (contract.emits_control || contract.state_on_rx) && !contract.encrypts;
 }

@@ -155,8 +155,10 @@ class Explainer {
     }
   }
   void over(const TransportType& other) {
-    const Facts facts = other.facts(OptionValues(other.options), facts_.word & property::whole(Axis::trust));
-    if (facts.max_message == 0) return;
+    const OptionValues options(other.options);
+    const Properties trust = facts_.word & property::whole(Axis::trust);
+    if (other.make == nullptr || !reaches(other, options, trust)) return;
+    const Facts facts = other.facts(options, trust);
     const auto found = cheapest(needs_, facts, catalogue_);
     if (!found)
       return reject(

@@ -97,6 +97,12 @@ class Link : public std::enable_shared_from_this<Link> {
   /// Why the link is not up (any more); code ok while nothing went wrong.
   [[nodiscard]] const Error& error() const noexcept { return error_; }
   [[nodiscard]] const std::vector<Offer>& offers() const noexcept { return options_.offers; }
+  /// The offer that the stack is of. Requires: the initiator, and a stack.
+  [[nodiscard]] std::size_t chosen() const noexcept { return group_ + choice_; }
+  /// Why an offer failed when its address was dialled last; null when nothing is known against it.
+  [[nodiscard]] const Error* failure(std::size_t offer) const noexcept {
+    return offer < failures_.size() && failures_[offer].code != Errc::ok ? &failures_[offer] : nullptr;
+  }
   /// Per layer why it is there. Errors: closed when there is no stack.
   [[nodiscard]] Result<Explanation> explain() const;
   /// Watches a boundary (0: above the top layer … layers: above the transport) until removed; the tap
@@ -112,6 +118,7 @@ class Link : public std::enable_shared_from_this<Link> {
   // setting up: link_setup.cpp
   void dial();
   void dial_next(Error error);
+  [[nodiscard]] std::size_t group_end() const noexcept;
   void accept(std::unique_ptr<Endpoint> endpoint, const setup::Hello& hello, StackSpec spec,
               std::uint8_t choice);
   void adopt(std::unique_ptr<Endpoint> endpoint);
@@ -184,12 +191,13 @@ class Link : public std::enable_shared_from_this<Link> {
   OnEvent on_event_;
   Timer timer_;
   Error error_{Errc::ok, {}, {}, {}};
+  std::vector<Error> failures_;  // an offer each, as far as one has failed
   std::uint64_t attempt_ = 0;
   std::uint64_t session_ = 0;  // the attempt that opened the link first; 0: not resumable
   std::uint64_t up_since_ns_ = 0;
   std::uint64_t resume_deadline_ns_ = 0;  // 0: in contact
   std::uint64_t hash_ = 0;
-  std::size_t group_ = 0;  // first offer of the transport that is being dialled
+  std::size_t group_ = 0;  // first offer of the address that is being dialled
   std::uint64_t back_off_ns_ = 0;
   std::uint64_t started_ns_ = 0;
   std::uint64_t opened_ns_ = 0;

@@ -27,8 +27,17 @@ void Link::attach() {
   endpoint_->attach(receiver);
 }
 
-// Dials the transport of offer `group_`; its neighbours with the same transport and address travel in the
-// same HELLO.
+// The neighbours of offer `group_` with the same transport and address travel in the same HELLO.
+std::size_t Link::group_end() const noexcept {
+  const Offer& first = options_.offers[group_];
+  std::size_t end = group_ + 1;
+  while (end < options_.offers.size() && options_.offers[end].address == first.address &&
+         options_.offers[end].stack.transport->name == first.stack.transport->name)
+    ++end;
+  return end;
+}
+
+// Dials the address of offer `group_`.
 void Link::dial() {
   if (started_ns_ == 0) {
     started_ns_ = node_.engine().now_ns();
@@ -56,16 +65,17 @@ void Link::retry_later(std::uint64_t delay_ns) {
   arm(std::min(delay_ns, end_ns > now ? end_ns - now : 0));
 }
 
-// This transport failed: the next one offered, or the first again after a pause.
+// This address failed: the next one offered, or the first again after a pause.
 void Link::dial_next(Error error) {
   const bool final = error.code == Errc::denied || error.code == Errc::conflict ||
                      error.code == Errc::unsupported || error.code == Errc::invalid ||
                      error.code == Errc::not_found;
   error_ = std::move(error);
   drop_endpoint(0);
-  const std::string_view failed = options_.offers[group_].stack.transport->name;
-  std::size_t next = group_;
-  while (next < options_.offers.size() && options_.offers[next].stack.transport->name == failed) ++next;
+  const std::size_t next = group_end();
+  failures_.resize(std::max(failures_.size(), next), {Errc::ok, {}, {}, {}});
+  std::fill(failures_.begin() + static_cast<std::ptrdiff_t>(group_),
+            failures_.begin() + static_cast<std::ptrdiff_t>(next), error_);
   if (next < options_.offers.size()) {
     group_ = next;
     return arm(0);
@@ -87,12 +97,9 @@ void Link::send_hello() {
   hello.allow_clear = options_.needs.allow_clear;
   hello.session = session_;
   hello.limits = {options_.max_message, options_.quota_bytes};
-  const Offer& first = options_.offers[group_];
-  for (std::size_t i = group_; i < options_.offers.size() && hello.offers.size() < setup::offers_max; ++i) {
-    const Offer& offer = options_.offers[i];
-    if (offer.stack.transport->name != first.stack.transport->name || offer.address != first.address) break;
-    hello.offers.push_back({offer.stack.hash(), offer.stack.text()});
-  }
+  const std::size_t end = std::min(group_end(), group_ + setup::offers_max);
+  for (std::size_t i = group_; i < end; ++i)
+    hello.offers.push_back({options_.offers[i].stack.hash(), options_.offers[i].stack.text()});
   send_frame(hello);
 }
 

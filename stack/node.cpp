@@ -35,8 +35,9 @@ Needs with_domain_floor(Needs needs, Properties trust) noexcept {
 }
 
 Node::Node(Engine& engine, const Catalogue& catalogue, NodeOptions options)
-    : engine_(engine), catalogue_(catalogue), identity_{std::move(options.name), std::move(options.domain),
-                                                        std::move(options.host), engine.random().next()} {
+    : engine_(engine), catalogue_(catalogue),
+      identity_{std::move(options.name), std::move(options.domain), std::move(options.host),
+                std::move(options.user), engine.random().next()} {
   admit_ = [this](const setup::Identity& peer, const std::string&) {
     return own_domain_only(identity_, peer);
   };
@@ -111,7 +112,8 @@ Result<std::shared_ptr<Link>> Node::connect(const std::string& peer, LinkOptions
 Properties Node::trust_of(const setup::Identity& peer) const noexcept {
   if (peer.domain != identity_.domain) return property::none;
   if (peer.host != identity_.host || peer.host.empty()) return property::same_domain;
-  return property::same_host;
+  if (peer.user != identity_.user || peer.user.empty()) return property::same_host;
+  return property::same_user;
 }
 
 void Node::accepted(std::unique_ptr<Endpoint> endpoint) {

@@ -23,6 +23,7 @@ struct NodeOptions {
   std::string name;
   std::string domain = "local";
   std::string host = {};  // equal texts: the same host; empty: never the same
+  std::string user = {};  // whose process it is, among those of its host; empty: nobody else's
 };
 
 /// What this node demands of a link that a peer opens.

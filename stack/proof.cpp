@@ -69,7 +69,6 @@ std::optional<Refusal> refusal_of(Layers layers, const Facts& facts, const Needs
   const std::size_t count = layers.size();
   if (below != nullptr) below->assign(count + 1, Standing{});
   if (count > spec_layers_max) return Refusal{Flaw::too_many, count};
-  if (facts.max_message == 0) return Refusal{Flaw::unreachable, count};
   const bool is_guarded = guarded(facts, needs.allow_clear);
   Standing standing = standing_on(facts);
   for (std::size_t i = count; i-- > 0;) {
@@ -103,7 +102,6 @@ std::string sentence(const Refusal& refusal, Layers layers, std::string_view tra
       return text::join({"the link needs messages of ", text::number(std::max(needs.max_message, 1u)),
                          " bytes, this takes ", text::number(top.max_message)});
     }
-    case Flaw::unreachable: return text::join({transport, " does not reach such a peer"});
     case Flaw::too_many:
       return text::join({text::number(static_cast<std::int64_t>(layers.size())),
                          " layers are too many, at most ",

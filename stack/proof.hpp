@@ -18,12 +18,11 @@ namespace harness {
 using Layers = std::span<const Descriptor* const>;  // top first
 
 enum class Flaw : std::uint8_t {
-  objection,    // a layer may not stand where it stands
-  twice,        // a layer stands twice and the upper one gives nothing new
-  word,         // the link needs what the top does not give
-  size,         // the link needs larger messages than the top takes
-  unreachable,  // the transport has no frames for such a peer
-  too_many,     // layers
+  objection,  // a layer may not stand where it stands
+  twice,      // a layer stands twice and the upper one gives nothing new
+  word,       // the link needs what the top does not give
+  size,       // the link needs larger messages than the top takes
+  too_many,   // layers
 };
 
 struct Refusal {

@@ -35,7 +35,7 @@ constexpr std::array<AxisInfo, axis_count> table = {
     row(Axis::place, "place", {"no place", "place"}),
     row(Axis::channels, "channels", {"one channel", "channels"}),
     row(Axis::compact, "compact", {"uncompressed", "compressed"}),
-    row(Axis::trust, "trust", {"foreign", "same domain", "same host", "same process"}),
+    row(Axis::trust, "trust", {"foreign", "same domain", "same host", "same user", "same process"}),
     row(Axis::view, "view", {"no views", "views"}),
     row(Axis::synchrony, "synchrony", {"no virtual synchrony", "virtual synchrony"}),
     row(Axis::stability, "stability", {"no stability", "stability"}),

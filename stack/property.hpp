@@ -37,7 +37,7 @@ enum class Axis : std::uint8_t {
   place,       // none < direct receive into a region
   channels,    // one < many with priority
   compact,     // none < compressed
-  trust,       // foreign < domain < host < process
+  trust,       // foreign < domain < host < user (of that host) < process
   view,        // group: none < views
   synchrony,   // group: none < virtual synchrony
   stability,   // group: none < stability known
@@ -77,7 +77,7 @@ namespace property {
 namespace detail {
 // Fields one behind the other: shift of an axis = sum of the levels of the axes before it.
 inline constexpr std::array<std::uint8_t, axis_count> levels = {1, 2, 3, 1, 3, 3, 3, 2, 1, 1, 2, 2,
-                                                                4, 1, 1, 1, 1, 3, 1, 1, 1, 1, 1};
+                                                                4, 1, 1, 1, 1, 4, 1, 1, 1, 1, 1};
 constexpr unsigned shift(Axis axis) {
   unsigned sum = 0;
   for (std::size_t i = 0; i < static_cast<std::size_t>(axis); ++i) sum += levels[i];
@@ -144,7 +144,8 @@ inline constexpr Properties channels = at_least(Axis::channels, 1);
 inline constexpr Properties compact = at_least(Axis::compact, 1);
 inline constexpr Properties same_domain = at_least(Axis::trust, 1);
 inline constexpr Properties same_host = at_least(Axis::trust, 2);
-inline constexpr Properties same_process = at_least(Axis::trust, 3);
+inline constexpr Properties same_user = at_least(Axis::trust, 3);
+inline constexpr Properties same_process = at_least(Axis::trust, 4);
 inline constexpr Properties views = at_least(Axis::view, 1);
 inline constexpr Properties virtual_synchrony = at_least(Axis::synchrony, 1);
 inline constexpr Properties stability = at_least(Axis::stability, 1);

@@ -14,6 +14,7 @@ void put(Writer& to, const Identity& who) {
   to.put_text(who.name);
   to.put_text(who.domain);
   to.put_text(who.host);
+  to.put_text(who.user);
   to.put(who.incarnation);
 }
 void put(Writer& to, const Limits& limits) {
@@ -60,6 +61,7 @@ Identity take_identity(Reader& from) {
   who.name = from.take_text(name_bytes_max);
   who.domain = from.take_text(name_bytes_max);
   who.host = from.take_text(name_bytes_max);
+  who.user = from.take_text(name_bytes_max);
   who.incarnation = from.take<std::uint64_t>();
   return who;
 }

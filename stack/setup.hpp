@@ -36,7 +36,8 @@ inline constexpr std::size_t frame_bytes_max = 72 * 1024;
 struct Identity {
   std::string name;
   std::string domain;
-  std::string host;               // equal texts: same host
+  std::string host;               // equal texts that are not empty: the same host
+  std::string user;               // … and there the same user
   std::uint64_t incarnation = 0;  // drawn when the node starts: a restarted peer is another one
   friend bool operator==(const Identity&, const Identity&) = default;
 };

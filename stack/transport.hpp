@@ -141,6 +141,13 @@ struct TransportType {
   Facts (*facts)(const OptionValues& options, Properties trust) = nullptr;
   /// Null for transports that only a test or a simulation makes.
   std::unique_ptr<Transport> (*make)(Engine& engine, const OptionValues& options) = nullptr;
+  /// What two ends must have in common to meet over it (Axis::trust); null: nothing.
+  Properties (*reach)(const OptionValues& options) = nullptr;
 };
+
+/// Whether two ends that have `trust` in common can meet over the transport. [any-thread]
+inline bool reaches(const TransportType& type, const OptionValues& options, Properties trust) {
+  return type.reach == nullptr || trust.covers(type.reach(options));
+}
 
 }  // namespace harness

@@ -30,6 +30,8 @@ Facts facts_of(const OptionValues& options, Properties trust) {
   return facts;
 }
 
+Properties reach(const OptionValues&) { return property::same_process; }
+
 std::unique_ptr<Transport> make(Engine& engine, const OptionValues& options) {
   return std::make_unique<Loop>(engine, options);
 }
@@ -40,7 +42,7 @@ FrameKind kind_of(const Message& frame) { return static_cast<FrameKind>(frame.no
 
 const TransportType& Loop::type() noexcept {
   static constexpr TransportType type{
-      "loop", "links between nodes of one process, without a copy", options_table, {}, facts_of, make};
+      "loop", "links between nodes of one process, without a copy", options_table, {}, facts_of, make, reach};
   return type;
 }
 

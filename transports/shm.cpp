@@ -54,6 +54,11 @@ Facts facts_of(const OptionValues& options, Properties trust) {
   return facts;
 }
 
+// The listener's socket is found on one host alone, and asked by the kernel whose process connects.
+Properties reach(const OptionValues& options) {
+  return options[Shm::option_peers] == 0 ? property::same_user : property::same_host;
+}
+
 std::uint64_t arena_of(const OptionValues& options) noexcept {
   const auto bytes = static_cast<std::uint64_t>(options[Shm::option_arena]);
   return bytes == 0 ? 0 : std::bit_ceil(std::max(bytes, shm::Arena::leaf_bytes));
@@ -70,7 +75,8 @@ const TransportType& Shm::type() noexcept {
   static constexpr TransportType type{
       "shm",         "links between processes of one host, through memory they share",
       options_table, headers_table,
-      facts_of,      make};
+      facts_of,      make,
+      reach};
   return type;
 }
 

@@ -33,9 +33,10 @@ std::string method_tables() {
   out += method<Nothing, Nothing>(
       "node.stop", "Closes every link in order, then ends the process; the connection ends with it.");
   out += method<Nothing, Config>("config.show", "Every setting in force, and where it comes from.");
-  out += method<PeerAddresses, Nothing>(
+  out += method<PeerFacts, Nothing>(
       "peer.set",
-      "A peer listens elsewhere than the file says: links to it that are not up are dialled anew.");
+      "What a peer told about itself, in place of what the file says: links to it that are not up are "
+      "dialled anew.");
   out += method<Nothing, LinkList>("link.ls", "Every declared link that ends at this node.");
   out += method<LinkName, LinkDetail>("link.show", "One link, with what its layers and its transport count.");
   out += method<LinkName, LinkWhy>("link.why", "Why a link has its stack, and what else was looked at.");

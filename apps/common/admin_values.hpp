@@ -23,7 +23,7 @@ struct Nothing {
 };
 
 struct NodeStatus {
-  std::string name, domain, host, cluster, state_folder, release;
+  std::string name, domain, host, user, cluster, state_folder, release;
   std::uint64_t pid = 0, uptime_ms = 0;
   std::vector<std::string> addresses;
   std::uint32_t links_up = 0, links_declared = 0;
@@ -33,6 +33,7 @@ struct NodeStatus {
     visit("name", self.name, "the node's name");
     visit("domain", self.domain, "its trust domain");
     visit("host", self.host, "its host; equal texts are the same host");
+    visit("user", self.user, "whose process it is, as a number");
     visit("cluster", self.cluster, "name of the cluster file it runs");
     visit("state_folder", self.state_folder, "where its socket and received files are");
     visit("release", self.release, "version of the program");
@@ -54,6 +55,8 @@ struct LinkStatus {
   std::uint64_t opened_us = 0, reopened = 0;
   std::uint32_t header_bytes = 0, max_message = 0;
   std::uint64_t sent_messages = 0, sent_bytes = 0, received_messages = 0, received_bytes = 0;
+  bool measured = false;
+  std::uint64_t retransmits = 0, rtt_us = 0;
   template <class Self, class Visit>
   static void fields(Self& self, Visit&& visit) {
     visit("name", self.name, "the link's name, equal at both ends");
@@ -72,6 +75,9 @@ struct LinkStatus {
     visit("sent_bytes", self.sent_bytes, "their bytes");
     visit("received_messages", self.received_messages, "at this end");
     visit("received_bytes", self.received_bytes, "their bytes");
+    visit("measured", self.measured, "a layer of its stack tells the next two");
+    visit("retransmits", self.retransmits, "packets that this end sent again");
+    visit("rtt_us", self.rtt_us, "smoothed round trip");
   }
 };
 
@@ -137,7 +143,7 @@ struct WhyLayer {
 };
 
 struct WhyOffer {
-  std::string stack, why, address;
+  std::string stack, why, address, outcome;
   bool clear = false, chosen = false;
   template <class Self, class Visit>
   static void fields(Self& self, Visit&& visit) {
@@ -146,6 +152,22 @@ struct WhyOffer {
     visit("address", self.address, "dialled for it");
     visit("clear", self.clear, "leaves the domain without encryption");
     visit("chosen", self.chosen, "the peer took it");
+    visit("outcome", self.outcome,
+          "what became of it at this end: chosen, why it failed, or why it was not tried");
+  }
+};
+
+struct WhyRefusal {
+  std::string stack, address, what, because, advice;
+  bool asked = true;
+  template <class Self, class Visit>
+  static void fields(Self& self, Visit&& visit) {
+    visit("stack", self.stack, "or the transport, where no stack was found");
+    visit("address", self.address, "it would be dialled at, empty when there is none");
+    visit("asked", self.asked, "the cluster file asks for it; else it is never tried");
+    visit("what", self.what, "stands against it");
+    visit("because", self.because, "of this");
+    visit("try", self.advice, "this");
   }
 };
 
@@ -153,6 +175,7 @@ struct LinkWhy {
   std::string name, peer, needs, trust, gives, stack;
   std::vector<WhyLayer> layers;
   std::vector<WhyOffer> offers;
+  std::vector<WhyRefusal> refused;
   std::vector<std::string> rejected, notes;
   template <class Self, class Visit>
   static void fields(Self& self, Visit&& visit) {
@@ -164,18 +187,22 @@ struct LinkWhy {
     visit("stack", self.stack, "the one explained: the chosen one, or the first offer");
     visit("layers", self.layers, "top first, the transport last");
     visit("offers", self.offers, "most preferred first");
-    visit("rejected", self.rejected, "what was looked at and not taken");
+    visit("refused", self.refused, "every other way to the peer, first what was asked for");
+    visit("rejected", self.rejected, "other stacks, and what is wrong with them");
     visit("notes", self.notes, "about layers that are not needed");
   }
 };
 
-struct PeerAddresses {
+struct PeerFacts {
   std::string node;
   std::vector<std::string> addresses;
+  std::string host, user;
   template <class Self, class Visit>
   static void fields(Self& self, Visit&& visit) {
     visit("node", self.node, "of the cluster file");
     visit("addresses", self.addresses, "where it listens now, in place of what the file says");
+    visit("host", self.host, "as its node.show tells; empty: the file decides");
+    visit("user", self.user, "as its node.show tells, with host");
   }
 };
 

@@ -10,6 +10,8 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -34,7 +36,8 @@ struct Setting {
 struct ClusterNode {
   std::string name;
   std::string domain;
-  std::string host;                 // equal texts: the same host
+  std::string host;                 // equal texts: the same host; empty: only the node itself can tell
+  std::string user;                 // whose process it is, as a number
   std::vector<std::string> listen;  // "tcp:127.0.0.1:7101"
   std::string origin;
 };
@@ -81,13 +84,17 @@ Result<Cluster> read_cluster(const std::string& file, const Catalogue& catalogue
 /// An address of a transport on this host whose port or name the system chooses. [any-thread]
 std::string any_address(std::string_view transport);
 
-/// Where the nodes can be reached: what the file says, or what they told (a port that was chosen by the
-/// system).
-using AddressBook = std::vector<std::pair<std::string, std::vector<std::string>>>;
+/// What a running node told about itself; it knows better than the file.
+struct NodeFacts {
+  std::vector<std::string> addresses;  // a port may have been chosen by the system
+  std::string host;                    // machine_host; empty: not told, the file decides
+  std::string user;                    // machine_user
+};
+using FactBook = std::map<std::string, NodeFacts, std::less<>>;  // by the node's name
 
 /// Which stacks the link from its dialling node to `to` may use, and why. Both ends decide the same from the
-/// same file; `addresses` may know better than the file where `to` listens. [any-thread]
+/// same file and facts. [any-thread]
 policies::Decision decide(const Cluster& cluster, const ClusterLink& link, std::string_view to,
-                          const AddressBook& addresses, const Catalogue& catalogue);
+                          const FactBook& book, const Catalogue& catalogue);
 
 }  // namespace harness::apps

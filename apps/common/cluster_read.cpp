@@ -12,6 +12,7 @@
 #include <harness/apps/common/cluster.hpp>
 #include <harness/apps/common/cluster_table.hpp>
 #include <harness/apps/common/human.hpp>
+#include <harness/apps/common/machine.hpp>
 #include <harness/apps/common/system_error.hpp>
 #include <harness/stack/gate.hpp>
 #include <harness/stack/setup.hpp>
@@ -105,10 +106,14 @@ class ClusterReader {
     if (!setup::valid_name(name)) return not_a_name(from, {}, name);
     node.domain = from.text("domain", "local");
     node.host = from.text("host", "");
+    node.user = from.text("user", machine_user());
     node.listen = from.texts("listen");
     from.close();
     if (!setup::valid_name(node.domain)) return not_a_name(from, "domain", node.domain);
     if (!node.host.empty() && !setup::valid_name(node.host)) return not_a_name(from, "host", node.host);
+    if (node.user.find_first_not_of("0123456789") != std::string::npos || node.user.size() > 10)
+      from.fail("user", Errc::invalid, text::quoted(node.user) + " is no user",
+                "users are written as numbers", "`id -u NAME` tells the number of a name");
     if (!domains_.empty() && !domains_.contains(node.domain))
       from.fail("domain", Errc::not_found, "there is no domain " + text::quoted(node.domain),
                 "the file has no table for it", fmt::format("add [domains.{}]", node.domain));
@@ -292,31 +297,6 @@ Result<Cluster> read_cluster(const std::string& file, const Catalogue& catalogue
   }
   text.resize(static_cast<std::size_t>(stream.gcount()));
   return parse_cluster(text, file, catalogue, overrides);
-}
-
-std::string any_address(std::string_view transport) {
-  return std::string(transport) + (transport == "shm" ? ":" : ":127.0.0.1:0");
-}
-
-policies::Decision decide(const Cluster& cluster, const ClusterLink& link, std::string_view to,
-                          const AddressBook& addresses, const Catalogue& catalogue) {
-  const ClusterNode& from = *cluster.node(link.from);
-  const ClusterNode& peer = *cluster.node(to);
-  policies::Wish wish{link.needs, link.prefer, link.stacks};
-  std::vector<policies::Candidate> candidates;
-  const auto add = [&](const std::vector<std::string>& list) {
-    for (const std::string& address : list) {
-      const std::size_t colon = address.find(':');
-      const TransportType* type = catalogue.transport(std::string_view(address).substr(0, colon));
-      if (type != nullptr && colon != std::string::npos)
-        candidates.push_back({type, OptionValues(type->options), address.substr(colon + 1)});
-    }
-  };
-  const auto known =
-      std::find_if(addresses.begin(), addresses.end(), [&](const auto& entry) { return entry.first == to; });
-  add(known == addresses.end() ? peer.listen : known->second);
-  return policies::decide_link({from.domain, from.host, {}}, {peer.domain, peer.host, {}}, wish,
-                               cluster.floors, candidates, catalogue);
 }
 
 }  // namespace harness::apps

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include <harness/apps/common/human.hpp>
+#include <harness/apps/common/machine.hpp>
 #include <harness/stack/text.hpp>
 
 namespace harness::apps {
@@ -73,7 +74,8 @@ Result<> Runtime::open() {
 
   started_ns_ = engine_->now_ns();
   real_offset_ns_ = real_clock_ns() - clock_ns();
-  node_ = std::make_unique<Node>(*engine_, catalogue_, NodeOptions{self->name, self->domain, self->host});
+  node_ = std::make_unique<Node>(
+      *engine_, catalogue_, NodeOptions{self->name, self->domain, machine_host(self->host), machine_user()});
   node_->set_admission(
       [this](const setup::Identity& peer, const std::string& link) { return admit(peer, link); });
   node_->on_link([this](const std::shared_ptr<Link>& link) {
@@ -82,6 +84,7 @@ Result<> Runtime::open() {
         attach(*slot, link);
   });
   if (auto listening = listen(*self); !listening) return listening;
+  facts_[self->name] = {node_->addresses(), node_->identity().host, node_->identity().user};
   auto socket = state_.listen();
   if (!socket) return tl::unexpected<Error>(socket.error());
   auto server = admin::Server::make(*engine_, std::move(*socket));
@@ -121,7 +124,7 @@ void Runtime::make_slots() {
 
 void Runtime::dial(LinkSlot& slot) {
   if (stopping_ || slot.link != nullptr) return;
-  const policies::Decision decision = decide(cluster(), *slot.declared, slot.peer, addresses_, catalogue_);
+  const policies::Decision decision = decide(cluster(), *slot.declared, slot.peer, facts_, catalogue_);
   if (decision.offers.empty()) return note_down(slot, policies::why_no_link(decision));
   LinkOptions options;
   options.name = slot.declared->name;
@@ -212,7 +215,7 @@ Result<Admission> Runtime::admit(const setup::Identity& peer, const std::string&
                 fmt::format("it says {}, the cluster file says {}", peer.domain, declared->domain),
                 "use the same cluster file at both ends");
   const ClusterLink& wanted = *(*slot)->declared;
-  const policies::Decision decision = decide(cluster(), wanted, options_.node, addresses_, catalogue_);
+  const policies::Decision decision = decide(cluster(), wanted, options_.node, facts_, catalogue_);
   return Admission{decision.needs, wanted.max_message, wanted.quota_bytes};
 }
 
@@ -289,12 +292,11 @@ Result<LinkSlot*> Runtime::find_up(const std::string& name) {
               why.advice.empty() ? fmt::format("harness node up {}", (*slot)->peer) : why.advice);
 }
 
-Result<> Runtime::set_addresses(const std::string& peer, std::vector<std::string> addresses) {
+Result<> Runtime::set_facts(const std::string& peer, NodeFacts facts) {
   if (cluster().node(peer) == nullptr)
     return fail(Errc::not_found, "there is no node " + text::quoted(peer),
                 "the cluster file does not have it", "harness config show");
-  std::erase_if(addresses_, [&](const auto& entry) { return entry.first == peer; });
-  addresses_.emplace_back(peer, std::move(addresses));
+  facts_[peer] = std::move(facts);
   for (const auto& slot : slots_) {
     if (!slot->dials || slot->peer != peer || (slot->link != nullptr && slot->link->is_up())) continue;
     if (slot->link != nullptr) {  // it dials the old address: nobody need hear that it ended

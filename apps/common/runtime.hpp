@@ -81,15 +81,15 @@ class Runtime final : public Inbox {
   [[nodiscard]] const Cluster& cluster() const noexcept { return options_.cluster; }
   [[nodiscard]] const StateFolder& state() const noexcept { return state_; }
   [[nodiscard]] std::vector<std::unique_ptr<LinkSlot>>& slots() noexcept { return slots_; }
-  [[nodiscard]] const AddressBook& addresses() const noexcept { return addresses_; }
+  [[nodiscard]] const FactBook& facts() const noexcept { return facts_; }
   [[nodiscard]] std::uint64_t started_ns() const noexcept { return started_ns_; }
   /// The slot that "LINK", "PEER" or "PEER/LINK" names. Errors: not_found (with a did-you-mean), conflict
   /// (several fit).
   Result<LinkSlot*> find(const std::string& name);
   /// The same, and its link is up. Errors: also unreachable.
   Result<LinkSlot*> find_up(const std::string& name);
-  /// A peer listens elsewhere than the file says: links to it are dialled anew. Errors: not_found.
-  Result<> set_addresses(const std::string& peer, std::vector<std::string> addresses);
+  /// What a peer told: links to it that are not up are dialled anew. Errors: not_found.
+  Result<> set_facts(const std::string& peer, NodeFacts facts);
   /// Waits for a transfer; the number takes the order back. Errors: exhausted.
   Result<std::uint32_t> add_order(ReceiveOrder order);
   /// False when a transfer has begun for it already.
@@ -123,8 +123,8 @@ class Runtime final : public Inbox {
   std::unique_ptr<admin::Server> server_;
   std::vector<std::unique_ptr<LinkSlot>> slots_;
   std::vector<std::unique_ptr<LinkServices>>
-      retired_;  // their links have ended, something of theirs still runs
-  AddressBook addresses_;
+      retired_;     // their links have ended, something of theirs still runs
+  FactBook facts_;  // of this node, and of those that told
   std::map<std::uint32_t, ReceiveOrder> orders_;
   std::uint32_t next_order_ = 1;
   std::unique_ptr<Timer> stop_timer_;

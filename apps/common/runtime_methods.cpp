@@ -2,6 +2,8 @@
 // Admin methods that look at a node and its links, and those that change them at once.
 #include <harness/apps/common/runtime.hpp>
 
+#include <algorithm>
+
 #include <unistd.h>
 
 #include <fmt/format.h>
@@ -24,12 +26,27 @@ class Values final : public Describer {
   std::vector<admin::NamedValue> values;
 };
 
+/// Picks what `link ls` tells of a layer that repeats what was lost.
+class Repeats final : public Describer {
+ public:
+  explicit Repeats(admin::LinkStatus& status) : status_(status) {}
+  void value(std::string_view name, std::uint64_t value) override {
+    if (name == "retransmitted_packets") status_.measured = true, status_.retransmits = value;
+    if (name == "srtt_us") status_.rtt_us = value;
+  }
+  void text(std::string_view, std::string_view) override {}
+
+ private:
+  admin::LinkStatus& status_;
+};
+
 admin::NodeStatus node_status(Runtime& runtime) {
   admin::NodeStatus status;
   const setup::Identity& self = runtime.node().identity();
   status.name = self.name;
   status.domain = self.domain;
   status.host = self.host;
+  status.user = self.user;
   status.cluster = runtime.cluster().name;
   status.state_folder = runtime.state().path();
   status.release = config::version;
@@ -70,6 +87,9 @@ admin::LinkStatus link_status(LinkSlot& slot) {
     status.sent_bytes = stack->sent_bytes();
     status.received_messages = stack->delivered_messages();
     status.received_bytes = stack->delivered_bytes();
+    Repeats repeats(status);
+    stack->describe(
+        [&](std::string_view, const std::function<void(Describer&)>& describe) { describe(repeats); });
   }
   return status;
 }
@@ -96,11 +116,44 @@ admin::LinkDetail link_detail(LinkSlot& slot) {
   return detail;
 }
 
+/// What became of an offer; empty at the end that did not dial, and for an offer that came to be since.
+std::string outcome(Link* link, const std::string& stack, const std::string& address) {
+  if (link == nullptr || link->role() != Role::initiator) return {};
+  const auto& offers = link->offers();
+  const auto at = std::find_if(offers.begin(), offers.end(), [&](const Offer& offer) {
+    return offer.address == address && offer.stack.text() == stack;
+  });
+  if (at == offers.end()) return {};
+  const auto index = static_cast<std::size_t>(at - offers.begin());
+  const bool up = link->is_up();
+  if (up && index == link->chosen()) return "chosen";
+  if (up && index > link->chosen()) return "not needed";
+  if (const Error* failed = link->failure(index))
+    return fmt::format("failed: {}{}{}", failed->what, failed->because.empty() ? "" : ": ", failed->because);
+  return up ? "the peer took another" : "not tried yet";
+}
+
+void list_candidates(admin::LinkWhy& why, const policies::Decision& decision, Link* link, bool up) {
+  for (const policies::Choice& choice : decision.offers) {
+    admin::WhyOffer& offer = why.offers.emplace_back();
+    offer.stack = choice.stack.text();
+    offer.why = choice.why;
+    offer.address = std::string(choice.stack.transport->name) + ":" + choice.address;
+    offer.clear = choice.clear;
+    offer.outcome = outcome(link, offer.stack, choice.address);
+    offer.chosen = up && offer.stack == why.stack && (offer.outcome.empty() || offer.outcome == "chosen");
+  }
+  for (const auto* list : {&decision.refused, &decision.unasked})
+    for (const policies::Refusal& one : *list)
+      why.refused.push_back(
+          {one.what, one.address, one.why.what, one.why.because, one.why.advice, list == &decision.refused});
+}
+
 /// Explains the running stack, or else the first offer.
 admin::LinkWhy link_why(Runtime& runtime, LinkSlot& slot) {
   const std::string& responder = slot.dials ? slot.peer : runtime.node().identity().name;
   const policies::Decision decision =
-      decide(runtime.cluster(), *slot.declared, responder, runtime.addresses(), runtime.catalogue());
+      decide(runtime.cluster(), *slot.declared, responder, runtime.facts(), runtime.catalogue());
   admin::LinkWhy why;
   why.name = slot.declared->name;
   why.peer = slot.peer;
@@ -110,14 +163,7 @@ admin::LinkWhy link_why(Runtime& runtime, LinkSlot& slot) {
   why.trust = decision.trust.empty() ? "foreign" : property::to_string(decision.trust);
   const bool up = slot.link != nullptr && slot.link->stack() != nullptr;
   if (up) why.stack = slot.link->stack()->spec().text();
-  for (const policies::Choice& choice : decision.offers) {
-    const std::string text = choice.stack.text();
-    why.offers.push_back({text, choice.why, std::string(choice.stack.transport->name) + ":" + choice.address,
-                          choice.clear, up && text == why.stack});
-  }
-  for (const policies::Refusal& refusal : decision.refused)
-    why.rejected.push_back(fmt::format("{}: {}{}{}", refusal.what, refusal.why.what,
-                                       refusal.why.because.empty() ? "" : ": ", refusal.why.because));
+  list_candidates(why, decision, slot.link.get(), up);
   if (!up && !why.offers.empty()) why.stack = why.offers.front().stack;
   auto spec = stack_from(why.stack, runtime.catalogue());
   if (!spec) return why;
@@ -131,7 +177,7 @@ admin::LinkWhy link_why(Runtime& runtime, LinkSlot& slot) {
     why.layers.push_back({reason.layer, reason.why, reason.header_bytes, reason.nominal_ns});
   why.gives = property::to_string(explained->given.word);
   why.notes = explained->notes;
-  why.rejected.insert(why.rejected.end(), explained->rejected.begin(), explained->rejected.end());
+  why.rejected = explained->rejected;
   return why;
 }
 
@@ -152,9 +198,9 @@ void add_admin_methods(Runtime& runtime) {
       config.settings.push_back({setting.path, setting.value, setting.origin});
     call->reply_with(config);
   });
-  server.on<admin::PeerAddresses>(
-      "peer.set", [&runtime](const admin::PeerAddresses& peer, const admin::CallPointer& call) {
-        auto set = runtime.set_addresses(peer.node, peer.addresses);
+  server.on<admin::PeerFacts>(
+      "peer.set", [&runtime](const admin::PeerFacts& peer, const admin::CallPointer& call) {
+        auto set = runtime.set_facts(peer.node, {peer.addresses, peer.host, peer.user});
         if (!set) return call->fail(set.error());
         call->reply_with(admin::Nothing{});
       });

@@ -104,4 +104,11 @@ std::string chosen_cluster(const Context& context) {
   return std::filesystem::exists("harness.toml") ? "harness.toml" : "examples/cluster.toml";
 }
 
+std::string retransmits_of(const admin::LinkStatus& link) {
+  return link.measured ? fmt::format("{}", link.retransmits) : "–";
+}
+std::string rtt_of(const admin::LinkStatus& link) {
+  return link.measured ? human_time(link.rtt_us * 1000) : "–";
+}
+
 }  // namespace harness::apps

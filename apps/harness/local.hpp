@@ -37,6 +37,10 @@ struct FoundLink {
 /// do, the end that dialled. Errors: not_found (with a did-you-mean), conflict (several).
 Result<FoundLink> find_link(const Context& context, const std::string& name);
 
+/// Packets that a link's end sent again, and its round trip; "–" when no layer of its stack tells.
+std::string retransmits_of(const admin::LinkStatus& link);
+std::string rtt_of(const admin::LinkStatus& link);
+
 /// --cluster, else $HARNESS_CLUSTER, else harness.toml here, else examples/cluster.toml.
 std::string chosen_cluster(const Context& context);
 

@@ -176,7 +176,8 @@ Result<> Mirror::introduce() {
   for (auto& [client, self] : up)
     for (const auto& [ignored, other] : up) {
       if (other.name == self.name) continue;
-      auto told = client.ask<admin::Nothing>("peer.set", admin::PeerAddresses{other.name, other.addresses});
+      auto told = client.ask<admin::Nothing>(
+          "peer.set", admin::PeerFacts{other.name, other.addresses, other.host, other.user});
       if (!told) return tl::unexpected<Error>(told.error());
     }
   return {};

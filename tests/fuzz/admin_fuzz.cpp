@@ -39,7 +39,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   values<admin::SendRequest>(text);
   values<admin::ReceiveRequest>(text);
   values<admin::TapRequest>(text);
-  values<admin::PeerAddresses>(text);
+  values<admin::PeerFacts>(text);
   values<admin::LinkDetail>(text);
   values<admin::LinkWhy>(text);
   if (auto bytes = from_base64(text); bytes && base64(as_bytes(*bytes)) != text) std::abort();

@@ -195,6 +195,12 @@ class TestCase(unittest.TestCase):
         """Tells node `name` where `peer` listens."""
         self.assertIn("result", self.admin(name, cluster).ask("peer.set", node=peer, addresses=[address]))
 
+    def introduce(self, name, peer, cluster="test", facts=True):
+        """Tells node `name` where `peer` listens, and with `facts` also its host and user."""
+        status = self.admin(peer, cluster).ask("node.show")["result"]
+        told = {key: status[key] for key in ("addresses", "host", "user") if facts or key == "addresses"}
+        self.assertIn("result", self.admin(name, cluster).ask("peer.set", node=peer, **told))
+
     def pair(self, link='stack = "frag @ tcp"', **options):
         """Nodes a and b with one link, `main`, which is up."""
         cluster = two_nodes(link)

@@ -26,8 +26,8 @@ def text(value):
     return struct.pack("<H", len(encoded)) + encoded
 
 
-def identity(name, domain="local", host="", incarnation=1):
-    return text(name) + text(domain) + text(host) + struct.pack("<Q", incarnation)
+def identity(name, domain="local", host="", user="", incarnation=1):
+    return text(name) + text(domain) + text(host) + text(user) + struct.pack("<Q", incarnation)
 
 
 def setup_frame(kind, body, version=1, magic=MAGIC):
@@ -70,6 +70,7 @@ class Reader:
             "name": self.text(),
             "domain": self.text(),
             "host": self.text(),
+            "user": self.text(),
             "incarnation": self.take("Q"),
         }
 

@@ -119,10 +119,9 @@ Facts tcp(const OptionValues&, Properties trust) {
           {1, 8000, 4}};
 }
 Facts shm(const OptionValues&, Properties trust) {
-  const bool reaches = trust.covers(same_host);
   return {message | reliable | fifo | no_duplicates | authenticated | host_private | no_replay |
               flow_controlled | lossless_fabric | death_immediate | loan | put_signal | trust,
-          reaches ? 4000u : 0u,
+          4000,
           {0, 120, 8}};
 }
 Facts rdma(const OptionValues&, Properties trust) {
@@ -132,12 +131,15 @@ Facts rdma(const OptionValues&, Properties trust) {
           {1, 1000, 4}};
 }
 Facts loop(const OptionValues&, Properties trust) {
-  const bool reaches = trust.covers(same_process);
   return {message | reliable | fifo | no_duplicates | authenticated | host_private | no_replay |
               flow_controlled | lossless_fabric | death_immediate | loan | trust,
-          reaches ? 4000u : 0u,
+          4000,
           {0, 15, 0}};
 }
+
+Properties user_alone(const OptionValues&) { return same_user; }
+Properties process_alone(const OptionValues&) { return same_process; }
+std::unique_ptr<Transport> none_runs(Engine&, const OptionValues&) { return nullptr; }
 
 }  // namespace
 
@@ -153,11 +155,11 @@ LayerType contract_layer(const Descriptor& descriptor) {
 Catalogue contract_catalogue() {
   Catalogue catalogue;
   for (const Descriptor* descriptor : layers) catalogue.add(contract_layer(*descriptor));
-  catalogue.add(TransportType{.name = "udp", .facts = &udp, .make = nullptr});
-  catalogue.add(TransportType{.name = "tcp", .facts = &tcp, .make = nullptr});
-  catalogue.add(TransportType{.name = "shm", .facts = &shm, .make = nullptr});
-  catalogue.add(TransportType{.name = "rdma", .facts = &rdma, .make = nullptr});
-  catalogue.add(TransportType{.name = "loop", .facts = &loop, .make = nullptr});
+  catalogue.add(TransportType{.name = "udp", .facts = &udp, .make = &none_runs});
+  catalogue.add(TransportType{.name = "tcp", .facts = &tcp, .make = &none_runs});
+  catalogue.add(TransportType{.name = "shm", .facts = &shm, .make = &none_runs, .reach = &user_alone});
+  catalogue.add(TransportType{.name = "rdma", .facts = &rdma, .make = &none_runs});
+  catalogue.add(TransportType{.name = "loop", .facts = &loop, .make = &none_runs, .reach = &process_alone});
   return catalogue;
 }
 

@@ -15,7 +15,7 @@ Catalogue contract_catalogue();
 /// contract takes.
 LayerType contract_layer(const Descriptor& descriptor);
 
-/// The trust word for a level: 0 foreign, 1 same domain, 2 same host, 3 same process.
+/// The trust word for a level: 0 foreign, 1 same domain, 2 same host, 3 same user, 4 same process.
 constexpr Properties trust_level(unsigned level) { return property::at_least(Axis::trust, level); }
 
 Facts facts_of(const Catalogue& catalogue, std::string_view transport, unsigned trust);

@@ -24,6 +24,8 @@ Result<ExitCode> ls(Context& context) {
                {"SENT", Table::Align::right},
                {"RECEIVED", Table::Align::right},
                {"HEADER", Table::Align::right},
+               {"RETRANSMITS", Table::Align::right},
+               {"RTT", Table::Align::right},
                {"STACK"}});
   std::string json;
   std::optional<Error> hangs;
@@ -39,7 +41,8 @@ Result<ExitCode> ls(Context& context) {
       const std::string what = link.stack.empty() ? link.error : link.stack + (link.clear ? "  CLEAR" : "");
       table.row({node.name, link.name, link.peer, link.state, human_bytes(link.sent_bytes),
                  human_bytes(link.received_bytes),
-                 link.stack.empty() ? "–" : fmt::format("{} B", link.header_bytes), printable(what)});
+                 link.stack.empty() ? "–" : fmt::format("{} B", link.header_bytes), retransmits_of(link),
+                 rtt_of(link), printable(what)});
     }
   }
   if (context.common.json) {
@@ -74,6 +77,9 @@ void print_status(const Context& context, const std::string& node, const admin::
                             human_count(link.sent_messages, "message", "messages"),
                             human_bytes(link.received_bytes),
                             human_count(link.received_messages, "message", "messages")));
+  if (link.measured)
+    context.print(fmt::format("  resent    {}, round trip {}\n",
+                              human_count(link.retransmits, "packet", "packets"), rtt_of(link)));
 }
 
 Result<ExitCode> show(Context& context) {
@@ -100,6 +106,24 @@ Result<ExitCode> show(Context& context) {
   return ExitCode::ok;
 }
 
+// Every way to the peer: what was offered and what became of it, what is refused, what was not asked for.
+void print_candidates(const Context& context, const admin::LinkWhy& told) {
+  Table table({{"CANDIDATE"}, {"ADDRESS"}, {"OUTCOME"}, {"WHY"}});
+  for (const admin::WhyOffer& offer : told.offers) {
+    const bool failed = offer.outcome.starts_with("failed");
+    table.row({offer.stack, printable(offer.address),
+               failed         ? "failed"
+               : offer.chosen ? "chosen"
+                              : printable(offer.outcome),
+               failed ? printable(offer.outcome.substr(8)) : offer.why});
+  }
+  for (const admin::WhyRefusal& one : told.refused)
+    table.row({one.stack, one.address.empty() ? "–" : printable(one.address),
+               one.asked ? "refused" : "not tried",
+               printable(fmt::format("{}: {}; try: {}", one.what, one.because, one.advice))});
+  if (!table.empty()) context.print("\n" + table.text(context.width));
+}
+
 Result<ExitCode> why(Context& context) {
   auto found = find_link(context, context.arguments.text("link"));
   if (!found) return tl::unexpected<Error>(found.error());
@@ -118,12 +142,8 @@ Result<ExitCode> why(Context& context) {
     layers.row({layer.layer, fmt::format("{} B", layer.header_bytes), fmt::format("{} ns", layer.nominal_ns),
                 layer.why});
   if (!layers.empty()) context.print(layers.text(context.width));
-  Table offers({{"OFFER"}, {""}, {"WHY"}});
-  for (const admin::WhyOffer& offer : told->offers)
-    offers.row({offer.stack, offer.chosen ? "chosen" : "", offer.why});
-  if (!offers.empty()) context.print("\n" + offers.text(context.width));
-  for (const std::string& text : told->rejected)
-    context.print(fmt::format("rejected: {}\n", printable(text)));
+  print_candidates(context, *told);
+  for (const std::string& text : told->rejected) context.print(fmt::format("instead: {}\n", printable(text)));
   for (const std::string& text : told->notes) context.print(fmt::format("note: {}\n", printable(text)));
   return ExitCode::ok;
 }
@@ -141,8 +161,10 @@ void add_link(Cli& cli) {
       {{"harness link ls"}, {"harness link ls --node a --json"}}, &ls);
   add("show", "Shows one link: state, counters of every layer, memory.", one_arguments,
       {{"harness link show packed"}, {"harness link show d/packed --node a --json"}}, &show);
-  add("why", "Explains why a link has its stack, layer by layer, and what else was possible.", one_arguments,
-      {{"harness link why derived"}}, &why);
+  add("why",
+      "Explains why a link has its stack, layer by layer, and what stands against every other way to the "
+      "peer.",
+      one_arguments, {{"harness link why derived"}}, &why);
 }
 
 }  // namespace harness::apps

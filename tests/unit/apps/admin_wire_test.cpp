@@ -77,7 +77,8 @@ TEST(AdminWire, DeepNestingIsRefusedBeforeItIsParsed) {
 TEST(AdminWire, ValuesAreReadAsWritten) {
   LinkWhy why;
   why.name = "main";
-  why.offers = {{"frag @ tcp", "cheapest", "tcp:1", false, true}};
+  why.offers = {{"frag @ tcp", "cheapest", "tcp:1", "chosen", false, true}};
+  why.refused = {{"shm", "shm:b", "shm does not reach the peer", "x and y", "name another", true}};
   why.rejected = {"a", "b"};
   auto read = read_json<LinkWhy>(write_json(why), true);
   ASSERT_TRUE(read) << read.error().text();

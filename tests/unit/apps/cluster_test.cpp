@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Cluster files: what is read, where each value comes from, and what a person is told when it is wrong.
 #include <harness/apps/common/cluster.hpp>
+#include <harness/apps/common/machine.hpp>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <harness/layers/all.hpp>
+#include <harness/stack/setup.hpp>
 #include <harness/tests/support/temporary.hpp>
 #include <harness/transports/all.hpp>
 
@@ -164,6 +166,8 @@ TEST(Cluster, MistakesAreToldWithLineAndColumnAndWhatToDo) {
        "c.toml:11:10: nodes.c: there is no transport", ""},
       {with("[nodes.c]\nlisten = \"nowhere\"\n"), Errc::invalid,
        "c.toml:11:10: nodes.c: no address: 'nowhere'", "tcp:"},
+      {with("[nodes.c]\nuser = \"root\"\n"), Errc::invalid, "c.toml:11:8: nodes.c: 'root' is no user",
+       "id -u"},
       {with("[nodes.\"a b\"]\n"), Errc::invalid, "nodes.a b: 'a b' is no name", ""},
       {with("[domains.lab]\n"), Errc::not_found, "there is no domain 'local'", "[domains.local]"},
       {with("[[floors]]\nbetween = [\"local\"]\n"), Errc::invalid, "a floor is between two domains", ""},
@@ -213,9 +217,54 @@ TEST(Cluster, AddressesThatANodeToldReplaceThoseOfTheFile) {
   ASSERT_TRUE(cluster);
   const ClusterLink& link = cluster->links[0];
   EXPECT_EQ(decide(*cluster, link, "b", {}, catalogue()).offers.at(0).address, "127.0.0.1:7102");
-  const AddressBook book = {{"b", {"tcp:127.0.0.1:9"}}};
+  const FactBook book = {{"b", {{"tcp:127.0.0.1:9"}, {}, {}}}};
   EXPECT_EQ(decide(*cluster, link, "b", book, catalogue()).offers.at(0).address, "127.0.0.1:9");
   EXPECT_TRUE(decide(*cluster, link, "b", {{"b", {}}}, catalogue()).offers.empty());
+}
+
+// What a node told wins over the file; the file alone says who shares a host with a node that told.
+TEST(Cluster, TheFactsAboutTwoNodesComeFromWhatTheyToldAndElseFromTheFile) {
+  const auto text = [](const char* a, const char* b) {
+    return std::string("[nodes.a]\n") + a + "\n[nodes.b]\nlisten = \"shm:b\"\n" + b +
+           "\n[links.main]\nfrom = \"a\"\nto = \"b\"\n";
+  };
+  const NodeFacts here{{"shm:b"}, "rack-1", machine_user()};
+  struct Row {
+    std::string file;
+    FactBook book;
+    Properties trust;
+  };
+  const Row rows[] = {
+      {text("", ""), {}, property::same_domain},
+      {text("host = 'h'", "host = 'h'"), {}, property::same_user},
+      {text("host = 'h'", "host = 'g'"), {}, property::same_domain},
+      {text("host = 'h'", "host = 'h'\nuser = '4000000000'"), {}, property::same_host},
+      {text("", ""), {{"a", here}}, property::same_domain},
+      {text("", ""), {{"a", here}, {"b", here}}, property::same_user},
+      {text("", ""), {{"a", here}, {"b", {{"shm:b"}, "rack-2", here.user}}}, property::same_domain},
+      {text("", ""), {{"a", here}, {"b", {{"shm:b"}, "rack-1", "4711"}}}, property::same_host},
+      {text("host = 'h'", "host = 'h'"), {{"a", here}}, property::same_user},
+      {text("host = 'h'", "host = 'h'"), {{"a", here}, {"b", {{"shm:b"}, {}, {}}}}, property::same_user},
+      {text("host = 'h'", "host = 'h'"),
+       {{"a", here}, {"b", {{"shm:b"}, "rack-2", here.user}}},
+       property::same_domain},
+  };
+  for (const Row& row : rows) {
+    auto cluster = parse(row.file);
+    ASSERT_TRUE(cluster) << cluster.error().text();
+    const auto decision = decide(*cluster, cluster->links[0], "b", row.book, catalogue());
+    EXPECT_EQ(decision.trust, row.trust) << row.file << " with " << row.book.size() << " that told";
+    EXPECT_EQ(decision.offers.empty(), !row.trust.covers(property::same_user)) << row.file;
+  }
+}
+
+TEST(Cluster, AMachineIsTheSameForOneNameAndAnotherForAnother) {
+  EXPECT_FALSE(machine_host("").empty());
+  EXPECT_EQ(machine_host("rack1"), machine_host("rack1"));
+  EXPECT_THAT(machine_host("rack1"), StartsWith("rack1-"));
+  EXPECT_NE(machine_host("rack1"), machine_host("rack2"));
+  EXPECT_NE(machine_host(std::string(64, 'x')), machine_host(std::string(63, 'x') + "y"));
+  EXPECT_LE(machine_host(std::string(64, 'x')).size(), setup::name_bytes_max);
 }
 
 TEST(Cluster, BetweenDomainsNothingGoesInClearUnlessTheFileSaysSo) {

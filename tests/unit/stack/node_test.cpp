@@ -329,6 +329,25 @@ TEST_F(NodeTest, ThePeerTakesTheFirstOfferItKnows) {
   EXPECT_THAT(refused->error().text(), HasSubstr("extra"));
 }
 
+TEST_F(NodeTest, EveryAddressIsTriedInTurnAndEachFailureKeptWithItsReason) {
+  auto b = serve("b");
+  auto a = start("a");
+  LinkOptions options = to("nobody");
+  options.offers.push_back(to("nobody either").offers[0]);
+  options.offers.push_back(to("b").offers[0]);
+  options.offers.push_back(to("b too").offers[0]);
+  auto link = *a->node->connect("b", std::move(options));
+  for (int i = 0; i < 4; ++i) settle(), engine_.pass(ms);  // the next address is dialled by a timer
+  ASSERT_TRUE(link->is_up()) << link->error().text();
+  EXPECT_EQ(link->chosen(), 2u);
+  for (const std::size_t failed : {0u, 1u}) {
+    ASSERT_NE(link->failure(failed), nullptr);
+    EXPECT_THAT(link->failure(failed)->text(), HasSubstr(failed == 0 ? "nobody" : "nobody either"));
+  }
+  EXPECT_EQ(link->failure(2), nullptr);
+  EXPECT_EQ(link->failure(3), nullptr);
+}
+
 TEST_F(NodeTest, PauseStopsTheFlowAndResumeLosesNothing) {
   auto b = serve("b");
   auto a = start("a");

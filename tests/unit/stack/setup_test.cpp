@@ -8,7 +8,7 @@
 namespace harness::setup {
 namespace {
 
-Identity someone() { return {"a", "lab", "host-1", 0x1122334455667788}; }
+Identity someone() { return {"a", "lab", "host-1", "1000", 0x1122334455667788}; }
 
 Hello hello() {
   Hello hello;
