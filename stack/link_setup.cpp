@@ -117,7 +117,12 @@ void Link::on_accept(const setup::Accept& accept) {
     return dial_next({Errc::conflict, "the peer chose a stack that was not offered",
                       "choice " + std::to_string(accept.choice) + " with another hash",
                       "run the same release on both"});
+  if (!peer_.name.empty() && accept.from.name != peer_.name)
+    return dial_next({Errc::conflict, "another node than " + peer_.name + " answered",
+                      "its name is " + accept.from.name, "correct the address of " + peer_.name});
+  const auto self = node_.take(*this);  // it stands under the peer's name
   peer_ = accept.from;
+  if (self != nullptr) node_.keep(self);
   agreed_ = {std::min(accept.limits.max_message, options_.max_message), accept.limits.quota_bytes};
   choice_ = accept.choice;
   if (auto built = build(options_.offers[chosen].stack); !built) return dial_next(built.error());

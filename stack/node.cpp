@@ -46,7 +46,7 @@ Node::Node(Engine& engine, const Catalogue& catalogue, NodeOptions options)
 
 // Links that somebody still holds are lost and silent from here on.
 Node::~Node() {
-  for (const auto& link : std::vector(links_)) {
+  for (const auto& [names, link] : Links(links_)) {
     link->on_event_ = nullptr;
     link->on_message_ = nullptr;
     link->finish(Link::State::lost, {Errc::cancelled, "the node " + identity_.name + " ended", {}, {}},
@@ -86,10 +86,9 @@ Result<std::string> Node::listen(std::string_view address) {
   return addresses_.back();
 }
 
-std::shared_ptr<Link> Node::find(std::string_view peer, std::string_view link) const noexcept {
-  for (const auto& candidate : links_)
-    if (candidate->peer().name == peer && candidate->name() == link) return candidate;
-  return nullptr;
+std::shared_ptr<Link> Node::find(std::string_view peer, std::string_view link) const {
+  const auto found = links_.find({std::string(peer), std::string(link)});
+  return found == links_.end() ? nullptr : found->second;
 }
 
 Result<std::shared_ptr<Link>> Node::connect(const std::string& peer, LinkOptions options) {
@@ -104,7 +103,7 @@ Result<std::shared_ptr<Link>> Node::connect(const std::string& peer, LinkOptions
                 "give this one another name");
   std::shared_ptr<Link> link(new Link(*this, std::move(options), Role::initiator));
   link->peer_.name = peer;
-  links_.push_back(link);
+  keep(link);
   link->dial();
   return link;
 }
@@ -222,7 +221,7 @@ void Node::on_hello(Waiting& waiting, const setup::Hello& hello) {
     options.resume_ns = admission->resume_ns;
     link.reset(new Link(*this, std::move(options), Role::responder));
     link->peer_ = hello.from;
-    links_.push_back(link);
+    keep(link);
     if (on_link_) on_link_(link);
   }
   std::unique_ptr<Endpoint> endpoint = std::move(waiting.endpoint);
@@ -273,12 +272,20 @@ void Node::retire(std::unique_ptr<Endpoint> endpoint) {
   engine_.post([] {});
 }
 
+void Node::keep(const std::shared_ptr<Link>& link) {
+  links_.emplace(std::pair(link->peer().name, link->name()), link);
+}
+
+std::shared_ptr<Link> Node::take(const Link& link) {
+  const auto [first, last] = links_.equal_range({link.peer().name, link.name()});
+  const auto at = std::find_if(first, last, [&](const auto& mine) { return mine.second.get() == &link; });
+  return at == last ? nullptr : std::move(links_.extract(at).mapped());
+}
+
 void Node::retire(const Link& link) {
-  const auto at =
-      std::find_if(links_.begin(), links_.end(), [&](const auto& mine) { return mine.get() == &link; });
-  if (at == links_.end()) return;
-  dead_links_.push_back(std::move(*at));
-  links_.erase(at);
+  auto taken = take(link);
+  if (taken == nullptr) return;
+  dead_links_.push_back(std::move(taken));
   engine_.post([] {});
 }
 

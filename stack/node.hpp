@@ -80,9 +80,12 @@ class Node : private Poller, private Acceptor {
   /// Decides which peers may open which links; the default admits the own domain only.
   void set_admission(Admit admit) { admit_ = std::move(admit); }
 
-  /// Links that are not closed or lost.
-  [[nodiscard]] const std::vector<std::shared_ptr<Link>>& links() const noexcept { return links_; }
-  [[nodiscard]] std::shared_ptr<Link> find(std::string_view peer, std::string_view link) const noexcept;
+  /// Links by the names of their peer and their own: a peer's is empty until it answers whoever dialled
+  /// anybody.
+  using Links = std::multimap<std::pair<std::string, std::string>, std::shared_ptr<Link>>;
+  /// Those that are not closed or lost.
+  [[nodiscard]] const Links& links() const noexcept { return links_; }
+  [[nodiscard]] std::shared_ptr<Link> find(std::string_view peer, std::string_view link) const;
   [[nodiscard]] const std::vector<std::string>& addresses() const noexcept { return addresses_; }
   /// Set-up frames that no parser took, strangers turned away; bounded state was kept for none of them.
   [[nodiscard]] std::uint64_t refused_count() const noexcept { return refused_count_; }
@@ -109,6 +112,8 @@ class Node : private Poller, private Acceptor {
   [[nodiscard]] Result<Transport*> transport(std::string_view name);
   [[nodiscard]] Properties trust_of(const setup::Identity& peer) const noexcept;
   void retire(std::unique_ptr<Endpoint> endpoint);
+  void keep(const std::shared_ptr<Link>& link);
+  std::shared_ptr<Link> take(const Link& link);
   void retire(const Link& link);
 
   Engine& engine_;
@@ -116,7 +121,7 @@ class Node : private Poller, private Acceptor {
   setup::Identity identity_;
   std::map<std::string, std::shared_ptr<Transport>, std::less<>> transports_;
   std::vector<std::string> addresses_;
-  std::vector<std::shared_ptr<Link>> links_;
+  Links links_;
   std::list<Waiting> waiting_;
   std::vector<std::unique_ptr<Endpoint>>
       dead_endpoints_;  // freed in the next turn, never inside their own callbacks

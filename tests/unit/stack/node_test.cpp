@@ -1,90 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // Nodes and links over loop: opening, refusing, both sides dialling, closing, losing.
-#include <harness/stack/node.hpp>
-
-#include <deque>
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <harness/transports/loop.hpp>
-
-#include <harness/tests/support/manual_engine.hpp>
+#include <harness/tests/unit/stack/node_fixture.hpp>
 
 namespace harness {
 namespace {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
-
-constexpr std::uint64_t ms = 1'000'000;
-
-/// What the application at one end of a link hears.
-struct Ear {
-  void listen_to(const std::shared_ptr<Link>& heard) {
-    link = heard;
-    link->on_message([this](Message&& message) {
-      texts.emplace_back(message.text());
-      if (keep) kept.push_back(std::move(message));
-    });
-    link->on_event([this](const Event& event) { events.push_back(event.kind); });
-  }
-  [[nodiscard]] int count(EventKind kind) const {
-    return static_cast<int>(std::count(events.begin(), events.end(), kind));
-  }
-
-  std::shared_ptr<Link> link;
-  std::vector<std::string> texts;
-  std::vector<EventKind> events;
-  std::deque<Message> kept;
-  bool keep = false;
-};
-
-class NodeTest : public testing::Test {
- protected:
-  NodeTest() { catalogue_.add(transports::Loop::type()); }
-
-  struct Host {
-    std::unique_ptr<Node> node;
-    Ear ear;  // of links that others opened
-  };
-
-  std::unique_ptr<Host> start(const std::string& name, const std::string& domain = "lab") {
-    auto host = std::make_unique<Host>();
-    host->node = std::make_unique<Node>(engine_, catalogue_, NodeOptions{name, domain, "host"});
-    host->node->add(loop_);
-    host->node->on_link([raw = host.get()](const std::shared_ptr<Link>& link) { raw->ear.listen_to(link); });
-    return host;
-  }
-  std::unique_ptr<Host> serve(const std::string& name, const std::string& domain = "lab") {
-    auto host = start(name, domain);
-    auto address = host->node->listen("loop:" + name);
-    EXPECT_TRUE(address) << address.error().text();
-    return host;
-  }
-  LinkOptions to(const std::string& address, const std::string& stack = "@ loop",
-                 const std::string& name = "main") {
-    LinkOptions options;
-    options.name = name;
-    auto spec = stack_from(stack, catalogue_);
-    EXPECT_TRUE(spec) << spec.error().text();
-    options.offers = {{*spec, address}};
-    return options;
-  }
-  Errc send(Link& link, std::string_view text) {
-    Message message = Message::copy_of(engine_.pool(), text);
-    return link.send(std::move(message));
-  }
-  void settle() { engine_.settle(); }
-
-  tests::ManualEngine engine_;
-  Catalogue catalogue_;
-  std::shared_ptr<transports::Loop> loop_ = [this] {
-    auto loop = std::make_shared<transports::Loop>(engine_);
-    engine_.add(*loop);
-    return loop;
-  }();
-};
+using tests::Ear;
+using tests::ms;
+using tests::NodeTest;
 
 TEST_F(NodeTest, ALinkOpensAndBothSidesRunTheSameStack) {
   auto b = serve("b");
@@ -277,75 +205,6 @@ TEST_F(NodeTest, APeerThatVanishesIsReportedOnce) {
   EXPECT_EQ(ear.link->state(), Link::State::lost);
   EXPECT_EQ(ear.count(EventKind::peer_lost), 1);
   EXPECT_EQ(send(*ear.link, "x"), Errc::closed);
-}
-
-TEST_F(NodeTest, DiallingNobodyIsTriedAgainUntilTheTimeIsUp) {
-  auto a = start("a");
-  LinkOptions options = to("nobody");
-  options.timeout_ns = 300 * ms;
-  Ear ear;
-  ear.listen_to(*a->node->connect("b", options));
-  engine_.pass(200 * ms);
-  EXPECT_EQ(ear.link->state(), Link::State::dialing);
-  engine_.pass(2000 * ms);
-  EXPECT_EQ(ear.link->state(), Link::State::lost);
-  EXPECT_EQ(ear.link->error().code, Errc::unreachable);
-  EXPECT_THAT(ear.events, ElementsAre(EventKind::peer_lost));
-}
-
-TEST_F(NodeTest, ALinkOpensWhenTheListenerComesLater) {
-  auto a = start("a");
-  auto link = *a->node->connect("b", to("b"));
-  engine_.pass(100 * ms);
-  EXPECT_EQ(link->state(), Link::State::dialing);
-  auto b = serve("b");
-  engine_.pass(2000 * ms);
-  EXPECT_TRUE(link->is_up()) << link->error().text();
-}
-
-TEST_F(NodeTest, ThePeerTakesTheFirstOfferItKnows) {
-  auto b = serve("b");
-  auto a = start("a");
-  Catalogue richer = catalogue_;
-  LayerType extra;
-  static constexpr Descriptor descriptor{.name = "extra", .summary = "unknown to b"};
-  extra.descriptor = &descriptor;
-  extra.size = 1;
-  extra.construct = [](void*, const OptionValues&, LayerContext&) {};
-  extra.destroy = [](void*) noexcept {};
-  richer.add(extra);
-  LinkOptions options = to("b");
-  options.offers.insert(options.offers.begin(), {*stack_from("extra @ loop", richer), "b"});
-  auto link = *a->node->connect("b", options);
-  settle();
-  ASSERT_TRUE(link->is_up()) << link->error().text();
-  EXPECT_EQ(link->stack()->spec().text(), "@ loop");
-
-  LinkOptions only = to("b", "@ loop", "second");
-  only.offers = {{*stack_from("extra @ loop", richer), "b"}};
-  auto refused = *a->node->connect("b", only);
-  settle();
-  EXPECT_EQ(refused->state(), Link::State::lost);
-  EXPECT_THAT(refused->error().text(), HasSubstr("extra"));
-}
-
-TEST_F(NodeTest, EveryAddressIsTriedInTurnAndEachFailureKeptWithItsReason) {
-  auto b = serve("b");
-  auto a = start("a");
-  LinkOptions options = to("nobody");
-  options.offers.push_back(to("nobody either").offers[0]);
-  options.offers.push_back(to("b").offers[0]);
-  options.offers.push_back(to("b too").offers[0]);
-  auto link = *a->node->connect("b", std::move(options));
-  for (int i = 0; i < 4; ++i) settle(), engine_.pass(ms);  // the next address is dialled by a timer
-  ASSERT_TRUE(link->is_up()) << link->error().text();
-  EXPECT_EQ(link->chosen(), 2u);
-  for (const std::size_t failed : {0u, 1u}) {
-    ASSERT_NE(link->failure(failed), nullptr);
-    EXPECT_THAT(link->failure(failed)->text(), HasSubstr(failed == 0 ? "nobody" : "nobody either"));
-  }
-  EXPECT_EQ(link->failure(2), nullptr);
-  EXPECT_EQ(link->failure(3), nullptr);
 }
 
 TEST_F(NodeTest, PauseStopsTheFlowAndResumeLosesNothing) {
