@@ -71,8 +71,8 @@ Mirror::~Mirror() {
 std::string Mirror::state_of(const std::string& node) const {
   return folder_ + "/state/" + cluster_.name + "/" + node;
 }
-std::string Mirror::received_by(const std::string& node) const {
-  return state_of(node) + "/received/" + cluster_.nodes.front().name;
+std::string Mirror::received_over(const MirrorLink& link) const {
+  return state_of(link.peer) + "/received/" + cluster_.nodes.front().name + "/" + link.name;
 }
 
 Result<> Mirror::run() {
@@ -230,7 +230,7 @@ Result<> Mirror::send_tree(MirrorLink& link) {
   send.link = link.peer + "/" + link.name;
   send.list = lists_[link.tree];
   send.root = tree.root;
-  send.as = tree.as;
+  send.as = tree.as.empty() ? link.name : link.name + "/" + tree.as;
   auto id = link.files->start("file.send", admin::write_json(send));
   if (!id) return tl::unexpected<Error>(id.error());
   link.send_id = *id;
@@ -323,7 +323,7 @@ void Mirror::verify() {
         if (++done % 256 == 0) context_.status(fmt::format("comparing {} of {} files", done, all));
         return !context_.interrupts.take();
       };
-      for (std::string& text : differences(tree, received_by(link.peer), step))
+      for (std::string& text : differences(tree, received_over(link), step))
         link.wrong.push_back(std::move(text));
     }
   }

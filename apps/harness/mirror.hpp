@@ -63,7 +63,8 @@ class Mirror {
   [[nodiscard]] std::uint64_t bytes() const noexcept { return total_bytes_; }
   [[nodiscard]] std::size_t files() const noexcept { return total_names_; }
   [[nodiscard]] const std::string& folder() const noexcept { return folder_; }
-  [[nodiscard]] std::string received_by(const std::string& node) const;
+  /// The folder in which what crossed a link stands.
+  [[nodiscard]] std::string received_over(const MirrorLink& link) const;
 
  private:
   struct NodeProcess {

@@ -19,7 +19,8 @@ from pathlib import Path
 
 from support import DEADLINE_S, ENVIRONMENT, HARNESS, ROOT, TestCase, main
 
-LINKS = {"b": "derived", "c": "written", "d": "packed"}
+LINKS = {"derived": "b", "written": "c", "packed": "c", "far": "d"}
+PORT = r"(127\.0\.0\.1:)7\d\d\d\b"  # of the cluster file, each replaced by one that is free
 FIRST, LAST = r"> harness\.lua$", r"^harness node down|-r x\.pcapng"  # makes or needs what others leave
 
 
@@ -57,8 +58,9 @@ class CommandLine(TestCase):
     def setUp(self):
         super().setUp()
         text = (ROOT / "examples/cluster.toml").read_text(encoding="utf-8")
-        for port in free_ports(4):
-            text = re.sub(r'(listen = "tcp:127\.0\.0\.1:)7\d+"', rf'\g<1>{port}"', text, count=1)
+        for port in free_ports(len(re.findall(PORT, text))):
+            text = re.sub(PORT, rf"\g<1>{port}", text, count=1)
+        text = text.replace("shm:example", f"shm:example-{os.getpid()}")
         self.home = self.folder / "home"
         for name in ("examples", "Pictures", "src", "docs"):
             (self.home / name).mkdir(parents=True)
@@ -72,8 +74,10 @@ class CommandLine(TestCase):
             PATH=f"{Path(HARNESS).parent}:{os.environ['PATH']}",
         )
         a = self.node("a", text)
-        for name, link in LINKS.items():
-            self.tell("a", name, self.node(name, text).address, cluster="example")
+        for name in sorted(set(LINKS.values())):
+            self.node(name, text)
+            self.introduce("a", name, cluster="example")
+        for link, name in LINKS.items():
             a.wait_for(f"link {link} to {name} is up")
 
     def shell(self, line, **changes):
@@ -119,7 +123,7 @@ class CommandLine(TestCase):
         process = self.shell(line)
 
         def pinged():
-            for link in LINKS.values():
+            for link in LINKS:
                 self.run_harness("ping", link, "--count", "20", "--interval", "0s", code="ok")
             return "--count" not in line and all(written_by(pid) > 1000 for pid in processes_of(process))
 

@@ -178,7 +178,7 @@ void add_files(Cli& cli) {
                      "Sends files, folders or standard input to a node; each is verified by SHA-256 there.",
                      send_arguments,
                      {{"harness send notes.txt b"},
-                      {"harness send src docs d/packed --sync"},
+                      {"harness send src docs c/packed --sync"},
                       {"tar c . | harness send - b --as all.tar"}},
                      &send});
   TableCommand::add(cli, {"",

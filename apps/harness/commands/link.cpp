@@ -160,11 +160,11 @@ void add_link(Cli& cli) {
   add("ls", "Lists the links of every node that runs here, with their stacks and traffic.", ls_arguments,
       {{"harness link ls"}, {"harness link ls --node a --json"}}, &ls);
   add("show", "Shows one link: state, counters of every layer, memory.", one_arguments,
-      {{"harness link show packed"}, {"harness link show d/packed --node a --json"}}, &show);
+      {{"harness link show packed"}, {"harness link show c/packed --node a --json"}}, &show);
   add("why",
       "Explains why a link has its stack, layer by layer, and what stands against every other way to the "
       "peer.",
-      one_arguments, {{"harness link why derived"}}, &why);
+      one_arguments, {{"harness link why derived"}, {"harness link why far --node a --json"}}, &why);
 }
 
 }  // namespace harness::apps

@@ -10,6 +10,7 @@
 #include <harness/apps/common/human.hpp>
 #include <harness/apps/common/table.hpp>
 #include <harness/apps/harness/local.hpp>
+#include <harness/stack/text.hpp>
 
 namespace harness::apps {
 
@@ -22,6 +23,15 @@ constexpr Argument arguments[] = {
     {"--default-path", Argument::Kind::option, "mirrored when no PATH is given; else this folder", "PATH"},
     set_option,
 };
+
+// The addresses of a node, one of the transport among them.
+std::string listening(const ClusterNode& node, const std::string& transport) {
+  std::vector<std::string> all = node.listen;
+  const auto ours = [&](const std::string& address) { return address.starts_with(transport + ":"); };
+  if (std::none_of(all.begin(), all.end(), ours)) all.push_back(any_address(transport));
+  return fmt::format("nodes.{}.listen=[\"{}\"]", node.name,
+                     text::list(std::span<const std::string>(all), "\", \""));
+}
 
 // Written stacks keep their layers and change their transport; derived ones prefer it.
 Result<std::vector<std::string>> with_transport(const Context& context, const std::string& file,
@@ -37,6 +47,7 @@ Result<std::vector<std::string>> with_transport(const Context& context, const st
                 "--transport tcp");
   auto cluster = read_cluster(file, context.catalogue, settings);
   if (!cluster) return tl::unexpected<Error>(cluster.error());
+  for (const ClusterNode& node : cluster->nodes) settings.push_back(listening(node, name));
   for (const ClusterLink& link : cluster->links) {
     settings.push_back(fmt::format("links.{}.prefer=[\"{}\"]", link.name, name));
     std::string stacks;
@@ -89,19 +100,22 @@ std::string told(const MirrorOptions& options) {
                      human_count(files, "file", "files"), human_bytes(bytes));
 }
 
+// The stack may be long: it stands in the last column, which is wrapped.
 Table link_table(const Mirror& mirror) {
   Table table({{"LINK"},
                {"TO"},
-               {"STACK"},
                {"RATE", Table::Align::right},
                {"P50", Table::Align::right},
                {"P99", Table::Align::right},
                {"HEADER", Table::Align::right},
-               {"WHY"}});
+               {"RETRANSMITS", Table::Align::right},
+               {"RTT", Table::Align::right},
+               {"STACK: WHY"}});
   for (const MirrorLink& link : mirror.links())
-    table.row({link.name, link.peer, link.status.stack, human_rate(link.result.bytes, link.result.elapsed_ns),
+    table.row({link.name, link.peer, human_rate(link.result.bytes, link.result.elapsed_ns),
                human_time(link.latency.p50_ns), human_time(link.latency.p99_ns),
-               fmt::format("{} B", link.status.header_bytes), link.why});
+               fmt::format("{} B", link.status.header_bytes), retransmits_of(link.status),
+               rtt_of(link.status), link.status.stack + ": " + link.why});
   return table;
 }
 
@@ -138,7 +152,7 @@ Result<ExitCode> run(Context& context) {
                                 human_count(mirror.links().size(), "link", "links")));
   }
   for (const MirrorLink& link : mirror.links())
-    if (keep) context.note(fmt::format("kept: {}", mirror.received_by(link.peer)));
+    if (keep) context.note(fmt::format("kept: {}", mirror.received_over(link)));
   if (complete) return ExitCode::ok;
   (void)report(context.common, {Errc::io, "not every byte arrived", "\n" + wrong.substr(0, wrong.size() - 1),
                                 "harness mirror --keep leaves the mirrors to look at"});

@@ -180,7 +180,7 @@ void add_ping(Cli& cli) {
                           "Measures a link: latency as percentiles, messages a second, goodput.",
                           bench_arguments,
                           {{"harness bench derived"},
-                           {"harness bench d/packed --size 64 --size 1MiB --duration 300ms --json"}},
+                           {"harness bench c/packed --size 64 --size 1MiB --duration 300ms --json"}},
                           &bench});
 }
 

@@ -152,7 +152,7 @@ void add_tap(Cli& cli) {
                           "tap",
                           "Captures messages between any two layers of a link, headers included.",
                           arguments,
-                          {{"harness tap derived --at frag --at tcp -w x.pcapng"},
+                          {{"harness tap written --at frag --at tcp -w x.pcapng"},
                            {"harness tap b --count 20"},
                            {"harness tap b -w - | tshark -X lua_script:harness.lua -r -"},
                            {"harness tap --dissector > harness.lua", true}},
