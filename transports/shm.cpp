@@ -199,9 +199,13 @@ unsigned Shm::poll(unsigned budget) {
 inline unsigned Shm::look(unsigned budget) {
   unsigned done = 0;
   for (unsigned i = hot_count_; i-- > 0;) {
-    if (i >= hot_count_ || !hot_[i]->stirs()) continue;  // a callback may have cooled some
-    hot_[i]->misses = 0;
-    done += hot_[i]->work(budget > done ? budget - done : 1);
+    if (i >= hot_count_) continue;  // a callback may have cooled some
+    Connection& connection = *hot_[i];
+    const bool plain = connection.has_plain();
+    if (!plain && !connection.stirs()) continue;
+    connection.misses = 0;
+    const unsigned left = budget > done ? budget - done : 1;
+    done += plain ? connection.take_plain(left) : connection.work(left);
   }
   return done;
 }

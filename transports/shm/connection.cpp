@@ -2,6 +2,7 @@
 // How a connection opens and ends, and its endpoint.
 #include <harness/transports/shm/connection.hpp>
 
+#include <algorithm>
 #include <bit>
 #include <cerrno>
 
@@ -170,11 +171,13 @@ void Connection::opened() {
     static_cast<void>(greet());  // a dialler that is gone already may have left frames all the same
     shm_.greeted();
     state_ = State::open;
+    settle();
     auto endpoint = std::make_unique<Handle>(*this, shm_.facts());
     acceptor_->accepted(std::move(endpoint));
     return;
   }
   if (state_ == State::opening) state_ = State::open;
+  settle();
   shm_.soil(*this);  // it may have slept since before it could see what we wrote
   if (!queue_.empty() || held_) want_room();
 }
@@ -196,7 +199,14 @@ unsigned Connection::work(unsigned budget) {
     ++done;
     report();
   }
+  settle();
   return done;
+}
+
+// Whether the link has nothing to do but take data frames.
+void Connection::settle() noexcept {
+  const bool calm = reading() && !paused_ && !waits_ && !gone_ && partial_ == nullptr && handle_ != nullptr;
+  plain_end_ = calm ? std::min<std::uint64_t>(frame_bytes_max_, reader_.payload_bytes_most()) + 1 : 0;
 }
 
 void Connection::look_ourselves(bool yes) noexcept {
@@ -231,6 +241,7 @@ void Connection::on_timer() {
 // it.
 void Connection::peer_gone() noexcept {
   gone_ = true;
+  settle();
   close_socket();
   if (state_ == State::greeting || state_ == State::lingering) return bury();
   if (state_ == State::opening)
@@ -247,6 +258,7 @@ void Connection::end(EventKind kind, Errc code, const char* why) noexcept {
   end_why_ = why;
   end_due_ = true;
   waits_ = false;
+  settle();
   timer_.cancel();
   shm_.cool(*this);
   free_received();
@@ -274,6 +286,7 @@ void Connection::close(std::uint64_t linger_ns) noexcept {
   if (!may_send()) return bury();
   free_received();
   state_ = State::lingering;
+  settle();
   write_out();
   if (queue_.empty() || linger_ns == 0) return finish_lingering();
   arm(linger_ns);
@@ -287,6 +300,7 @@ void Connection::finish_lingering() noexcept {
 
 void Connection::abandon() noexcept {
   handle_ = nullptr;
+  settle();
   if (state_ != State::lingering) bury();
 }
 
@@ -295,6 +309,7 @@ void Connection::bury() noexcept {
   if (state_ == State::greeting) shm_.greeted();
   state_ = State::dead;
   waits_ = false;
+  settle();
   timer_.cancel();
   free_received();
   queue_.clear();

@@ -17,6 +17,8 @@
 // Between processes of one user, messages made for this link (make), and others that would take more than one
 // record, are lent instead (shm/loans.hpp).
 // Whether a side looks into the ring by itself or must be rung stands in its credit line (Shm::warm, cool).
+// Small messages have a short way: while a link has nothing else to do (settle), one comparison of the header
+// says that a data frame in its place is there, and take_plain hands it up. All else goes through work.
 // Bounds per connection: the ring, `queue_max` frames waiting, one frame being received.
 #pragma once
 
@@ -117,6 +119,9 @@ class Connection final : public Watcher, public Hook<OwnedTag>, public Hook<Read
   /// Takes over an accepted socket; its endpoint goes to `acceptor` when the dialler's memory is here.
   void adopt(Descriptor socket, std::string listener, Acceptor& acceptor) noexcept;
   unsigned work(unsigned budget);
+  /// True when a data frame is at the front and there is nothing else to do: take_plain does this turn.
+  [[nodiscard]] bool has_plain() const noexcept { return reader_.plain_bytes() < plain_end_; }
+  unsigned take_plain(unsigned budget);
   /// Shows what was written in this turn, and rings the peer when it sleeps.
   void write_out() noexcept;
   void ready(unsigned what) override;
@@ -143,7 +148,10 @@ class Connection final : public Watcher, public Hook<OwnedTag>, public Hook<Read
   void commit() noexcept;
   Message make(Pool& pool, std::uint32_t bytes) noexcept;
   Errc send_setup(Message&& frame) noexcept;
-  void set_frame_bytes_max(std::uint32_t bytes) noexcept { frame_bytes_max_ = bytes; }
+  void set_frame_bytes_max(std::uint32_t bytes) noexcept {
+    frame_bytes_max_ = bytes;
+    settle();
+  }
   void pause(bool paused) noexcept;
   void close(std::uint64_t linger_ns) noexcept;
   void abandon() noexcept;
@@ -157,7 +165,9 @@ class Connection final : public Watcher, public Hook<OwnedTag>, public Hook<Read
   // sending: connection_send.cpp
   static void down_thunk(void* self, const Entry* next, harness_message* message) noexcept;
   void send(Message& message, wire::ShmKind kind) noexcept;
+  void send_large(Message& message, wire::ShmKind kind) noexcept;
   void send_later(Message& message, wire::ShmKind kind) noexcept;
+  void count_out(wire::ShmKind kind, std::uint32_t bytes) noexcept;
   bool lend(Message& message) noexcept;
   bool open_arena() noexcept;
   Slab* arena_slab(std::uint64_t capacity) noexcept;
@@ -190,6 +200,7 @@ class Connection final : public Watcher, public Hook<OwnedTag>, public Hook<Read
   void block() noexcept;
   void unblock() noexcept;
   void starve() noexcept;
+  void settle() noexcept;
   [[nodiscard]] bool reading() const noexcept { return state_ == State::open && !blocked_; }
 
   // opening and ending: connection.cpp
@@ -227,6 +238,7 @@ class Connection final : public Watcher, public Hook<OwnedTag>, public Hook<Read
   bool may_lend_ = false;
   bool awaits_arena_ = false;  // a loan came before it; the socket is heard to its end
   std::uint32_t frame_bytes_max_;
+  std::uint64_t plain_end_ = 0;  // data frames of fewer bytes go the short way; 0: there is other work
   RingReader reader_;
   std::uint64_t took_in_poll_ = 0;
   wire::ShmLine* my_line_ = nullptr;

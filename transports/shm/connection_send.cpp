@@ -56,17 +56,32 @@ inline void Connection::send(Message& message, wire::ShmKind kind) noexcept {
     return;
   }
   const std::uint32_t bytes = message.size();
-  counts_.frames_out += kind == wire::ShmKind::data ? 1 : 0;
-  counts_.bytes_out += bytes;
-  if (bytes >= Endpoint::make_bytes_min && kind == wire::ShmKind::data && lend(message)) return wrote();
-  if (queue_.empty() && bytes <= shm_.whole_bytes_max()) [[likely]] {
+  if (bytes < Endpoint::make_bytes_min && queue_.empty()) [[likely]] {
     if (std::byte* at = room(bytes); at != nullptr) [[likely]] {
-      message.copy_to(at);
+      message.contiguous() ? copy_payload(at, message.run().data(), bytes) : message.copy_to(at);
       writer_.commit(kind, bytes);
-      return wrote();
+      wrote();
+      return count_out(kind, bytes);
     }
   }
-  send_later(message, kind);
+  count_out(kind, bytes);
+  send_large(message, kind);
+}
+
+// What is lent where it may be, does not fit into one record, or has to wait.
+void Connection::send_large(Message& message, wire::ShmKind kind) noexcept {
+  const std::uint32_t bytes = message.size();
+  if (bytes >= Endpoint::make_bytes_min && kind == wire::ShmKind::data && lend(message)) return wrote();
+  std::byte* const at = queue_.empty() && bytes <= shm_.whole_bytes_max() ? room(bytes) : nullptr;
+  if (at == nullptr) return send_later(message, kind);
+  message.copy_to(at);
+  writer_.commit(kind, bytes);
+  wrote();
+}
+
+inline void Connection::count_out(wire::ShmKind kind, std::uint32_t bytes) noexcept {
+  counts_.frames_out += kind == wire::ShmKind::data ? 1 : 0;
+  counts_.bytes_out += bytes;
 }
 
 // The first record of a turn is shown at once, what follows in batches.
@@ -134,6 +149,7 @@ bool Connection::push(SendQueue::Frame& frame) noexcept {
 // Tells the peer that we wait, then looks once more: it may have taken something before it saw that.
 void Connection::want_room() noexcept {
   waits_ = their_line_ != nullptr;
+  settle();
   store_shared(my_line_->wants_room, std::uint32_t{1});
   shm_.soil(*this);
   if (!waits_) return;

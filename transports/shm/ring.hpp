@@ -53,6 +53,21 @@ inline void want_line(void* line) noexcept {
 #endif
 }
 
+/// Copies a payload; small ones in four words that overlap, without a call or a branch on their length.
+inline void copy_payload(std::byte* to, const std::byte* from, std::uint32_t bytes) noexcept {
+  if (bytes - 8 > 24) [[unlikely]] {
+    std::memcpy(to, from, bytes);
+    return;
+  }
+  const std::uint32_t second = std::min(bytes - 8, 8u), third = std::max(bytes, 16u) - 16, last = bytes - 8;
+  const auto word = [from](std::uint32_t at) { return load<std::uint64_t>(from + at); };
+  const std::uint64_t words[] = {word(0), word(second), word(third), word(last)};
+  store(to, words[0]);
+  store(to + second, words[1]);
+  store(to + third, words[2]);
+  store(to + last, words[3]);
+}
+
 inline constexpr std::uint64_t bytes_of_header = wire::bytes_of<wire::ShmRecord>;
 /// The longest payload of a record: an eighth of the ring with its header.
 inline constexpr std::uint64_t payload_bytes_max(std::uint64_t ring_bytes) noexcept {
@@ -62,6 +77,12 @@ inline constexpr std::uint64_t payload_bytes_max(std::uint64_t ring_bytes) noexc
 inline constexpr std::uint64_t record_bytes(std::uint64_t payload_bytes) noexcept {
   constexpr std::uint64_t line = wire::ShmRecord::line_bytes;
   return (bytes_of_header + payload_bytes + line - 1) / line * line;
+}
+
+/// Parts of a header word (wire::ShmRecord): the sequence stands on top and wraps by itself.
+inline constexpr std::uint64_t one_record = std::uint64_t{1} << 34;
+inline constexpr std::uint64_t kind_bits(wire::ShmKind kind) noexcept {
+  return std::uint64_t{static_cast<std::uint8_t>(kind)} << 28;
 }
 
 class RingWriter {
@@ -85,8 +106,8 @@ class RingWriter {
   }
   /// The record in the room given last is written.
   void commit(wire::ShmKind kind, std::uint32_t bytes) noexcept {
-    const std::uint64_t word = bytes | std::uint64_t{static_cast<std::uint8_t>(kind)} << 28 |
-                               std::uint64_t{sequence_++ & wire::ShmRecord::sequence_mask} << 34;
+    const std::uint64_t word = bytes | kind_bits(kind) | sequence_bits_;
+    sequence_bits_ += one_record;
     if (tail_ == released_) {
       kept_back_ = word;
     } else {
@@ -144,11 +165,11 @@ class RingWriter {
 
   std::byte* ring_ = nullptr;
   std::uint64_t bytes_ = 0;
-  std::uint64_t tail_ = 0;       // behind the last record committed
-  std::uint64_t released_ = 0;   // … and shown
-  std::uint64_t limit_ = 0;      // nothing may be written from here on
-  std::uint64_t kept_back_ = 0;  // the header at released_
-  std::uint32_t sequence_ = 0;
+  std::uint64_t tail_ = 0;           // behind the last record committed
+  std::uint64_t released_ = 0;       // … and shown
+  std::uint64_t limit_ = 0;          // nothing may be written from here on
+  std::uint64_t kept_back_ = 0;      // the header at released_
+  std::uint64_t sequence_bits_ = 0;  // of the next header
   bool dry_ = false;
   std::uint64_t consumed_ = 0;
   std::uint64_t backed_ = 0;
@@ -167,22 +188,24 @@ class RingReader {
  public:
   /// `ring` lies twice; no record is longer than an eighth of it.
   void open(const std::byte* ring, std::uint64_t ring_bytes) noexcept {
-    ring_ = ring;
+    ring_ = front_ = ring;
     bytes_ = ring_bytes;
   }
 
   /// True when something is there. One load of a line that nobody writes meanwhile.
   [[nodiscard]] bool stirs() const noexcept { return header() != 0; }
+  /// The bytes of the record at the front when it is a data frame in its place; else more than any has.
+  [[nodiscard]] std::uint64_t plain_bytes() const noexcept { return header() ^ plain_; }
+  [[nodiscard]] const std::byte* payload() const noexcept { return front_ + bytes_of_header; }
   /// The record at the front, its header checked; false when it cannot be one.
   [[nodiscard]] bool look(Found& found) const noexcept {
     const std::uint64_t word = header();
     found.kind = static_cast<wire::ShmKind>(word >> 28 & 0xf);
     found.bytes = static_cast<std::uint32_t>(word & 0xfffffff);
-    found.payload = ring_ + (head_ & (bytes_ - 1)) + bytes_of_header;
+    found.payload = payload();
     if (word == 0) return true;
-    return word >> 32 == std::uint64_t{sequence_ & wire::ShmRecord::sequence_mask} << 2 &&
-           found.bytes <= payload_bytes_max(bytes_) && found.kind != wire::ShmKind::none &&
-           found.kind <= wire::ShmKind::loan;
+    return (word ^ plain_) >> 32 == 0 && found.bytes <= payload_bytes_max(bytes_) &&
+           found.kind != wire::ShmKind::none && found.kind <= wire::ShmKind::loan;
   }
   /// Asks for a line that will be read soon. Requires: records come one behind the other.
   void fetch_ahead() const noexcept {
@@ -190,12 +213,14 @@ class RingReader {
     __builtin_prefetch(ring_ + ((head_ + lines * wire::ShmRecord::line_bytes) & (bytes_ - 1)));
   }
   /// The record looked at is used and may be written over once it is published.
-  void pop(const Found& found) noexcept {
-    head_ += record_bytes(found.bytes);
-    ++sequence_;
+  void pop(std::uint32_t bytes) noexcept {
+    head_ += record_bytes(bytes);
+    front_ = ring_ + (head_ & (bytes_ - 1));
+    plain_ += one_record;
   }
   /// How far the writer may be told that we have come.
   [[nodiscard]] std::uint64_t position() const noexcept { return head_; }
+  [[nodiscard]] std::uint64_t payload_bytes_most() const noexcept { return payload_bytes_max(bytes_); }
   [[nodiscard]] std::uint64_t unpublished() const noexcept { return head_ - published_; }
   [[nodiscard]] std::uint64_t publish_from() const noexcept { return bytes_ / 8; }
   void publish(wire::ShmLine& line) noexcept {
@@ -205,14 +230,16 @@ class RingReader {
 
  private:
   [[nodiscard]] std::uint64_t header() const noexcept {
-    return load_shared(*reinterpret_cast<const std::uint64_t*>(ring_ + (head_ & (bytes_ - 1))));
+    return load_shared(*reinterpret_cast<const std::uint64_t*>(front_));
   }
 
+  const std::byte* front_ = nullptr;
+  std::uint64_t plain_ =
+      kind_bits(wire::ShmKind::data);  // the next header, if it is a data frame of no bytes
   const std::byte* ring_ = nullptr;
   std::uint64_t bytes_ = 0;
   std::uint64_t head_ = 0;
   std::uint64_t published_ = 0;
-  std::uint32_t sequence_ = 0;
 };
 
 }  // namespace harness::transports::shm

@@ -36,7 +36,7 @@ class ShmRing : public testing::Test {
     EXPECT_TRUE(reader_.look(found)) << "not a record";
     if (found.kind == wire::ShmKind::none) return 0;
     const std::uint64_t word = load<std::uint64_t>(found.payload);
-    reader_.pop(found);
+    reader_.pop(found.bytes);
     return word;
   }
 
@@ -129,7 +129,7 @@ TEST_F(ShmRing, OrdersBetweenTwoThreadsWhatItShows) {
     for (std::uint32_t i = 0; i < found.bytes && right; i += 8)
       right = load<std::uint64_t>(found.payload + i) == next;
     if (!right) break;
-    reader_.pop(found);
+    reader_.pop(found.bytes);
     ++next;
   }
   over = true;
