@@ -68,13 +68,16 @@ Slab* Arena::allocate(Pool& pool, std::uint64_t capacity) noexcept {
                     this, &give_back);
 }
 
-// Leaves that have had memory once keep it.
+// Leaves that have had memory once keep it. Blocks are taken from the front, so mostly nothing is looked up.
 bool Arena::back(std::uint64_t leaf, std::uint64_t bytes) noexcept {
+  const std::uint64_t end = leaf + (bytes + leaf_bytes - 1) / leaf_bytes;
+  if (end <= solid_) return true;
   const auto first = backed_.begin() + static_cast<std::ptrdiff_t>(leaf);
-  const auto last = first + static_cast<std::ptrdiff_t>((bytes + leaf_bytes - 1) / leaf_bytes);
+  const auto last = backed_.begin() + static_cast<std::ptrdiff_t>(end);
   if (std::find(first, last, false) == last) return true;
   if (!memory_.back(leaf * leaf_bytes, bytes)) return false;
   std::fill(first, last, true);
+  while (solid_ < backed_.size() && backed_[solid_]) ++solid_;
   return true;
 }
 

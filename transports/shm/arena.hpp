@@ -66,6 +66,7 @@ class Arena {
   std::uint64_t bytes_;
   Buddy buddy_;
   std::vector<bool> backed_;  // a leaf each
+  std::uint64_t solid_ = 0;   // leaves from the first one on that all are
   unsigned alive_ = 0;
   bool closed_ = false;
 };
