@@ -102,7 +102,7 @@ struct Counts {
 class Connection final : public Watcher, public Hook<OwnedTag>, public Hook<ReadyTag>, public Hook<DirtyTag> {
  public:
   enum class State : std::uint8_t { connecting, greeting, opening, open, ended, lingering, dead };
-  static constexpr std::uint64_t batch_bytes = 1024;            // so much in a turn is shown within it
+  static constexpr std::uint64_t batch_bytes = 4096;            // so much in a turn is shown within it
   static constexpr std::uint32_t setup_bytes_max = 128 * 1024;  // largest set-up frame that is received
   static constexpr unsigned setup_reserve = 4;
   static constexpr unsigned packets_max = 16;  // taken off the socket a turn

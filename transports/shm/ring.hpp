@@ -209,7 +209,7 @@ class RingReader {
   }
   /// Asks for a line that will be read soon. Requires: records come one behind the other.
   void fetch_ahead() const noexcept {
-    constexpr std::uint64_t lines = 6;
+    constexpr std::uint64_t lines = 3;  // more would take those back that the writer is writing
     __builtin_prefetch(ring_ + ((head_ + lines * wire::ShmRecord::line_bytes) & (bytes_ - 1)));
   }
   /// The record looked at is used and may be written over once it is published.
