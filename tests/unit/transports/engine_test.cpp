@@ -145,7 +145,9 @@ TEST(OsEngine, BecomesReadableWhenATimerIsDue) {
   engine->poll();
   engine->timers().arm(timer, engine->now_ns() + 1'000'000);
   for (int wakes = 0; !rang && wakes < 5; ++wakes) {  // the wheel may look at a far timer once a level
-    EXPECT_LE(engine->arm(), 1'004'096u);
+    const std::uint64_t wait_ns = engine->arm();
+    EXPECT_LE(wait_ns, 1'004'096u);
+    if (wait_ns == 0) continue;  // it was late, and fired inside arm()
     pollfd set{engine->descriptor(), POLLIN, 0};
     EXPECT_EQ(::poll(&set, 1, 20'000), 1);
     engine->poll();
