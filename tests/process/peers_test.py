@@ -112,6 +112,31 @@ class Strangers(Peers):
         self.assertEqual(self.say_hello().receive_setup(wire.ACCEPT).take("Q"), 7)
 
 
+class Sessions(Peers):
+    """A link that outlives its connection, and who may go on with it."""
+
+    STACK = "resume / frag @ tcp"
+
+    def dial(self, attempt, **changes):
+        connection = wire.Connection.dial(self.b.address)
+        self.addCleanup(connection.close)
+        hello = dict(sender="a", to="b", link="main", stack=self.STACK, attempt=attempt) | changes
+        connection.send(wire.SETUP, wire.hello(**hello))
+        return connection
+
+    def test_only_the_session_that_was_opened_goes_on(self):
+        self.b = self.node("b", two_nodes(f'stack = "{self.STACK}"'))
+        first = self.dial(7)
+        first.receive_setup(wire.ACCEPT)
+        first.send(wire.SETUP, wire.setup_frame(wire.READY, struct.pack("<Q", 7)))
+        self.b.wait_for("link main to a is up")
+        first.close()
+        self.until(lambda: self.status("b")["state"] == "resuming")
+        self.assertRegex(self.dial(8, session=6).refusal()[0], "the session of link main is gone")
+        self.assertRegex(self.dial(9, session=7, incarnation=2).refusal()[0], "the session .* is gone")
+        self.dial(10, session=7).receive_setup(wire.ACCEPT)
+
+
 class Dialled(Peers):
     def test_a_peer_that_refuses_is_told_by_every_command(self):
         a, b = self.node("a", CLUSTER), self.node("b", CLUSTER.replace("links.main", "links.other"))

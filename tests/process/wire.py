@@ -34,14 +34,25 @@ def setup_frame(kind, body, version=1, magic=MAGIC):
     return magic + struct.pack("<HB", version, kind) + body
 
 
-def hello(sender, to, link, stack, attempt=7, max_message=1 << 20, quota=16 << 20, incarnation=1, version=1):
+def hello(
+    sender,
+    to,
+    link,
+    stack,
+    attempt=7,
+    session=0,
+    max_message=1 << 20,
+    quota=16 << 20,
+    incarnation=1,
+    version=1,
+):
     return setup_frame(
         HELLO,
         struct.pack("<Q", attempt)
         + identity(sender, incarnation=incarnation)
         + text(to)
         + text(link)
-        + struct.pack("<BQIQB", 0, 0, max_message, quota, 1)
+        + struct.pack("<BQIQB", 0, session, max_message, quota, 1)
         + struct.pack("<Q", fnv1a(stack))
         + text(stack),
         version,
