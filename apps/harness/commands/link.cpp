@@ -108,14 +108,15 @@ Result<ExitCode> show(Context& context) {
 
 // Every way to the peer: what was offered and what became of it, what is refused, what was not asked for.
 void print_candidates(const Context& context, const admin::LinkWhy& told) {
+  constexpr std::string_view failure = "failed: ";  // the error follows
   Table table({{"CANDIDATE"}, {"ADDRESS"}, {"OUTCOME"}, {"WHY"}});
   for (const admin::WhyOffer& offer : told.offers) {
-    const bool failed = offer.outcome.starts_with("failed");
+    const bool failed = offer.outcome.starts_with(failure);
     table.row({offer.stack, printable(offer.address),
                failed         ? "failed"
                : offer.chosen ? "chosen"
                               : printable(offer.outcome),
-               failed ? printable(offer.outcome.substr(8)) : offer.why});
+               failed ? printable(offer.outcome.substr(failure.size())) : offer.why});
   }
   for (const admin::WhyRefusal& one : told.refused)
     table.row({one.stack, one.address.empty() ? "–" : printable(one.address),

@@ -7,7 +7,7 @@
 #include <gtest/gtest.h>
 
 #include <harness/layers/reliable.hpp>
-#include <harness/tests/support/pair.hpp>
+#include <harness/tests/unit/layers/reliable_lossy.hpp>
 
 namespace harness::layers {
 namespace {
@@ -15,17 +15,6 @@ namespace {
 using tests::layer;
 using tests::Medium;
 using tests::Pair;
-
-constexpr std::uint64_t ms = 1'000'000;
-
-Medium lossy() {
-  Medium medium;
-  medium.word = property::message | property::checked16;
-  medium.max_message = 1400;
-  return medium;
-}
-
-std::string numbered(unsigned i) { return "message " + std::to_string(i); }
 
 TEST(Reliable, DeliversAtOnceOverAQuietPath) {
   Pair pair({layer<Reliable>()}, lossy());
