@@ -10,6 +10,7 @@
 //     void on(const Event&, Onward);                       // absent: events pass by
 //     void describe(Describer&) const;                     // values a person asks for; optional
 //     bool take_state(Order& old);                         // full swap to the same layer; optional
+//     static std::unique_ptr<Handshake> handshake(Role, Authority&);  // an encrypting layer's; see there
 //   };
 //
 // Hooks are member templates over the port they hand on to, so that one source is linked at run time (Port)
@@ -29,6 +30,7 @@
 #include <harness/stack/env.hpp>
 #include <harness/stack/event.hpp>
 #include <harness/stack/gate.hpp>
+#include <harness/stack/handshake.hpp>
 #include <harness/stack/message.hpp>
 
 namespace harness {
@@ -71,6 +73,7 @@ struct LayerContext {
   unsigned pump = Gate::no_pump;       // a pump's index for its channel holds
   Gate::Below waits_for{};             // the part of the gate this layer looks at before it emits
   Role role = Role::initiator;
+  Handshake* handshake = nullptr;  // of this layer's own making, ended well; null without
 
   /// True when nothing, or nothing of this channel, may be sent down now; control messages do not ask.
   [[nodiscard]] bool held_below() const noexcept { return gate.held(waits_for); }
@@ -102,6 +105,10 @@ template <class L>
 concept TakesState = requires(L layer, L& old) {
   { layer.take_state(old) } -> std::same_as<bool>;
 };
+template <class L>
+concept ShakesHands = requires(Authority& authority) {
+  { L::handshake(Role::initiator, authority) } -> std::same_as<std::unique_ptr<Handshake>>;
+};
 
 /// A layer type without its type: what the catalogue holds and the stack calls.
 struct LayerType {
@@ -115,6 +122,7 @@ struct LayerType {
   void (*on)(void* self, const Event& event, Onward onward) = nullptr;
   void (*describe)(const void* self, Describer& describer) = nullptr;
   bool (*take_state)(void* self, void* old) = nullptr;
+  std::unique_ptr<Handshake> (*handshake)(Role role, Authority& authority) = nullptr;
 };
 
 namespace detail {
@@ -151,6 +159,7 @@ LayerType layer_type() {
     type.take_state = [](void* self, void* old) {
       return static_cast<L*>(self)->take_state(*static_cast<L*>(old));
     };
+  if constexpr (ShakesHands<L>) type.handshake = &L::handshake;
   return type;
 }
 

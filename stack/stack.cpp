@@ -34,6 +34,7 @@ LayerContext base_context(const Foundation& foundation) {
   LayerContext context{.env = foundation.engine, .pool = foundation.engine.pool(), .gate = foundation.gate};
   context.quota = foundation.quota;
   context.role = foundation.role;
+  context.handshake = foundation.handshake;
   context.max_frame = foundation.facts.max_message;
   context.peer_quota_bytes = foundation.peer_quota_bytes;
   if (context.peer_quota_bytes == 0)

@@ -30,6 +30,7 @@ struct Foundation {
   Role role = Role::initiator;
   std::uint32_t max_message = 0;       // 0: all that the stack gives
   std::uint64_t peer_quota_bytes = 0;  // 0: as our own limit
+  Handshake* handshake = nullptr;      // of the encrypting layer, ended well; outlives the stack
 };
 
 class Stack {

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+// Who this node is, and whom it believes: what a handshake asks, answered by kernel/identity.
+//
+// The stack and its layers know no key file, no certificate format and no clock: they carry a certificate as
+// bytes and ask an Authority what it is worth. A node without an Authority opens no link that needs a proven
+// peer.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include <harness/stack/bytes.hpp>
+#include <harness/stack/property.hpp>
+#include <harness/stack/result.hpp>
+
+namespace harness {
+
+/// An X25519 key, public or secret.
+using Key = std::array<std::byte, 32>;
+
+/// A proven identity: the node `name` of `domain`, holder of the secret to `static_key`.
+struct Principal {
+  std::string domain;
+  std::string name;
+  Key static_key{};  // X25519, public
+  friend bool operator==(const Principal&, const Principal&) = default;
+};
+
+class Authority {
+ public:
+  virtual ~Authority() = default;
+  Authority(const Authority&) = delete;
+  Authority& operator=(const Authority&) = delete;
+
+  static constexpr std::size_t certificate_bytes_max = 512;
+
+  /// This node, as its own certificate names it. [stack-thread]
+  [[nodiscard]] virtual const Principal& self() const noexcept = 0;
+  /// What this node shows of itself: at most `certificate_bytes_max` bytes, valid until the next call of this
+  /// object. [stack-thread]
+  [[nodiscard]] virtual Bytes certificate() const noexcept = 0;
+  /// The secret X25519 key to self().static_key, 32 bytes; lies in locked memory and is not to be kept.
+  /// [stack-thread]
+  [[nodiscard]] virtual Bytes static_secret() const noexcept = 0;
+  /// Who shows `certificate`: its signature, dates and names hold, its domain is known here and it is not
+  /// revoked. Errors: corrupt (not a certificate), denied (everything else, each with its own reason).
+  /// [stack-thread]
+  [[nodiscard]] virtual Result<Principal> verify(Bytes certificate) const = 0;
+  /// The 32-byte secret that the two domains share; 32 zero bytes when they share none. [stack-thread]
+  [[nodiscard]] virtual Key shared_secret(std::string_view domain) const noexcept = 0;
+  /// What a link between this node and one of `domain` must guarantee at least, as both roots have signed it
+  /// and as this node's own configuration has raised it. [stack-thread]
+  [[nodiscard]] virtual Properties floor(std::string_view domain) const noexcept = 0;
+
+ protected:
+  Authority() = default;
+};
+
+}  // namespace harness
