@@ -63,7 +63,7 @@ class Relevance {
     return headers + frame + 1;
   }
   [[nodiscard]] bool useful(const Contract& contract) const noexcept {
-    if (promises_nothing(contract)) return false;  // a fault is no remedy, whatever it clears
+    if (promises_nothing(contract)) return false;              // a fault is no remedy, whatever it clears
     const Properties certain = facts_.word.without(cleared_);  // there already, and nobody takes it away
     return contract.adds.intersects(read_.without(certain)) ||
            (contract.unlimited_message && size_matters_) || contract.clears.intersects(forbidden_);

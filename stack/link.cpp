@@ -11,7 +11,16 @@ namespace harness {
 namespace {
 constexpr std::uint64_t closing_look_ns =
     500'000;  // how often a closing link looks whether its pumps are empty
+
+// In a time that does not tell how many bytes were right.
+bool same_bytes(Bytes a, Bytes b) noexcept {
+  if (a.size() != b.size()) return false;
+  std::byte differ{};
+  for (std::size_t i = 0; i < a.size(); ++i) differ |= a[i] ^ b[i];
+  return differ == std::byte{};
 }
+
+}  // namespace
 
 std::string_view to_string(Link::State state) noexcept {
   switch (state) {
@@ -26,14 +35,17 @@ std::string_view to_string(Link::State state) noexcept {
   return "unknown";
 }
 
+std::uint32_t largest_message(const LinkOptions& options) noexcept {
+  if (options.max_message != 0) return options.max_message;
+  return static_cast<std::uint32_t>(std::min<std::uint64_t>(options.quota_bytes / 2, message_bytes_max));
+}
+
 Link::Link(Node& node, LinkOptions options, Role role)
     : state_(role == Role::initiator ? State::dialing : State::accepted), role_(role), node_(node),
       options_(std::move(options)), quota_(Quota::make(options_.quota_bytes)),
       timer_([](void* self) { static_cast<Link*>(self)->on_timer(); }, this) {
   gate_.hold(Gate::link_bit);
-  if (options_.max_message == 0)
-    options_.max_message =
-        static_cast<std::uint32_t>(std::min<std::uint64_t>(options_.quota_bytes / 2, message_bytes_max));
+  options_.max_message = largest_message(options_);
 }
 
 // Layers that go hand back what they hold of the gate and the quota.
@@ -97,7 +109,7 @@ void Link::remove_tap(Tap& tap) noexcept {
 
 void Link::deliver(void* self, Message& message) {
   auto* link = static_cast<Link*>(self);
-  if (link->state_ == State::accepted) [[unlikely]]
+  if (link->awaits_first_) [[unlikely]]
     link->become_up();  // data counts as READY
   if (link->on_message_) link->on_message_(std::move(message));
 }
@@ -146,6 +158,19 @@ bool Link::send_frame(const setup::Frame& frame) noexcept {
   return message && endpoint_ != nullptr && endpoint_->send_setup(std::move(message)) == Errc::ok;
 }
 
+// After a handshake the frames that close carry a code that only the two ends can make.
+setup::Proof Link::seal(bool sent, const setup::Frame& frame) const {
+  if (handshake_ == nullptr) return {};
+  const Handshake::Mac mac = handshake_->mac(sent, setup::bound(frame));
+  return {mac.begin(), mac.end()};
+}
+
+bool Link::send_fin() {
+  setup::Fin fin{attempt_, endpoint_->frames_sent(), {}};
+  fin.proof = seal(true, fin);
+  return send_frame(fin);
+}
+
 void Link::arm(std::uint64_t delay_ns) noexcept {
   node_.engine().timers().arm(timer_, node_.engine().now_ns() + delay_ns);
 }
@@ -159,6 +184,11 @@ void Link::on_frame(Message& frame) {
     return;
   }
   const auto mine = [&](const auto& value) { return value.attempt == attempt_; };
+  const auto sealed = [&](const auto& value) {
+    if (same_bytes(value.proof, seal(false, value))) return true;
+    ++node_.refused_count_;
+    return false;
+  };
   if (const auto* hello = std::get_if<setup::Hello>(&*parsed)) {
     if (mine(*hello)) on_hello(*hello);
   } else if (const auto* accept = std::get_if<setup::Accept>(&*parsed)) {
@@ -166,11 +196,11 @@ void Link::on_frame(Message& frame) {
   } else if (const auto* refuse = std::get_if<setup::Refuse>(&*parsed)) {
     if (mine(*refuse)) on_refuse(*refuse);
   } else if (const auto* ready = std::get_if<setup::Ready>(&*parsed)) {
-    if (mine(*ready) && state_ == State::accepted) become_up();
+    if (mine(*ready)) on_ready();
   } else if (const auto* fin = std::get_if<setup::Fin>(&*parsed)) {
-    if (mine(*fin)) on_fin(*fin);
+    if (mine(*fin) && sealed(*fin)) on_fin(*fin);
   } else if (const auto* ack = std::get_if<setup::FinAck>(&*parsed)) {
-    if (mine(*ack) && fin_sent_) fin_acked_ = true;
+    if (mine(*ack) && sealed(*ack) && fin_sent_) fin_acked_ = true;
     maybe_closed();
   }
 }
@@ -235,7 +265,7 @@ void Link::on_timer() {
                       EventKind::closed);
       try_fin();
       if (state_ != State::closing) return;
-      if (fin_sent_ && repeats()) send_frame(setup::Fin{attempt_, endpoint_->frames_sent()});
+      if (fin_sent_ && repeats()) send_fin();
       maybe_closed();
       if (state_ == State::closing) arm(fin_sent_ ? Node::repeat_ns : closing_look_ns);
       return;
@@ -269,12 +299,14 @@ void Link::close() {
 void Link::try_fin() {
   constexpr std::uint64_t not_layers = 1u << Gate::link_bit | 1u << Gate::transport_bit;
   if (fin_sent_ || (gate_.word() & ~not_layers) != 0) return;
-  fin_sent_ = send_frame(setup::Fin{attempt_, endpoint_->frames_sent()});
+  fin_sent_ = send_fin();
 }
 
 void Link::on_fin(const setup::Fin& fin) {
-  send_frame(setup::FinAck{attempt_});
-  if (state_ == State::accepted) become_up();
+  setup::FinAck ack{attempt_, {}};
+  ack.proof = seal(true, ack);
+  send_frame(ack);
+  if (awaits_first_) become_up();
   fin_received_ = true;
   peer_frames_ = fin.frames;
   close();

@@ -5,6 +5,10 @@
 //   accepted ──READY or data──▶ up              │
 //   any ──peer gone, refused, timed out──▶ lost ◀┘
 //
+// When an offer encrypts, the three frames carry a handshake (stack/handshake.hpp) and nothing counts before it
+// has ended: the initiator builds its stack on ACCEPT, the responder has no link before READY
+// (node_accept.cpp). What the peer says of itself must be what it proves.
+//
 // With `resume` in its stack a link that loses contact does not end: up ──▶ resuming ──▶ up, on the same or
 // another offer (link_resume.cpp). Its initiator dials, the other side waits, both for `resume_ns`.
 //
@@ -43,6 +47,9 @@ struct LinkOptions {
   std::uint64_t linger_ns = 5'000'000'000;    // to close in order
   std::uint64_t resume_ns = 60'000'000'000;   // to find the peer again, when the stack has `resume`
 };
+
+/// The largest message that a link of these options takes. [any-thread]
+std::uint32_t largest_message(const LinkOptions& options) noexcept;
 
 class Link : public std::enable_shared_from_this<Link> {
  public:
@@ -86,6 +93,10 @@ class Link : public std::enable_shared_from_this<Link> {
   [[nodiscard]] bool is_up() const noexcept { return state_ == State::up; }
   [[nodiscard]] const std::string& name() const noexcept { return options_.name; }
   [[nodiscard]] const setup::Identity& peer() const noexcept { return peer_; }
+  /// Who the peer has proved to be; null without a handshake.
+  [[nodiscard]] const Principal* proven() const noexcept {
+    return handshake_ == nullptr ? nullptr : handshake_->peer();
+  }
   [[nodiscard]] Role role() const noexcept { return role_; }
   [[nodiscard]] bool is_clear() const noexcept { return clear_; }  // between domains without encryption
   [[nodiscard]] std::uint64_t opened_ns() const noexcept { return opened_ns_; }  // dial to up
@@ -120,15 +131,21 @@ class Link : public std::enable_shared_from_this<Link> {
   void dial_next(Error error);
   [[nodiscard]] std::size_t group_end() const noexcept;
   void accept(std::unique_ptr<Endpoint> endpoint, const setup::Hello& hello, StackSpec spec,
-              std::uint8_t choice);
+              std::uint8_t choice, std::uint32_t max_message, std::unique_ptr<Handshake> handshake);
   void adopt(std::unique_ptr<Endpoint> endpoint);
   void attach();
+  Result<> say_hello();
   void send_hello();
   void send_accept();
+  void send_ready();
+  void yield();
+  void stand_back();
   void on_hello(const setup::Hello& hello);
   void on_accept(const setup::Accept& accept);
   void on_refuse(const setup::Refuse& refuse);
-  Result<> build(const StackSpec& spec);
+  void on_ready();
+  Result<setup::Proof> finish_handshake(const setup::Accept& accept);
+  Result<> build(const StackSpec& spec, std::unique_ptr<Handshake> handshake);
   void become_up();
   void retry_later(std::uint64_t delay_ns);
   [[nodiscard]] Error no_answer() const;
@@ -152,6 +169,8 @@ class Link : public std::enable_shared_from_this<Link> {
   void apply_pause(bool anew) noexcept;
   bool repeats() const noexcept;  // the medium may lose set-up frames
   bool send_frame(const setup::Frame& frame) noexcept;
+  [[nodiscard]] setup::Proof seal(bool sent, const setup::Frame& frame) const;
+  bool send_fin();
   void on_frame(Message& frame);
   void on_endpoint_event(const Event& event);
   void on_timer();
@@ -168,20 +187,31 @@ class Link : public std::enable_shared_from_this<Link> {
   bool paused_ = false;
   bool deaf_ = false;  // … or without a handler, as the stack was told
   bool clear_ = false;
-  bool resumable_ = false;    // the stack promises it
-  bool stale_ = false;        // stack_ is an earlier connection's, kept for its session
-  bool again_ = false;        // up, and not for the first time
-  bool close_asked_ = false;  // while resuming: close as soon as it is up
-  bool all_got_ = false;      // … and the peer had everything of ours
+  bool resumable_ = false;     // the stack promises it
+  bool awaits_first_ = false;  // the stack stands; READY or the first data makes the link up
+  bool stale_ = false;         // stack_ is an earlier connection's, kept for its session
+  bool again_ = false;         // up, and not for the first time
+  bool close_asked_ = false;   // while resuming: close as soon as it is up
+  bool all_got_ = false;       // … and the peer had everything of ours
   bool fin_sent_ = false;
   bool fin_acked_ = false;
   bool fin_received_ = false;
   bool peer_gone_ = false;         // after its FIN
   std::uint8_t yields_asked_ = 0;  // times the peer's attempt was asked to yield to ours
+  std::uint8_t stood_back_ = 0;    // times ours waited for the peer's
   std::uint8_t choice_ = 0;
+
+  // While it opens: what repeated frames repeat, and the handshake under way.
+  struct Opening {
+    setup::Hello hello;
+    std::unique_ptr<Handshake> handshake;
+  };
 
   Node& node_;
   LinkOptions options_;
+  std::unique_ptr<Opening> opening_;
+  std::unique_ptr<Handshake> handshake_;  // of the stack, which it outlives
+  setup::Proof ready_proof_;              // on lossy media, to repeat it
   setup::Identity peer_;
   setup::Limits agreed_;
   Facts facts_;
@@ -207,5 +237,9 @@ class Link : public std::enable_shared_from_this<Link> {
 };
 
 std::string_view to_string(Link::State state) noexcept;
+
+/// That a peer is who it claims to be. Errors: denied (another name or domain, or nothing proved).
+/// [any-thread]
+Result<> proves(const Principal* principal, const setup::Identity& claimed);
 
 }  // namespace harness

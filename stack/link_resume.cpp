@@ -23,6 +23,7 @@ void Link::lose_contact(const Event& event) {
   }
   const bool was_up = std::exchange(state_, State::resuming) != State::accepted;
   stale_ = true;
+  awaits_first_ = false;
   stack_->cut_off();
   started_ns_ = now;
   // A connection that does not hold is tried less and less often.

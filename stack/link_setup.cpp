@@ -8,6 +8,26 @@
 
 namespace harness {
 
+namespace {
+
+// Data that comes before READY is late, not lost: there is an order, or the layers above bear losses.
+bool overtakes_harmlessly(const Facts& facts) noexcept {
+  return facts.word.covers(property::fifo) || !facts.word.covers(property::reliable);
+}
+
+}  // namespace
+
+Result<> proves(const Principal* principal, const setup::Identity& claimed) {
+  if (principal != nullptr && principal->name == claimed.name && principal->domain == claimed.domain)
+    return {};
+  return fail(Errc::denied, "the peer is not who it says it is",
+              principal == nullptr
+                  ? "it has proved nothing"
+                  : "it calls itself " + claimed.name + " of " + claimed.domain +
+                        " and its certificate is that of " + principal->name + " of " + principal->domain,
+              "look who answers at that address");
+}
+
 void Link::adopt(std::unique_ptr<Endpoint> endpoint) {
   endpoint_ = std::move(endpoint);
   gate_.release(Gate::transport_bit);  // an earlier endpoint's
@@ -51,6 +71,7 @@ void Link::dial() {
   attempt_ = node_.engine().random().next();
   answer_by_ns_ = node_.engine().now_ns() + options_.timeout_ns;
   adopt(std::move(*endpoint));
+  if (auto said = say_hello(); !said) return dial_next(said.error());
   send_hello();
   retry_later(back_off_ns_);
 }
@@ -87,9 +108,10 @@ void Link::dial_next(Error error) {
   retry_later(back_off_ns_);
 }
 
-void Link::send_hello() {
-  if (endpoint_ == nullptr) return;
-  setup::Hello hello;
+// The HELLO of this attempt, and the handshake's first blob when an offer encrypts.
+Result<> Link::say_hello() {
+  opening_ = std::make_unique<Opening>();
+  setup::Hello& hello = opening_->hello;
   hello.attempt = attempt_;
   hello.from = node_.identity();
   hello.to = peer_.name;
@@ -97,15 +119,33 @@ void Link::send_hello() {
   hello.allow_clear = options_.needs.allow_clear;
   hello.session = session_;
   hello.limits = {options_.max_message, options_.quota_bytes};
+  hello.floor = options_.needs.word;
   const std::size_t end = std::min(group_end(), group_ + setup::offers_max);
-  for (std::size_t i = group_; i < end; ++i)
-    hello.offers.push_back({options_.offers[i].stack.hash(), options_.offers[i].stack.text()});
-  send_frame(hello);
+  const LayerType* type = nullptr;
+  for (std::size_t i = group_; i < end; ++i) {
+    const StackSpec& stack = options_.offers[i].stack;
+    hello.offers.push_back({stack.hash(), stack.text()});
+    if (type == nullptr) type = encrypting_layer(stack);
+  }
+  if (type == nullptr) return {};
+  auto handshake = node_.make_handshake(*type, Role::initiator);
+  if (!handshake) return tl::unexpected<Error>(handshake.error());
+  opening_->handshake = std::move(*handshake);
+  auto proof = opening_->handshake->hello(setup::bound(hello));
+  if (!proof) return tl::unexpected<Error>(proof.error());
+  hello.proof = std::move(*proof);
+  return {};
 }
+
+void Link::send_hello() {
+  if (endpoint_ != nullptr && opening_ != nullptr) send_frame(opening_->hello);
+}
+
+void Link::send_ready() { send_frame(setup::Ready{attempt_, ready_proof_}); }
 
 void Link::on_accept(const setup::Accept& accept) {
   if (state_ == State::up || state_ == State::closing) {
-    send_frame(setup::Ready{attempt_});  // ours was lost
+    send_ready();  // ours was lost
     return;
   }
   if (state_ != State::dialing && state_ != State::resuming) return;
@@ -120,75 +160,118 @@ void Link::on_accept(const setup::Accept& accept) {
   if (!peer_.name.empty() && accept.from.name != peer_.name)
     return dial_next({Errc::conflict, "another node than " + peer_.name + " answered",
                       "its name is " + accept.from.name, "correct the address of " + peer_.name});
+  auto ready = finish_handshake(accept);
+  if (!ready) return dial_next(ready.error());
+  ready_proof_ = std::move(*ready);
   const auto self = node_.take(*this);  // it stands under the peer's name
   peer_ = accept.from;
   if (self != nullptr) node_.keep(self);
   agreed_ = {std::min(accept.limits.max_message, options_.max_message), accept.limits.quota_bytes};
   choice_ = accept.choice;
-  if (auto built = build(options_.offers[chosen].stack); !built) return dial_next(built.error());
-  send_frame(setup::Ready{attempt_});
-  become_up();
+  if (auto built = build(options_.offers[chosen].stack, std::move(opening_->handshake)); !built)
+    return dial_next(built.error());
+  send_ready();
+  // Data must not overtake a READY that the peer needs before it can read any.
+  awaits_first_ = handshake_ != nullptr && !overtakes_harmlessly(endpoint_->facts());
+  if (!awaits_first_) become_up();
+}
+
+// What the peer says of itself must be what it proves. Gives the third blob; none without a handshake.
+Result<setup::Proof> Link::finish_handshake(const setup::Accept& accept) {
+  if (opening_->handshake == nullptr) return setup::Proof{};
+  Handshake& handshake = *opening_->handshake;
+  auto ready = handshake.finish(accept.proof, setup::bound(accept));
+  if (!ready) return ready;
+  if (auto same = proves(handshake.peer(), accept.from); !same) return tl::unexpected<Error>(same.error());
+  return ready;
+}
+
+void Link::on_ready() {
+  if (awaits_first_) become_up();
+}
+
+// Our own attempt waits for the peer's; it goes on when that comes to nothing.
+void Link::yield() {
+  drop_endpoint(0);
+  retry_later(4 * Node::repeat_ns);
+}
+
+// The same for an attempt that has proved nothing yet, which is why it is done a few times only.
+void Link::stand_back() {
+  constexpr std::uint8_t stood_back_max = 2;
+  if (state_ == State::dialing && endpoint_ != nullptr && stood_back_++ < stood_back_max) yield();
 }
 
 void Link::on_refuse(const setup::Refuse& refuse) {
   if (state_ != State::dialing && state_ != State::resuming) return;
-  if (refuse.yield) {  // the peer's own attempt stands; wait for its HELLO
-    drop_endpoint(0);
-    return retry_later(4 * Node::repeat_ns);
-  }
+  if (refuse.yield) return yield();
   dial_next({refuse.code, refuse.what, refuse.because, refuse.advice});
 }
 
+// `handshake`: ended well, so that the link is up at once; null: it is up with READY or the first data.
 void Link::accept(std::unique_ptr<Endpoint> endpoint, const setup::Hello& hello, StackSpec spec,
-                  std::uint8_t choice) {
+                  std::uint8_t choice, std::uint32_t max_message, std::unique_ptr<Handshake> handshake) {
   drop_endpoint(0);  // our own attempt, when both sides dialled
+  opening_.reset();
   state_ = State::accepted;
   role_ = Role::responder;
   attempt_ = hello.attempt;
   peer_ = hello.from;
   choice_ = choice;
   hash_ = spec.hash();
-  agreed_ = {std::min(hello.limits.max_message, options_.max_message), hello.limits.quota_bytes};
+  agreed_ = {max_message, hello.limits.quota_bytes};
   if (started_ns_ == 0) started_ns_ = node_.engine().now_ns();
   if (!close_asked_) deadline_ns_ = node_.engine().now_ns() + options_.timeout_ns;
   back_off_ns_ = Node::repeat_ns;
   adopt(std::move(endpoint));
-  if (auto built = build(spec); !built) {
+  if (auto built = build(spec, std::move(handshake)); !built) {
     send_frame(
         setup::Refuse{attempt_, built.error().code, false, built.error().what, built.error().because, {}});
     return finish(State::lost, built.error(), EventKind::peer_lost);
   }
+  if (handshake_ != nullptr) {
+    if (!overtakes_harmlessly(endpoint_->facts())) send_ready();
+    return become_up();
+  }
+  awaits_first_ = true;
   send_accept();
   retry_later(back_off_ns_);
 }
 
 void Link::send_accept() {
-  send_frame(
-      setup::Accept{attempt_, node_.identity(), choice_, hash_, {agreed_.max_message, options_.quota_bytes}});
+  send_frame(setup::Accept{attempt_,
+                           node_.identity(),
+                           choice_,
+                           hash_,
+                           {agreed_.max_message, options_.quota_bytes},
+                           options_.needs.word,
+                           {}});
 }
 
 void Link::on_hello(const setup::Hello&) {
-  if (role_ == Role::responder && (state_ == State::accepted || state_ == State::up))
+  if (handshake_ == nullptr && role_ == Role::responder && (state_ == State::accepted || state_ == State::up))
     send_accept();  // ours was lost
 }
 
-Result<> Link::build(const StackSpec& spec) {
+// Takes the handshake over when the stack stands; the one before is that of a stack which goes now.
+Result<> Link::build(const StackSpec& spec, std::unique_ptr<Handshake> handshake) {
   const Properties trust = node_.trust_of(peer_);
   facts_ = spec.transport->facts(spec.transport_options, trust);
   if (const Errc code = endpoint_->configure(spec.transport_options); code != Errc::ok)
     return fail(code, "the transport refuses its options",
                 print(StackText{{}, {std::string(spec.transport->name), {}}}));
-  const auto proved = check(spec, facts_, with_domain_floor(options_.needs, trust), node_.catalogue());
+  const auto proved = check(spec, facts_, node_.with_floor(options_.needs, peer_), node_.catalogue());
   if (!proved) return tl::unexpected<Error>(proved.error());
   clear_ = property::level(trust, Axis::trust) == 0 && !proved->given.word.covers(property::encrypted);
-  Foundation foundation{node_.engine(),      endpoint_->down(),  facts_, gate_, quota_.get(), role_,
-                        agreed_.max_message, agreed_.quota_bytes};
+  Foundation foundation{node_.engine(),      endpoint_->down(),   facts_,         gate_, quota_.get(), role_,
+                        agreed_.max_message, agreed_.quota_bytes, handshake.get()};
   if (stale_) gate_.forget_layers();
   auto stack = Stack::build(spec, foundation, &Link::deliver, &Link::notify, this);
   if (!stack) return tl::unexpected<Error>(stack.error());
   if (stale_)
     if (auto taken = (*stack)->take_session(*stack_); !taken) return taken;
   stack_ = std::move(*stack);
+  handshake_ = std::move(handshake);
   stale_ = false;
   resumable_ = proved->given.word.covers(property::resumable);
   attach();
@@ -198,6 +281,9 @@ Result<> Link::build(const StackSpec& spec) {
 
 void Link::become_up() {
   state_ = State::up;
+  awaits_first_ = false;
+  opening_.reset();
+  if (!repeats()) ready_proof_ = {};
   again_ = session_ != 0;
   if (resumable_ && session_ == 0) session_ = attempt_;
   resume_deadline_ns_ = 0;

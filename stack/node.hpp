@@ -22,8 +22,9 @@ namespace harness {
 struct NodeOptions {
   std::string name;
   std::string domain = "local";
-  std::string host = {};  // equal texts: the same host; empty: never the same
-  std::string user = {};  // whose process it is, among those of its host; empty: nobody else's
+  std::string host = {};           // equal texts: the same host; empty: never the same
+  std::string user = {};           // whose process it is, among those of its host; empty: nobody else's
+  Authority* authority = nullptr;  // proves who this node is, and judges others; outlives the node
 };
 
 /// What this node demands of a link that a peer opens.
@@ -43,7 +44,7 @@ class Node : private Poller, private Acceptor {
   using Admit = std::function<Result<Admission>(const setup::Identity& peer, const std::string& link)>;
   using OnLink = std::function<void(const std::shared_ptr<Link>&)>;
 
-  static constexpr std::size_t waiting_max = 256;                   // accepted endpoints without a HELLO yet
+  static constexpr std::size_t waiting_max = 256;                   // accepted endpoints without a link yet
   static constexpr std::uint64_t hello_timeout_ns = 5'000'000'000;  // … and how long they may wait
   static constexpr std::uint64_t repeat_ns = 20'000'000;            // first repetition on lossy media
   static constexpr std::uint64_t back_off_ns_max = 1'000'000'000;
@@ -92,7 +93,7 @@ class Node : private Poller, private Acceptor {
 
  private:
   friend class Link;
-  struct Waiting;  // an accepted endpoint before its HELLO
+  struct Waiting;  // an endpoint that dialled us, before a link exists
   struct Choice {
     StackSpec stack;
     std::uint8_t index;
@@ -100,17 +101,25 @@ class Node : private Poller, private Acceptor {
 
   unsigned poll(unsigned budget) override;
   void accepted(std::unique_ptr<Endpoint> endpoint) override;
-  void on_first_frame(Waiting& waiting, Message& frame);
+  void on_frame(Waiting& waiting, Message& frame);
+  void on_timer(Waiting& waiting);
   void on_hello(Waiting& waiting, const setup::Hello& hello);
+  void on_ready(Waiting& waiting, const setup::Ready& ready);
   Result<Choice> choose(const setup::Hello& hello, const Endpoint& endpoint,
                         const Admission& admission) const;
-  Result<std::shared_ptr<Link>> rival(const setup::Hello& hello);
-  Result<std::shared_ptr<Link>> resumed(const setup::Hello& hello);
+  Result<> answer(Waiting& waiting, const setup::Hello& hello, const LinkOptions& options, Choice choice);
+  void send_accept(Waiting& waiting);
+  void enter(Waiting& waiting, const setup::Hello& hello, const LinkOptions& options, Choice choice,
+             std::unique_ptr<Handshake> handshake);
+  [[nodiscard]] Result<std::shared_ptr<Link>> meant(const setup::Hello& hello) const;
+  std::shared_ptr<Link> make_way(std::shared_ptr<Link> mine, const setup::Hello& hello);
   [[nodiscard]] bool asks_to_yield(Link& mine, const std::string& peer) const noexcept;
   void turn_away(Waiting& waiting, std::uint64_t attempt, const Error& error, bool yield = false);
   void release(Waiting& waiting) noexcept;
   [[nodiscard]] Result<Transport*> transport(std::string_view name);
   [[nodiscard]] Properties trust_of(const setup::Identity& peer) const noexcept;
+  [[nodiscard]] Needs with_floor(Needs needs, const setup::Identity& peer) const noexcept;
+  [[nodiscard]] Result<std::unique_ptr<Handshake>> make_handshake(const LayerType& layer, Role role) const;
   void retire(std::unique_ptr<Endpoint> endpoint);
   void keep(const std::shared_ptr<Link>& link);
   std::shared_ptr<Link> take(const Link& link);
@@ -118,6 +127,7 @@ class Node : private Poller, private Acceptor {
 
   Engine& engine_;
   const Catalogue& catalogue_;
+  Authority* authority_;
   setup::Identity identity_;
   std::map<std::string, std::shared_ptr<Transport>, std::less<>> transports_;
   std::vector<std::string> addresses_;

@@ -29,6 +29,7 @@ void put(Writer& to, const Hello& hello) {
   to.put<std::uint8_t>(hello.allow_clear ? 1 : 0);
   to.put(hello.session);
   put(to, hello.limits);
+  to.put(hello.floor.bits);
   to.put(static_cast<std::uint8_t>(hello.offers.size()));
   for (const Offer& offer : hello.offers) {
     to.put(offer.hash);
@@ -41,6 +42,7 @@ void put(Writer& to, const Accept& accept) {
   to.put(accept.choice);
   to.put(accept.hash);
   put(to, accept.limits);
+  to.put(accept.floor.bits);
 }
 void put(Writer& to, const Refuse& refuse) {
   to.put(refuse.attempt);
@@ -55,6 +57,22 @@ void put(Writer& to, const Fin& fin) {
   to.put(fin.frames);
 }
 void put(Writer& to, const FinAck& ack) { to.put(ack.attempt); }
+
+template <class T>
+concept Proves = requires(T frame) { frame.proof; };
+
+void put_head(Writer& to, const Frame& frame) {
+  to.put(magic);
+  to.put(version);
+  to.put(static_cast<std::uint8_t>(frame.index() + 1));
+  std::visit([&](const auto& value) { put(to, value); }, frame);
+}
+
+Proof take_proof(Reader& from) {
+  const std::size_t size = from.take<std::uint16_t>();
+  const Bytes raw = from.take_bytes(size <= proof_bytes_max ? size : from.remaining() + 1);
+  return {raw.begin(), raw.end()};
+}
 
 Identity take_identity(Reader& from) {
   Identity who;
@@ -80,6 +98,7 @@ Hello take_hello(Reader& from) {
   hello.allow_clear = from.take<std::uint8_t>() == 1;
   hello.session = from.take<std::uint64_t>();
   hello.limits = take_limits(from);
+  hello.floor.bits = from.take<std::uint64_t>();
   const std::size_t offers = std::min<std::size_t>(from.take<std::uint8_t>(), offers_max + 1);
   for (std::size_t i = 0; i < offers && from.ok(); ++i) {
     Offer offer;
@@ -87,6 +106,7 @@ Hello take_hello(Reader& from) {
     offer.stack = from.take_text(offer_bytes_max);
     hello.offers.push_back(std::move(offer));
   }
+  hello.proof = take_proof(from);
   return hello;
 }
 Accept take_accept(Reader& from) {
@@ -96,6 +116,8 @@ Accept take_accept(Reader& from) {
   accept.choice = from.take<std::uint8_t>();
   accept.hash = from.take<std::uint64_t>();
   accept.limits = take_limits(from);
+  accept.floor.bits = from.take<std::uint64_t>();
+  accept.proof = take_proof(from);
   return accept;
 }
 Refuse take_refuse(Reader& from) {
@@ -116,14 +138,21 @@ Result<Frame> take(Type type, Reader& from) {
     case Type::hello: return take_hello(from);
     case Type::accept: return take_accept(from);
     case Type::refuse: return take_refuse(from);
-    case Type::ready: return Ready{from.take<std::uint64_t>()};
+    case Type::ready: {
+      const auto attempt = from.take<std::uint64_t>();
+      return Ready{attempt, take_proof(from)};
+    }
     case Type::fin: {
       Fin fin;
       fin.attempt = from.take<std::uint64_t>();
       fin.frames = from.take<std::uint64_t>();
+      fin.proof = take_proof(from);
       return fin;
     }
-    case Type::fin_ack: return FinAck{from.take<std::uint64_t>()};
+    case Type::fin_ack: {
+      const auto attempt = from.take<std::uint64_t>();
+      return FinAck{attempt, take_proof(from)};
+    }
   }
   return fail(Errc::corrupt, "not a set-up frame", "its type is " + std::to_string(static_cast<int>(type)));
 }
@@ -134,13 +163,26 @@ Message write(Pool& pool, const Frame& frame) {
   Message message = Message::make(pool, frame_bytes_max);
   if (!message) return message;
   Writer to(message.writable());
-  to.put(magic);
-  to.put(version);
-  to.put(static_cast<std::uint8_t>(frame.index() + 1));
-  std::visit([&](const auto& value) { put(to, value); }, frame);
+  put_head(to, frame);
+  std::visit(
+      [&](const auto& value) {
+        if constexpr (Proves<decltype(value)>) {
+          to.put(static_cast<std::uint16_t>(value.proof.size()));
+          to.put_bytes(value.proof);
+        }
+      },
+      frame);
   if (!to.ok()) return {};
   // The buffer is for the largest frame; what is kept is the frame's own size.
   return Message::copy_of(pool, message.front().first(to.used()));
+}
+
+std::vector<std::byte> bound(const Frame& frame) {
+  std::vector<std::byte> bytes(frame_bytes_max);
+  Writer to(bytes);
+  put_head(to, frame);
+  bytes.resize(to.used());
+  return bytes;
 }
 
 Result<Frame> parse(Bytes bytes) {

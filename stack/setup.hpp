@@ -9,6 +9,10 @@
 //     FIN{frames}                    ──▶   each side ends its own direction …
 //                                    ◀──   FIN_ACK, and its own FIN
 //
+// The last field of a frame is its proof. When an offer encrypts, HELLO, ACCEPT and READY carry the three blobs
+// of a handshake (stack/handshake.hpp) there, which bind every field before it, and FIN and FIN_ACK a code over
+// theirs; data then does not count as READY. Without a handshake it is empty.
+//
 // Every frame: magic 32, version 16, type 8, then its fields; texts have a 16-bit length. Bounded before
 // anything is allocated: names 64 bytes, offers 16 of 4096 bytes. An attempt number, drawn by the initiator,
 // names the attempt, so that repeated and late frames are recognised on lossy media.
@@ -20,6 +24,7 @@
 #include <vector>
 
 #include <harness/stack/message.hpp>
+#include <harness/stack/property.hpp>
 #include <harness/stack/result.hpp>
 
 namespace harness::setup {
@@ -30,7 +35,11 @@ inline constexpr std::size_t name_bytes_max = 64;
 inline constexpr std::size_t offers_max = 16;
 inline constexpr std::size_t offer_bytes_max = 4096;
 inline constexpr std::size_t text_bytes_max = 1024;
+inline constexpr std::size_t proof_bytes_max = 1024;
 inline constexpr std::size_t frame_bytes_max = 72 * 1024;
+
+/// Opaque bytes of a handshake.
+using Proof = std::vector<std::byte>;
 
 /// Who speaks: what a peer may know of a node.
 struct Identity {
@@ -62,7 +71,9 @@ struct Hello {
   bool allow_clear = false;
   std::uint64_t session = 0;  // the attempt that opened the link which goes on; 0: a new link
   Limits limits;
+  Properties floor;  // what the initiator needs of the link at least
   std::vector<Offer> offers;
+  Proof proof;
   friend bool operator==(const Hello&, const Hello&) = default;
 };
 struct Accept {
@@ -70,7 +81,9 @@ struct Accept {
   Identity from;
   std::uint8_t choice = 0;
   std::uint64_t hash = 0;
-  Limits limits;  // of the link: the smaller of both sides' max_message, the responder's quota
+  Limits limits;     // of the link: the smaller of both sides' max_message, the responder's quota
+  Properties floor;  // what the responder needs of the link at least
+  Proof proof;
   friend bool operator==(const Accept&, const Accept&) = default;
 };
 struct Refuse {
@@ -84,15 +97,18 @@ struct Refuse {
 };
 struct Ready {
   std::uint64_t attempt = 0;
+  Proof proof;
   friend bool operator==(const Ready&, const Ready&) = default;
 };
 struct Fin {
   std::uint64_t attempt = 0;
   std::uint64_t frames = 0;  // data frames sent before it
+  Proof proof;
   friend bool operator==(const Fin&, const Fin&) = default;
 };
 struct FinAck {
   std::uint64_t attempt = 0;
+  Proof proof;
   friend bool operator==(const FinAck&, const FinAck&) = default;
 };
 
@@ -100,6 +116,8 @@ using Frame = std::variant<Hello, Accept, Refuse, Ready, Fin, FinAck>;
 
 /// A setup frame as bytes; empty when the pool's limit is reached or a text is too long. [stack-thread]
 Message write(Pool& pool, const Frame& frame);
+/// The bytes of a frame before its proof: what a handshake binds. Equal at both ends. [any-thread]
+std::vector<std::byte> bound(const Frame& frame);
 /// Reads a setup frame. Errors: corrupt (not one of ours, short, too long), conflict (another version).
 /// [any-thread]
 Result<Frame> parse(Bytes bytes);

@@ -150,4 +150,10 @@ Result<StackSpec> stack_from(std::string_view text, const Catalogue& catalogue) 
   return resolve(spec->stacks.front(), catalogue);
 }
 
+const LayerType* encrypting_layer(const StackSpec& stack) noexcept {
+  for (const BoundLayer& layer : stack.layers)
+    if (layer.type->handshake != nullptr) return layer.type;
+  return nullptr;
+}
+
 }  // namespace harness

@@ -72,6 +72,9 @@ struct StackSpec {
   [[nodiscard]] std::uint64_t hash() const;
 };
 
+/// The type of the layer that encrypts, null when none does. [any-thread]
+const LayerType* encrypting_layer(const StackSpec& stack) noexcept;
+
 /// Binds names and options. Errors: not_found (unknown layer, transport or option, with a did-you-mean),
 /// invalid (bad or out-of-range value, with the bounds). [any-thread]
 Result<StackSpec> resolve(const StackText& stack, const Catalogue& catalogue);

@@ -9,6 +9,7 @@
 #include <harness/layers/all.hpp>
 #include <harness/stack/node.hpp>
 #include <harness/tests/support/seed.hpp>
+#include <harness/tests/support/vouch.hpp>
 #include <harness/transports/sim.hpp>
 
 namespace harness::tests {
@@ -23,8 +24,8 @@ constexpr std::uint64_t ms = 1'000'000;
 // One process and what its application saw.
 struct Process {
   Process(SimWorld& world, const Catalogue& catalogue, const std::string& name, const OptionValues& medium)
-      : engine(world.add(name)),
-        node(std::make_unique<Node>(engine, catalogue, NodeOptions{name, "lab", {}})) {
+      : engine(world.add(name)), authority(name, "lab"),
+        node(std::make_unique<Node>(engine, catalogue, NodeOptions{name, "lab", {}, {}, &authority})) {
     node->add(std::make_shared<Sim>(engine, medium));
     node->on_link([this](const std::shared_ptr<Link>& link) { watch(link); });
     EXPECT_TRUE(node->listen("sim::7").has_value());
@@ -57,6 +58,7 @@ struct Process {
   }
 
   SimEngine& engine;
+  VouchAuthority authority;
   std::unique_ptr<Node> node;
   std::vector<std::shared_ptr<Link>> links;
   std::vector<std::string> got;
@@ -67,6 +69,7 @@ class Restart : public testing::TestWithParam<std::string> {
   Restart() {
     layers::add_all(catalogue_);
     catalogue_.add(Sim::type());
+    catalogue_.add<Vouch>();
     stack_ = *stack_from(GetParam(), catalogue_);
   }
   std::unique_ptr<Process> start(SimWorld& world, const std::string& name) {
@@ -124,17 +127,18 @@ TEST_P(Restart, OpensANewLinkAndLeavesNothingOfTheOldOne) {
   for (std::uint64_t i = 0; i < 100 && !HasFailure(); ++i) run(first + i);
 }
 
-INSTANTIATE_TEST_SUITE_P(Process, Restart,
-                         testing::Values("order / frag @ sim(profile=fabric)",
-                                         "order / frag @ sim(profile=fabric, death=no)",
-                                         "frag @ sim(profile=stream)", "frag @ sim(profile=stream, death=no)",
-                                         "order @ sim", "order / frag / reliable @ sim"),
-                         [](const auto& each) {
-                           std::string name;
-                           for (const char c : each.param)
-                             if (std::isalnum(static_cast<unsigned char>(c)) != 0) name += c;
-                           return name;
-                         });
+INSTANTIATE_TEST_SUITE_P(
+    Process, Restart,
+    testing::Values("order / frag @ sim(profile=fabric)", "order / frag @ sim(profile=fabric, death=no)",
+                    "frag @ sim(profile=stream)", "frag @ sim(profile=stream, death=no)", "order @ sim",
+                    "order / frag / reliable @ sim", "order / frag / vouch @ sim(profile=fabric)",
+                    "vouch @ sim(profile=stream, death=no)", "order / frag / reliable / vouch @ sim"),
+    [](const auto& each) {
+      std::string name;
+      for (const char c : each.param)
+        if (std::isalnum(static_cast<unsigned char>(c)) != 0) name += c;
+      return name;
+    });
 
 }  // namespace
 }  // namespace harness::tests

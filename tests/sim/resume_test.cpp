@@ -9,6 +9,7 @@
 #include <harness/layers/all.hpp>
 #include <harness/stack/node.hpp>
 #include <harness/tests/support/seed.hpp>
+#include <harness/tests/support/vouch.hpp>
 #include <harness/transports/sim.hpp>
 
 namespace harness::tests {
@@ -23,7 +24,8 @@ constexpr unsigned channels = 3;
 
 struct Process {
   Process(SimWorld& world, const Catalogue& catalogue, const std::string& name, const StackSpec& stack)
-      : engine(world.add(name)), node(engine, catalogue, NodeOptions{name, "lab", {}}), stack_(stack) {
+      : engine(world.add(name)), authority(name, "lab"),
+        node(engine, catalogue, NodeOptions{name, "lab", {}, {}, &authority}), stack_(stack) {
     node.add(std::make_shared<Sim>(engine, stack.transport_options));
     node.on_link([this](const std::shared_ptr<Link>& opened) { watch(opened); });
     EXPECT_TRUE(node.listen("sim::7").has_value());
@@ -73,6 +75,7 @@ struct Process {
   [[nodiscard]] unsigned heard(EventKind kind) const { return events[static_cast<std::size_t>(kind)]; }
 
   SimEngine& engine;
+  VouchAuthority authority;
   Node node;
   StackSpec stack_;
   std::shared_ptr<Link> link;
@@ -87,6 +90,7 @@ class ResumedLink : public testing::TestWithParam<std::string> {
   ResumedLink() {
     layers::add_all(catalogue_);
     catalogue_.add(Sim::type());
+    catalogue_.add<Vouch>();
     auto stack = stack_from(GetParam(), catalogue_);
     EXPECT_TRUE(stack) << stack.error().text();
     stack_ = *stack;
@@ -165,7 +169,7 @@ TEST_P(ResumedLink, EndsWhenThePeerIsNotFoundInTime) {
   Process server(world, catalogue_, "server", stack_);
   Process client(world, catalogue_, "client", stack_);
   client.dial("server", 500 * ms);
-  world.run_until([&] { return client.link->is_up(); }, 5'000 * ms);
+  world.run_until([&] { return client.link->is_up() && server.link != nullptr; }, 5'000 * ms);
   world.partition(client.engine, server.engine, true);
   client.link->endpoint()->close(0);
   server.link->endpoint()->close(0);
@@ -180,7 +184,9 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Values("resume / frag / heartbeat(interval=20ms) @ sim(profile=stream)",
                     "resume / order / frag / heartbeat(interval=20ms) @ sim(profile=fabric)",
                     "resume / mux / order / frag / heartbeat(interval=20ms) @ "
-                    "sim(profile=fabric, death=no)"),
+                    "sim(profile=fabric, death=no)",
+                    "resume / frag / heartbeat(interval=20ms) / vouch @ sim(profile=stream)",
+                    "resume / order / frag / heartbeat(interval=20ms) / vouch @ sim(profile=fabric)"),
     [](const auto& each) { return fmt::format("stack{}", each.index); });
 
 }  // namespace

@@ -1,0 +1,394 @@
+// SPDX-License-Identifier: Apache-2.0
+// Links whose set-up carries a handshake: who gets in, and what somebody in between can and cannot do.
+#include <harness/layers/frag.hpp>
+#include <harness/tests/support/middle.hpp>
+#include <harness/tests/support/vouch.hpp>
+#include <harness/tests/unit/stack/node_fixture.hpp>
+
+namespace harness::tests {
+namespace {
+
+using State = Link::State;
+
+class HandshakeTest : public NodeTest {
+ protected:
+  HandshakeTest() {
+    catalogue_.add<Vouch>();
+    catalogue_.add<layers::Frag>();
+  }
+
+  struct Proven {
+    Proven(const std::string& name, const std::string& domain) : authority(name, domain) {}
+    VouchAuthority authority;
+    std::unique_ptr<Node> node;
+    Ear ear;
+  };
+  /// `claimed`: what the node says of itself; its certificate says `name`.
+  std::unique_ptr<Proven> prove(const std::string& name, const std::string& domain = "lab",
+                                std::string claimed = {}, bool listens = true) {
+    auto host = std::make_unique<Proven>(name, domain);
+    if (claimed.empty()) claimed = name;
+    NodeOptions options{claimed, domain, "host", {}};
+    options.authority = &host->authority;
+    host->node = std::make_unique<Node>(engine_, catalogue_, options);
+    host->node->add(loop_);
+    host->node->on_link([raw = host.get()](const std::shared_ptr<Link>& link) { raw->ear.listen_to(link); });
+    host->node->set_admission([](const setup::Identity&, const std::string&) { return Admission{}; });
+    if (listens) {
+      EXPECT_TRUE(host->node->listen("loop:" + claimed));
+    }
+    return host;
+  }
+  std::shared_ptr<Link> dial(Node& from, const std::string& peer, const std::string& address,
+                             const std::string& stack = "vouch @ loop") {
+    LinkOptions options = to(address, stack);
+    options.timeout_ns = 500 * ms;
+    auto link = from.connect(peer, options);
+    EXPECT_TRUE(link) << link.error().text();
+    return *link;
+  }
+  /// A man in the middle at "middle", in front of `onward`.
+  std::unique_ptr<Middle> stand_between(const std::string& onward) {
+    auto middle = std::make_unique<Middle>(engine_, *loop_, onward);
+    EXPECT_TRUE(loop_->listen("middle", *middle));
+    return middle;
+  }
+};
+
+TEST_F(HandshakeTest, ALinkOpensAcrossDomainsAndBothEndsKnowWhoThePeerIs) {
+  auto a = prove("a", "north");
+  auto b = prove("b", "south");
+  auto link = dial(*a->node, "b", "b", "frag / vouch @ loop");
+  a->ear.listen_to(link);
+  settle();
+  ASSERT_EQ(link->state(), State::up) << link->error().text();
+  ASSERT_NE(b->ear.link, nullptr);
+  ASSERT_NE(link->proven(), nullptr);
+  EXPECT_EQ(link->proven()->name, "b");
+  EXPECT_EQ(link->proven()->domain, "south");
+  ASSERT_NE(b->ear.link->proven(), nullptr);
+  EXPECT_EQ(b->ear.link->proven()->name, "a");
+  EXPECT_FALSE(link->is_clear());
+  ASSERT_EQ(send(*link, "forth"), Errc::ok);
+  ASSERT_EQ(send(*b->ear.link, "back"), Errc::ok);
+  settle();
+  EXPECT_EQ(b->ear.texts, std::vector<std::string>{"forth"});
+  EXPECT_EQ(a->ear.texts, std::vector<std::string>{"back"});
+  link->close();
+  settle();
+  engine_.pass(10 * ms);
+  EXPECT_EQ(link->state(), State::closed);
+  EXPECT_EQ(b->ear.link->state(), State::closed);
+}
+
+TEST_F(HandshakeTest, ThereIsNoLinkBeforeThePeerHasProvedItself) {
+  auto a = prove("a");
+  auto b = prove("b");
+  auto middle = stand_between("b");
+  middle->edit = [](bool forth, setup::Frame frame) -> std::optional<setup::Frame> {
+    if (forth && std::holds_alternative<setup::Ready>(frame)) return std::nullopt;
+    return frame;
+  };
+  auto link = dial(*a->node, "b", "middle");
+  settle();
+  EXPECT_EQ(link->state(), State::up);
+  EXPECT_TRUE(b->node->links().empty());
+  EXPECT_EQ(b->ear.link, nullptr);
+  engine_.pass(Node::hello_timeout_ns + ms);
+  settle();
+  EXPECT_EQ(link->state(), State::lost);  // whoever did not prove itself in time is cut off
+}
+
+TEST_F(HandshakeTest, ANodeWithoutACertificateIsToldSoAtBothEnds) {
+  auto bare = serve("bare");
+  auto a = prove("a");
+  auto from_bare = dial(*bare->node, "a", "a");
+  settle();
+  engine_.pass(600 * ms);
+  EXPECT_EQ(from_bare->state(), State::lost);
+  EXPECT_EQ(from_bare->error().code, Errc::denied);
+  EXPECT_NE(from_bare->error().because.find("certificate"), std::string::npos);
+  auto to_bare = dial(*a->node, "bare", "bare");
+  settle();
+  EXPECT_EQ(to_bare->state(), State::lost);
+  EXPECT_EQ(to_bare->error().code, Errc::denied);
+}
+
+TEST_F(HandshakeTest, ANameThatTheCertificateDoesNotBearIsDenied) {
+  auto liar = prove("mallory", "lab", "a");
+  auto b = prove("b");
+  auto link = dial(*liar->node, "b", "b");
+  settle();
+  EXPECT_EQ(b->ear.link, nullptr);
+  EXPECT_EQ(link->state(), State::lost);
+  auto asked = dial(*b->node, "a", "a");
+  settle();
+  EXPECT_EQ(asked->state(), State::lost);
+  EXPECT_EQ(asked->error().code, Errc::denied);
+  EXPECT_NE(asked->error().because.find("mallory"), std::string::npos) << asked->error().text();
+}
+
+TEST_F(HandshakeTest, ARevokedPeerIsDeniedWithTheReason) {
+  auto a = prove("a");
+  auto b = prove("b");
+  a->authority.revoked.insert("b");
+  auto link = dial(*a->node, "b", "b");
+  settle();
+  EXPECT_EQ(link->state(), State::lost);
+  EXPECT_EQ(link->error().code, Errc::denied);
+  EXPECT_NE(link->error().what.find("revoked"), std::string::npos);
+}
+
+// Every field of every frame that a handshake binds, changed one by one on the way.
+TEST_F(HandshakeTest, AnythingChangedOnTheWayEndsTheAttempt) {
+  using Change = void (*)(setup::Frame&);
+  struct Named {
+    const char* name;
+    Change change;
+  };
+  const Named changes[] = {
+      {"hello.from.host",
+       [](auto& f) {
+         if (auto* h = std::get_if<setup::Hello>(&f)) h->from.host += "x";
+       }},
+      {"hello.from.user",
+       [](auto& f) {
+         if (auto* h = std::get_if<setup::Hello>(&f)) h->from.user += "x";
+       }},
+      {"hello.from.name",
+       [](auto& f) {
+         if (auto* h = std::get_if<setup::Hello>(&f)) h->from.name = "c";
+       }},
+      {"hello.from.incarnation",
+       [](auto& f) {
+         if (auto* h = std::get_if<setup::Hello>(&f)) ++h->from.incarnation;
+       }},
+      {"hello.to",
+       [](auto& f) {
+         if (auto* h = std::get_if<setup::Hello>(&f)) h->to.clear();
+       }},
+      {"hello.link",
+       [](auto& f) {
+         if (auto* h = std::get_if<setup::Hello>(&f)) h->link = "other";
+       }},
+      {"hello.limits",
+       [](auto& f) {
+         if (auto* h = std::get_if<setup::Hello>(&f)) ++h->limits.quota_bytes;
+       }},
+      {"hello.max_message",
+       [](auto& f) {
+         if (auto* h = std::get_if<setup::Hello>(&f)) --h->limits.max_message;
+       }},
+      {"hello.floor",
+       [](auto& f) {
+         if (auto* h = std::get_if<setup::Hello>(&f)) h->floor.bits ^= 1;
+       }},
+      {"hello.offers, one less",
+       [](auto& f) {
+         if (auto* h = std::get_if<setup::Hello>(&f)) h->offers.pop_back();
+       }},
+      {"hello.offers, turned round",
+       [](auto& f) {
+         if (auto* h = std::get_if<setup::Hello>(&f)) std::swap(h->offers[0], h->offers[1]);
+       }},
+      {"hello.proof",
+       [](auto& f) {
+         if (auto* h = std::get_if<setup::Hello>(&f)) h->proof[0] ^= std::byte{1};
+       }},
+      {"hello.proof gone",
+       [](auto& f) {
+         if (auto* h = std::get_if<setup::Hello>(&f)) h->proof.clear();
+       }},
+      {"accept.from.host",
+       [](auto& f) {
+         if (auto* a = std::get_if<setup::Accept>(&f)) a->from.host += "x";
+       }},
+      {"accept.choice",
+       [](auto& f) {
+         if (auto* a = std::get_if<setup::Accept>(&f)) {
+           a->choice ^= 1;
+         }
+       }},
+      {"accept.limits",
+       [](auto& f) {
+         if (auto* a = std::get_if<setup::Accept>(&f)) ++a->limits.quota_bytes;
+       }},
+      {"accept.floor",
+       [](auto& f) {
+         if (auto* a = std::get_if<setup::Accept>(&f)) a->floor.bits ^= 1;
+       }},
+      {"accept.proof",
+       [](auto& f) {
+         if (auto* a = std::get_if<setup::Accept>(&f)) a->proof[9] ^= std::byte{1};
+       }},
+      {"accept.proof gone",
+       [](auto& f) {
+         if (auto* a = std::get_if<setup::Accept>(&f)) a->proof.clear();
+       }},
+      {"ready.proof",
+       [](auto& f) {
+         if (auto* r = std::get_if<setup::Ready>(&f)) r->proof[3] ^= std::byte{1};
+       }},
+      {"ready.proof gone",
+       [](auto& f) {
+         if (auto* r = std::get_if<setup::Ready>(&f)) r->proof.clear();
+       }},
+  };
+  auto a = prove("a");
+  auto b = prove("b");
+  auto middle = stand_between("b");
+  int n = 0;
+  for (const Named& named : changes) {
+    SCOPED_TRACE(named.name);
+    middle->edit = [&](bool, setup::Frame frame) -> std::optional<setup::Frame> {
+      named.change(frame);
+      return frame;
+    };
+    // The clear stack is allowed within a domain; that it was not chosen must not depend on who is between.
+    LinkOptions options = to("middle", "frag / vouch @ loop", "try-" + std::to_string(n++));
+    options.offers.push_back({*stack_from("frag @ loop", catalogue_), "middle"});
+    options.timeout_ns = 200 * ms;
+    auto link = a->node->connect("b", options);
+    ASSERT_TRUE(link);
+    settle();
+    if ((*link)->is_up()) {
+      EXPECT_NE(send(**link, "never"), Errc::closed);
+      settle();
+    }
+    engine_.pass(Node::hello_timeout_ns + ms);
+    EXPECT_NE((*link)->state(), State::up);
+    EXPECT_TRUE(b->ear.texts.empty());
+    EXPECT_TRUE(b->node->links().empty());
+  }
+}
+
+TEST_F(HandshakeTest, AHelloInThePeersNameEndsNoLink) {
+  auto a = prove("a");
+  auto b = prove("b");
+  auto link = dial(*a->node, "b", "b");
+  settle();
+  ASSERT_TRUE(link->is_up());
+  auto liar = prove("mallory", "lab", "a2");
+  auto middle = stand_between("b");
+  middle->edit = [](bool, setup::Frame frame) -> std::optional<setup::Frame> {
+    if (auto* hello = std::get_if<setup::Hello>(&frame)) hello->from.name = "a";
+    return frame;
+  };
+  auto forged = dial(*liar->node, "b", "middle");
+  settle();
+  engine_.pass(600 * ms);
+  EXPECT_FALSE(forged->is_up());
+  EXPECT_TRUE(link->is_up());
+  ASSERT_EQ(send(*link, "still here"), Errc::ok);
+  settle();
+  EXPECT_EQ(b->ear.texts, std::vector<std::string>{"still here"});
+}
+
+TEST_F(HandshakeTest, APeerThatComesBackReplacesItsFormerSelfOnceItHasProvedItself) {
+  auto b = prove("b");
+  auto first = prove("a", "lab", "a", false);
+  auto link = dial(*first->node, "b", "b");
+  settle();
+  const std::shared_ptr<Link> old = b->ear.link;
+  auto second = prove("a", "lab", "a", false);  // while b still believes in the first
+  auto again = dial(*second->node, "b", "b");
+  engine_.pass(50 * ms);
+  EXPECT_TRUE(again->is_up()) << again->error().text();
+  EXPECT_EQ(old->state(), State::lost);
+  EXPECT_EQ(b->node->links().size(), 1u);
+}
+
+TEST_F(HandshakeTest, AFinOfSomebodyElseClosesNothing) {
+  auto a = prove("a");
+  auto b = prove("b");
+  auto middle = stand_between("b");
+  std::uint64_t attempt = 0;
+  middle->edit = [&](bool, setup::Frame frame) -> std::optional<setup::Frame> {
+    if (auto* hello = std::get_if<setup::Hello>(&frame)) attempt = hello->attempt;
+    return frame;
+  };
+  auto link = dial(*a->node, "b", "middle");
+  settle();
+  ASSERT_TRUE(link->is_up());
+  for (const bool forth : {true, false}) {
+    middle->inject(forth, setup::Fin{attempt, 0, {}});
+    middle->inject(forth, setup::Fin{attempt, 0, setup::Proof(16)});
+    settle();
+    engine_.pass(10 * ms);
+    EXPECT_TRUE(link->is_up());
+    EXPECT_TRUE(b->ear.link->is_up());
+  }
+  std::optional<setup::Fin> seen;
+  middle->edit = [&](bool forth, setup::Frame frame) -> std::optional<setup::Frame> {
+    if (const auto* fin = std::get_if<setup::Fin>(&frame); fin != nullptr && forth) seen = *fin;
+    if (std::holds_alternative<setup::Fin>(frame)) return std::nullopt;
+    return frame;
+  };
+  link->close();
+  engine_.pass(10 * ms);
+  ASSERT_TRUE(seen);
+  middle->inject(false, *seen);  // a reflected one is not the peer's
+  settle();
+  EXPECT_TRUE(b->ear.link->is_up());
+  EXPECT_NE(link->state(), State::closed);
+  middle->inject(true, *seen);
+  settle();
+  engine_.pass(10 * ms);
+  EXPECT_NE(b->ear.link->state(), State::up);
+}
+
+TEST_F(HandshakeTest, WhenBothSidesDialOneLinkRemains) {
+  auto a = prove("a");
+  auto b = prove("b");
+  auto forth = dial(*a->node, "b", "b");
+  auto back = dial(*b->node, "a", "a");
+  settle();
+  engine_.pass(400 * ms);
+  EXPECT_EQ(a->node->links().size(), 1u);
+  EXPECT_EQ(b->node->links().size(), 1u);
+  const auto mine = a->node->find("b", "main");
+  const auto theirs = b->node->find("a", "main");
+  ASSERT_NE(mine, nullptr);
+  ASSERT_NE(theirs, nullptr);
+  EXPECT_TRUE(mine->is_up());
+  EXPECT_TRUE(theirs->is_up());
+  ASSERT_EQ(send(*mine, "one"), Errc::ok);
+}
+
+TEST_F(HandshakeTest, AFloorOfTheAuthorityRefusesAStackBelowIt) {
+  auto a = prove("a");
+  auto b = prove("b");
+  b->authority.floor_word = property::encrypted;
+  auto link = dial(*a->node, "b", "b", "frag @ loop");
+  settle();
+  EXPECT_EQ(link->state(), State::lost);
+  EXPECT_NE(link->error().text().find("encrypted"), std::string::npos) << link->error().text();
+  b->authority.floor_word = {};
+  a->authority.floor_word = property::encrypted;
+  link = dial(*a->node, "b", "b", "frag @ loop");
+  settle();
+  engine_.pass(600 * ms);
+  EXPECT_EQ(link->state(), State::lost);
+  EXPECT_NE(link->error().text().find("encrypted"), std::string::npos) << link->error().text();
+}
+
+TEST_F(HandshakeTest, ForgedAttemptsDoNotKeepANodeFromDialling) {
+  auto a = prove("a");
+  auto b = prove("b");
+  auto liar = prove("mallory", "lab", "c");
+  auto middle = stand_between("a");
+  middle->edit = [](bool, setup::Frame frame) -> std::optional<setup::Frame> {
+    if (auto* hello = std::get_if<setup::Hello>(&frame)) hello->from.name = "b";
+    return frame;
+  };
+  auto link = dial(*a->node, "b", "b");
+  for (int i = 0; i < 20 && !link->is_up(); ++i) {
+    auto forged = liar->node->connect("a", to("middle", "vouch @ loop", "main"));
+    engine_.pass(20 * ms);
+    if (forged) (*forged)->close();
+  }
+  EXPECT_TRUE(link->is_up()) << link->error().text();
+}
+
+}  // namespace
+}  // namespace harness::tests
