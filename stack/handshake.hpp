@@ -9,8 +9,8 @@
 // Link set-up and swap carry the blobs and know nothing of keys; the layer knows nothing of frames. What the
 // carrier says in clear is bound in: `bound` is its first frame without the blob (names, offers, floors), so
 // `chosen` is its second. A changed byte of either makes the handshake fail. Each step is called once, in
-// this order; after an error the object is only destroyed. The object lives as long as the layer it was made for:
-// the layer takes its keys from it, and the carrier seals the frames it still sends (close) with it.
+// this order; after an error the object is only destroyed. The object lives as long as the layer it was made
+// for: the layer takes its keys from it, and the carrier seals the frames it still sends (close) with it.
 #pragma once
 
 #include <array>

@@ -324,6 +324,7 @@ void Link::maybe_closed() {
 void Link::finish(State state, Error error, EventKind kind) {
   if (state_ >= State::closed) return;
   state_ = state;
+  awaits_first_ = false;
   error_ = std::move(error);
   gate_.hold(Gate::link_bit);
   timer_.cancel();

@@ -5,8 +5,8 @@
 //   accepted ──READY or data──▶ up              │
 //   any ──peer gone, refused, timed out──▶ lost ◀┘
 //
-// When an offer encrypts, the three frames carry a handshake (stack/handshake.hpp) and nothing counts before it
-// has ended: the initiator builds its stack on ACCEPT, the responder has no link before READY
+// When an offer encrypts, the three frames carry a handshake (stack/handshake.hpp) and nothing counts before
+// it has ended: the initiator builds its stack on ACCEPT, the responder has no link before READY
 // (node_accept.cpp). What the peer says of itself must be what it proves.
 //
 // With `resume` in its stack a link that loses contact does not end: up ──▶ resuming ──▶ up, on the same or

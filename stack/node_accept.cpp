@@ -4,8 +4,8 @@
 //   HELLO ── without a handshake ──▶ the link, accepted (link_setup.cpp)
 //         ── with one ──▶ answered: ACCEPT, no link yet ── READY that proves the peer ──▶ the link, up
 //
-// What is said in clear changes nothing that exists before it is proved: a HELLO in another's name ends no link,
-// takes no session over and stops no attempt of ours for longer than one repetition.
+// What is said in clear changes nothing that exists before it is proved: a HELLO in another's name ends no
+// link, takes no session over and stops no attempt of ours for longer than a few repetitions.
 #include <algorithm>
 
 #include <harness/stack/node_waiting.hpp>
@@ -93,8 +93,8 @@ void Node::on_frame(Waiting& waiting, Message& frame) {
   ++refused_count_;
 }
 
-// The link of ours that the HELLO is about: the session it goes on with, the attempt of ours that meets it, or
-// what is left of the peer's former self; null: none. Changes nothing.
+// The link of ours that the HELLO is about: the session it goes on with, the attempt of ours that meets it,
+// or what is left of the peer's former self; null: none. Changes nothing.
 Result<std::shared_ptr<Link>> Node::meant(const setup::Hello& hello) const {
   std::shared_ptr<Link> mine = find(hello.from.name, hello.link);
   if (hello.session != 0) {

@@ -9,9 +9,9 @@
 //     FIN{frames}                    ──▶   each side ends its own direction …
 //                                    ◀──   FIN_ACK, and its own FIN
 //
-// The last field of a frame is its proof. When an offer encrypts, HELLO, ACCEPT and READY carry the three blobs
-// of a handshake (stack/handshake.hpp) there, which bind every field before it, and FIN and FIN_ACK a code over
-// theirs; data then does not count as READY. Without a handshake it is empty.
+// The last field of a frame is its proof. When an offer encrypts, HELLO, ACCEPT and READY carry the three
+// blobs of a handshake (stack/handshake.hpp) there, which bind every field before it, and FIN and FIN_ACK a
+// code over theirs; data then does not count as READY. Without a handshake it is empty.
 //
 // Every frame: magic 32, version 16, type 8, then its fields; texts have a 16-bit length. Bounded before
 // anything is allocated: names 64 bytes, offers 16 of 4096 bytes. An attempt number, drawn by the initiator,

@@ -57,7 +57,7 @@ class Strangers(Peers):
         connection = self.say_hello()
         fields = connection.receive_setup(wire.ACCEPT)
         self.assertEqual((fields.take("Q"), fields.identity()["name"]), (7, "b"))
-        connection.send(wire.SETUP, wire.setup_frame(wire.READY, struct.pack("<Q", 7)))
+        connection.send(wire.SETUP, wire.setup_frame(wire.READY, struct.pack("<Q", 7) + wire.NO_PROOF))
         self.b.wait_for("link main to a is up: frag @ tcp")
 
     def test_a_name_that_the_node_does_not_have_is_refused(self):
@@ -128,7 +128,7 @@ class Sessions(Peers):
         self.b = self.node("b", two_nodes(f'stack = "{self.STACK}"'))
         first = self.dial(7)
         first.receive_setup(wire.ACCEPT)
-        first.send(wire.SETUP, wire.setup_frame(wire.READY, struct.pack("<Q", 7)))
+        first.send(wire.SETUP, wire.setup_frame(wire.READY, struct.pack("<Q", 7) + wire.NO_PROOF))
         self.b.wait_for("link main to a is up")
         first.close()
         self.until(lambda: self.status("b")["state"] == "resuming")

@@ -12,6 +12,7 @@ DATA, SETUP, BYE = 1, 2, 3
 HELLO, ACCEPT, REFUSE, READY, FIN, FIN_ACK = 1, 2, 3, 4, 5, 6
 NAMES = {HELLO: "HELLO", ACCEPT: "ACCEPT", REFUSE: "REFUSE", READY: "READY", FIN: "FIN", FIN_ACK: "FIN_ACK"}
 MAGIC = b"HRN1"
+NO_PROOF = b"\0\0"
 
 
 def fnv1a(text):
@@ -52,9 +53,10 @@ def hello(
         + identity(sender, incarnation=incarnation)
         + text(to)
         + text(link)
-        + struct.pack("<BQIQB", 0, session, max_message, quota, 1)
+        + struct.pack("<BQIQQB", 0, session, max_message, quota, 0, 1)
         + struct.pack("<Q", fnv1a(stack))
-        + text(stack),
+        + text(stack)
+        + NO_PROOF,
         version,
     )
 
@@ -165,7 +167,7 @@ class Listener:
         fields = connection.receive_setup(HELLO)
         attempt = fields.take("Q")
         fields.identity(), fields.text(), fields.text(), fields.take("B"), fields.take("Q")
-        max_message, quota, offers = fields.take("I"), fields.take("Q"), fields.take("B")
+        max_message, quota, _floor, offers = (fields.take(form) for form in "IQQB")
         assert offers >= 1
         offered, stack = fields.take("Q"), fields.text()
         assert offered == fnv1a(stack), stack
@@ -176,7 +178,8 @@ class Listener:
                 ACCEPT,
                 struct.pack("<Q", attempt)
                 + identity(self.name)
-                + struct.pack("<BQIQ", 0, offered, max_message, quota),
+                + struct.pack("<BQIQQ", 0, offered, max_message, quota, 0)
+                + NO_PROOF,
             ),
         )
         connection.receive_setup(READY)
