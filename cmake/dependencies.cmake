@@ -25,6 +25,20 @@ pkg_check_modules(sodium REQUIRED IMPORTED_TARGET libsodium)
 find_package(fmt REQUIRED)
 find_package(OpenSSL REQUIRED COMPONENTS Crypto)
 
+# harness_optional_library(<component> <NAME> <header> <library> <package>): uses a library that a Debian user
+# may have or not; the .cpp files see HARNESS_<NAME>. -DHARNESS_WITH_<NAME>=OFF leaves it out.
+function(harness_optional_library component name header library package)
+  option(HARNESS_WITH_${name} "use ${library} where it is installed (${package})" ON)
+  find_path(HARNESS_${name}_HEADER ${header})
+  find_library(HARNESS_${name}_LIBRARY ${library})
+  mark_as_advanced(HARNESS_${name}_HEADER HARNESS_${name}_LIBRARY)
+  if(HARNESS_WITH_${name} AND HARNESS_${name}_HEADER AND HARNESS_${name}_LIBRARY)
+    target_compile_definitions(harness_${component} PRIVATE HARNESS_${name})
+    target_link_libraries(harness_${component} PRIVATE ${library})
+    set_property(GLOBAL APPEND_STRING PROPERTY HARNESS_OPTIONAL_LIBS "-l${library} ")
+  endif()
+endfunction()
+
 # AUTO is settled here: a user who only builds the programs needs neither test nor bench packages.
 find_package(GTest QUIET)
 find_package(benchmark QUIET)

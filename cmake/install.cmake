@@ -24,7 +24,7 @@ function(harness_install)
     DESTINATION ${config_dir} COMPONENT development)
 
   # A static library comes before those it needs: the components were added from the bottom up.
-  set(HARNESS_PC_LIBS "")
+  get_property(HARNESS_PC_LIBS GLOBAL PROPERTY HARNESS_OPTIONAL_LIBS)
   foreach(component IN LISTS components)
     get_target_property(kind harness_${component} TYPE)
     if(kind STREQUAL "STATIC_LIBRARY")

@@ -11,6 +11,7 @@
 #include <harness/layers/check/check_reliable.hpp>
 #include <harness/layers/checksum.hpp>
 #include <harness/layers/compress.hpp>
+#include <harness/layers/encrypt.hpp>
 #include <harness/layers/fault/fault_corrupt.hpp>
 #include <harness/layers/fault/fault_delay.hpp>
 #include <harness/layers/fault/fault_drop.hpp>
@@ -35,6 +36,7 @@ void add_all(Catalogue& catalogue) {
   catalogue.add<Reliable>();
   catalogue.add<Heartbeat>();
   catalogue.add<Checksum>();
+  catalogue.add<Encrypt>();
   catalogue.add<CheckBoundary>();
   catalogue.add<CheckIntegrity>();
   catalogue.add<CheckFifo>();

@@ -158,6 +158,13 @@ class Message {
   [[nodiscard]] Bytes front() const noexcept { return {data(), data_size()}; }
   /// The first piece for writing. Requires: made by make, copy_of or make_detached, and never shared.
   [[nodiscard]] MutableBytes writable() noexcept { return {data(), data_size()}; }
+  /// Headers and body as one run that may be written, because no other message refers to its slab and the
+  /// slab is nobody else's memory; no data when it is scattered, shared or foreign.
+  [[nodiscard]] MutableBytes exclusive_run() noexcept {
+    const Slab* slab = home();
+    if (slab == nullptr || slab->references != 1 || slab->size_class == Pool::foreign) return {};
+    return {header_size() != 0 ? head() : data(), size()};
+  }
   /// The whole body as one run: gathers a scattered body into one slab first (a counted copy). Empty when
   /// that fails.
   Bytes gathered(Pool& pool) noexcept;

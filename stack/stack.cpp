@@ -50,6 +50,12 @@ tl::unexpected<Error> does_not_fit(const Descriptor& layer, std::uint32_t larges
               "put frag below it, or use a transport with larger frames");
 }
 
+tl::unexpected<Error> no_keys(const Descriptor& layer) {
+  return fail(Errc::denied, std::string(layer.name) + " has no keys",
+              "the two ends have not shaken hands: no identity was given to this node",
+              "give the node an identity, or leave " + std::string(layer.name) + " out of the stack");
+}
+
 tl::unexpected<Error> too_many_pumps(const Descriptor& layer) {
   return fail(
       Errc::unsupported, "too many pumps in one stack",
@@ -110,6 +116,7 @@ Result<> Stack::construct(const Foundation& foundation) {
     slot->context.gate_bit = bit;
     slot->context.waits_for = waits_for;
     if (slot->context.max_below == 0) return does_not_fit(descriptor, largest);
+    if (layer.type->handshake != nullptr && foundation.handshake == nullptr) return no_keys(descriptor);
     given = after(descriptor.contract, given);
     largest = largest_above(descriptor, largest);
     header_bytes_ += descriptor.contract.cost.header_bytes;

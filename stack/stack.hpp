@@ -42,7 +42,7 @@ class Stack {
   /// stack thread; a delivered message may be moved out, else the stack destroys it. `notify` hears the
   /// events that pass the top, and of those that go down a pause or resume that no layer took. Errors:
   /// unsupported
-  /// (a header does not fit below).
+  /// (a header does not fit below), denied (a layer that shakes hands, without a handshake).
   static Result<std::unique_ptr<Stack>> build(const StackSpec& spec, const Foundation& foundation,
                                               Deliver deliver, Notify notify, void* self);
   ~Stack();

@@ -45,6 +45,7 @@ local function show(buffer, at, tree, header)
     -- Behind a later part of a message, and in compressed bytes, no further header can be read.
     if field.name == "offset" and header.carries and value ~= 0 then opaque = "a later part" end
     if field.name == "original_bytes" then opaque = "compressed" end
+    if field.name == "tag_8" then opaque = "encrypted" end
   end
   return at + size
 end

@@ -3,6 +3,7 @@
 // hands each frame to the other end at once. The row `none` is the price of the stack without any layer.
 #include <benchmark/benchmark.h>
 
+#include <harness/bench/support/known_peer.hpp>
 #include <harness/bench/support/still_engine.hpp>
 #include <harness/layers/all.hpp>
 #include <harness/stack/spec.hpp>
@@ -21,6 +22,9 @@ struct Mirror {
   };
 
   explicit Mirror(const StackSpec& spec) {
+    for (const BoundLayer& layer : spec.layers)
+      if (layer.type->handshake != nullptr && layers::encryption::libraries_ready())
+        hands = bench::shaken_hands(*layer.type, authorities[0], authorities[1]);
     for (unsigned i = 0; i < 2; ++i) {
       ends[i].mirror = this;
       ends[i].index = i;
@@ -34,7 +38,8 @@ struct Mirror {
           .quota = nullptr,
           .role = i == 0 ? Role::initiator : Role::responder,
           .max_message = 1 << 20,
-          .peer_quota_bytes = 4 << 20};
+          .peer_quota_bytes = 4 << 20,
+          .handshake = hands[i].get()};
       auto built =
           Stack::build(spec, foundation, [](void*, Message&) {}, [](void*, const Event&) {}, &ends[i]);
       if (built) ends[i].stack = std::move(*built);
@@ -47,25 +52,38 @@ struct Mirror {
     const Entry up = peer->up();
     up.fn(up.self, up.next, message);
   }
+  std::array<bench::KnownPeer, 2> authorities;
+  std::array<std::unique_ptr<Handshake>, 2> hands;
   bench::StillEngine engine;
   std::array<End, 2> ends;
 };
 
 // `turns`: a poll turn every 16 messages, for a layer that is acknowledged.
-void send_and_deliver(benchmark::State& state, const StackSpec& spec, bool turns = false) {
+void send_and_deliver(benchmark::State& state, const StackSpec& spec, bool turns = false,
+                      std::uint32_t bytes = 64) {
   Mirror mirror(spec);
   for (auto& end : mirror.ends) end.stack->event({EventKind::up});
   Stack& stack = *mirror.ends[0].stack;
   std::uint64_t sent = 0;
   for (auto _ : state) {
-    Message message = Message::make(mirror.engine.pool(), 64);
+    Message message = Message::make(mirror.engine.pool(), bytes);
     benchmark::DoNotOptimize(stack.send(std::move(message)));
     if (turns && ++sent % 16 == 0) mirror.engine.poll();
   }
   state.counters["header_bytes"] = stack.header_bytes();
 }
 
-// The rows are the names of the layers: resume, mux, compress, order, frag, reliable, heartbeat, checksum.
+// The same for one layer by size, and for the stack without any: encrypt_1024 less none_1024 is what seal and
+// open cost, to be held against aead_seal_* and aead_open_* of that size.
+void by_size(const char* name, const StackSpec& spec) {
+  for (const std::uint32_t bytes : {64u, 1024u, 4096u, 16384u, 60000u})
+    benchmark::RegisterBenchmark((name + std::to_string(bytes)).c_str(), [=](benchmark::State& state) {
+      send_and_deliver(state, spec, false, bytes);
+    });
+}
+
+// The rows are the names of the layers: resume, mux, compress, order, frag, reliable, heartbeat, checksum,
+// encrypt.
 [[maybe_unused]] const bool registered = [] {
   static Catalogue catalogue;
   layers::add_all(catalogue);
@@ -77,6 +95,11 @@ void send_and_deliver(benchmark::State& state, const StackSpec& spec, bool turns
           spec.layers.push_back({&type, OptionValues(type.descriptor->options)});
           send_and_deliver(state, spec, type.descriptor->pump && type.descriptor->contract.emits_control);
         });
+  by_size("none_", {});
+  const LayerType* encrypt = catalogue.layer("encrypt");
+  StackSpec sealed;
+  sealed.layers.push_back({encrypt, OptionValues(encrypt->descriptor->options)});
+  by_size("encrypt_", sealed);
   return true;
 }();
 

@@ -42,7 +42,11 @@ class Mistakes(TestCase):
 
     def test_a_stack_that_cannot_work_is_refused_with_need_layers_and_fix(self):
         self.refuses(
-            ["stack", "check", "order @ tcp", "--require", "encrypted"], "denied", r"\w", "encrypted", r"\w"
+            ["stack", "check", "order @ tcp", "--require", "encrypted"],
+            "denied",
+            "needs encrypted",
+            "tcp does not give it",
+            "add encrypt directly above tcp",
         )
 
     def test_unknown_words_are_told_with_those_that_were_meant(self):

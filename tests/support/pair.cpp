@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <stdexcept>
 
+#include <harness/tests/support/test_authority.hpp>
+
 namespace harness::tests {
 
 namespace {
@@ -50,6 +52,8 @@ Pair::Pair(std::vector<BoundLayer> layers, Medium medium)
     : engine(medium.seed), medium_(std::move(medium)), random_(medium_.seed) {
   StackSpec spec;
   spec.layers = std::move(layers);
+  for (const BoundLayer& layer : spec.layers)
+    if (layer.type->handshake != nullptr) hands_ = shaken_hands(*layer.type);
   for (unsigned i = 0; i < 2; ++i) {
     ends[i].pair = this;
     ends[i].index = i;
@@ -81,7 +85,8 @@ Foundation Pair::foundation(End& end) {
                     .quota = end.quota.get(),
                     .role = end.index == 0 ? Role::initiator : Role::responder,
                     .max_message = medium_.max_link_message != 0 ? medium_.max_link_message : most,
-                    .peer_quota_bytes = medium_.quota_bytes};
+                    .peer_quota_bytes = medium_.quota_bytes,
+                    .handshake = hands_[end.index].get()};
 }
 
 void Pair::down(void* self, const Entry*, harness_message* c) {

@@ -118,6 +118,7 @@ class Pair {
 
   Medium medium_;
   Random random_;
+  std::array<std::unique_ptr<Handshake>, 2> hands_;  // of the layer that shakes hands, if there is one
 };
 
 }  // namespace harness::tests
