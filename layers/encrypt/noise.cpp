@@ -93,7 +93,7 @@ std::size_t Noise::write(Bytes payload, MutableBytes to) noexcept {
 }
 
 std::optional<std::size_t> Noise::read(Bytes message, MutableBytes payload) noexcept {
-  if (failed_ || done() || my_turn() || message.size() > message_bytes_max) return fail(), std::nullopt;
+  if (done() || my_turn() || message.size() > message_bytes_max) return fail(), std::nullopt;
   const auto& line = protocol_.pattern.messages[next_];
   for (std::uint8_t i = 0; i < line.count && !failed_; ++i) read_token(line.tokens[i], message);
   if (failed_ || message.size() < sealed_bytes(0)) return fail(), std::nullopt;

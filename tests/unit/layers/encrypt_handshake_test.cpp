@@ -203,6 +203,18 @@ TEST(KeyExchange, StepsOutOfTurnAreRefusedAndEndIt) {
   EXPECT_FALSE(twice.responder.take_keys());
 }
 
+TEST(KeyExchange, ASuiteThatIsNoneIsNoBlob) {
+  TestAuthority lab("lab", "a"), office("office", "b");
+  for (const unsigned suite : {0u, 3u, 255u}) {
+    KeyExchange initiator(Role::initiator, lab), responder(Role::responder, office);
+    auto first = *initiator.hello({});
+    first[0] = static_cast<std::byte>(suite);
+    const auto answer = responder.answer({}, first, {});
+    ASSERT_FALSE(answer);
+    EXPECT_EQ(answer.error().code, Errc::corrupt);
+  }
+}
+
 TEST(KeyExchange, ABlobOfAnotherHandshakeFitsNowhere) {
   Meeting old;
   ASSERT_TRUE(old.meet());

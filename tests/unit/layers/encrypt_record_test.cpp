@@ -287,6 +287,7 @@ TEST(Epochs, AfterAPartitionALeapWithinReachOpensAndForgedOnesAreRare) {
   EXPECT_EQ(way.open(forged, second_ns), Verdict::forged);
   EXPECT_EQ(way.open(forged, second_ns), Verdict::stale) << "no second derivation at once";
   EXPECT_EQ(way.open(records[5], second_ns), Verdict::stale);
+  EXPECT_EQ(way.open(records[1], second_ns), Verdict::good) << "the forged leap does not hinder the next one";
   EXPECT_EQ(way.open(records[5], second_ns + Opener::leap_pause_ns), Verdict::good);
   EXPECT_EQ(way.opener.epoch(), 5u);
   EXPECT_EQ(way.open(records[5 + Opener::ahead_max + 1], 9 * second_ns), Verdict::stale) << "too far";

@@ -230,6 +230,16 @@ TEST(Noise, NothingGoesOnAfterAFailureOrOutOfTurn) {
   const std::size_t bytes = talk.a.write({}, buffer);
   EXPECT_FALSE(talk.b.read(Bytes(buffer).first(bytes), buffer)) << "it has failed before";
   EXPECT_FALSE(talk.a.read(Bytes(buffer).first(bytes), buffer)) << "its own message";
+  Talk mirror(xx), other(xx);
+  mirror.prepare();
+  other.prepare();
+  const std::size_t first = other.a.write({}, buffer);
+  EXPECT_FALSE(mirror.a.read(Bytes(buffer).first(first), buffer)) << "it is the one to speak";
+  Talk bare(xx);
+  for (Noise* side : {&bare.a, &bare.b}) side->set_static(Key{std::byte{9}}, public_key(Key{std::byte{9}}));
+  bare.a.begin({});
+  bare.b.begin({});
+  EXPECT_EQ(bare.carry(), 2u) << "a psk that nobody gave is not zeros";
   Talk small(xx);
   small.prepare();
   EXPECT_EQ(small.a.write({}, MutableBytes(buffer).first(47)), 0u) << "no room";
