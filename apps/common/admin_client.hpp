@@ -13,8 +13,8 @@
 
 #include <harness/apps/common/admin_values.hpp>
 #include <harness/apps/common/admin_wire.hpp>
-#include <harness/apps/common/file_handle.hpp>
 #include <harness/apps/common/interrupts.hpp>
+#include <harness/kernel/file_handle.hpp>
 #include <harness/stack/bytes.hpp>
 
 namespace harness::apps::admin {

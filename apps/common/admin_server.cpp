@@ -11,7 +11,7 @@
 
 #include <fmt/format.h>
 
-#include <harness/apps/common/system_error.hpp>
+#include <harness/kernel/system_error.hpp>
 #include <harness/stack/text.hpp>
 
 namespace harness::apps::admin {

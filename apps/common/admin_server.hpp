@@ -17,7 +17,7 @@
 
 #include <harness/apps/common/admin_values.hpp>
 #include <harness/apps/common/admin_wire.hpp>
-#include <harness/apps/common/file_handle.hpp>
+#include <harness/kernel/file_handle.hpp>
 #include <harness/transports/engine.hpp>
 
 namespace harness::apps::admin {

@@ -14,9 +14,9 @@
 
 #include <fmt/format.h>
 
-#include <harness/apps/common/file_handle.hpp>
 #include <harness/apps/common/human.hpp>
-#include <harness/apps/common/system_error.hpp>
+#include <harness/kernel/file_handle.hpp>
+#include <harness/kernel/system_error.hpp>
 
 namespace harness::apps {
 

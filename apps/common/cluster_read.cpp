@@ -13,7 +13,8 @@
 #include <harness/apps/common/cluster_table.hpp>
 #include <harness/apps/common/human.hpp>
 #include <harness/apps/common/machine.hpp>
-#include <harness/apps/common/system_error.hpp>
+#include <harness/apps/common/state_folder.hpp>
+#include <harness/kernel/system_error.hpp>
 #include <harness/stack/gate.hpp>
 #include <harness/stack/setup.hpp>
 #include <harness/stack/text.hpp>
@@ -54,6 +55,9 @@ class ClusterReader {
     TomlTable root = file_.root();
     cluster_.name = root.text("name", "harness");
     if (!setup::valid_name(cluster_.name)) not_a_name(root, "name", cluster_.name);
+    if (cluster_.name == domains_folder)
+      root.fail("name", Errc::invalid, "no cluster may be called domains",
+                "the folder of that name in the state of a user holds its domains", "choose another");
     TomlTable defaults = root.table("defaults");
     defaults_.read(defaults);
     defaults.close();

@@ -10,7 +10,7 @@
 
 #include <cstdint>
 
-#include <harness/apps/common/file_handle.hpp>
+#include <harness/kernel/file_handle.hpp>
 
 namespace harness::apps {
 

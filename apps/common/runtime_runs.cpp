@@ -6,7 +6,7 @@
 #include <harness/apps/common/human.hpp>
 #include <harness/apps/common/runtime.hpp>
 #include <harness/apps/common/stream_source.hpp>
-#include <harness/apps/common/system_error.hpp>
+#include <harness/kernel/system_error.hpp>
 
 #include <cerrno>
 #include <fstream>

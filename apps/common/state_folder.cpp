@@ -18,7 +18,7 @@
 #include <fmt/format.h>
 
 #include <harness/apps/common/human.hpp>
-#include <harness/apps/common/system_error.hpp>
+#include <harness/kernel/system_error.hpp>
 #include <harness/stack/setup.hpp>
 
 namespace harness::apps {
@@ -75,11 +75,16 @@ Result<std::string> state_root() {
               "neither HARNESS_STATE, XDG_STATE_HOME nor HOME is set", "--state FOLDER");
 }
 
+std::string state_path(const std::string& root, const std::string& cluster, const std::string& node) {
+  std::error_code code;
+  return fs::absolute(root, code).string() + "/" + cluster + "/" + node;
+}
+
 Result<StateFolder> StateFolder::open(const std::string& root, const std::string& cluster,
                                       const std::string& node) {
   StateFolder state;
   std::error_code code;
-  state.path_ = fs::absolute(root, code).string() + "/" + cluster + "/" + node;
+  state.path_ = state_path(root, cluster, node);
   fs::create_directories(fs::path(state.path_).parent_path(), code);
   if (mkdir(state.path_.c_str(), 0700) != 0 && errno != EEXIST)
     return system_failure("cannot make the state folder " + state.path_);
@@ -131,6 +136,7 @@ std::vector<LocalNode> local_nodes(const std::string& root, bool all) {
   std::vector<LocalNode> nodes;
   std::error_code code;
   for (const auto& cluster : fs::directory_iterator(root, code)) {
+    if (cluster.path().filename() == domains_folder) continue;
     std::error_code inner;
     for (const auto& node : fs::directory_iterator(cluster.path(), inner)) {
       if (nodes.size() >= nodes_max) return nodes;

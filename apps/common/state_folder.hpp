@@ -7,6 +7,7 @@
 //   admin.sock   the admin socket
 //   received/    files of peers, a folder each
 //
+// Beside the clusters stands the folder domains (kernel/identity/domain.hpp); no cluster has that name.
 // The root is $HARNESS_STATE, else $XDG_STATE_HOME/harness, else $HOME/.local/state/harness. Sockets are
 // bound and reached through /proc/self/fd, since a socket's path may have only 107 bytes and a state folder
 // any.
@@ -16,13 +17,18 @@
 #include <string>
 #include <vector>
 
-#include <harness/apps/common/file_handle.hpp>
+#include <harness/kernel/file_handle.hpp>
 #include <harness/stack/result.hpp>
 
 namespace harness::apps {
 
 /// The root of this user. Errors: not_found (no HOME).
 Result<std::string> state_root();
+
+/// The name below the root that no cluster may have.
+inline constexpr std::string_view domains_folder = "domains";
+/// <root>/<cluster>/<node>, absolute. [any-thread]
+std::string state_path(const std::string& root, const std::string& cluster, const std::string& node);
 
 /// The state folder of a node that runs in this process.
 class StateFolder {

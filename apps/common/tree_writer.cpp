@@ -15,7 +15,7 @@
 
 #include <harness/apps/common/human.hpp>
 #include <harness/apps/common/safe_path.hpp>
-#include <harness/apps/common/system_error.hpp>
+#include <harness/kernel/system_error.hpp>
 
 namespace harness::apps {
 

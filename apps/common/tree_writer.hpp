@@ -12,8 +12,8 @@
 #include <string>
 
 #include <harness/apps/common/digest.hpp>
-#include <harness/apps/common/file_handle.hpp>
 #include <harness/apps/common/service_message.hpp>
+#include <harness/kernel/file_handle.hpp>
 
 namespace harness::apps {
 

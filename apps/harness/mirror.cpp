@@ -16,8 +16,8 @@
 
 #include <harness/apps/common/human.hpp>
 #include <harness/apps/common/state_folder.hpp>
-#include <harness/apps/common/system_error.hpp>
 #include <harness/apps/common/table.hpp>
+#include <harness/kernel/system_error.hpp>
 
 namespace harness::apps {
 

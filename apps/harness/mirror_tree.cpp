@@ -13,9 +13,9 @@
 
 #include <harness/apps/common/child_process.hpp>
 #include <harness/apps/common/digest.hpp>
-#include <harness/apps/common/file_handle.hpp>
 #include <harness/apps/common/human.hpp>
-#include <harness/apps/common/system_error.hpp>
+#include <harness/kernel/file_handle.hpp>
+#include <harness/kernel/system_error.hpp>
 
 namespace harness::apps {
 

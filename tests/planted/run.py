@@ -27,7 +27,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
-TESTS = ("unit_layers", "unit_stack", "unit_transports", "conformance", "sim")
+TESTS = ("unit_layers", "unit_stack", "unit_kernel", "unit_transports", "conformance", "sim")
 SECONDS_MAX = 300  # a planted bug may hang a test: that is red as well
 
 

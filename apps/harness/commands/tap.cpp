@@ -11,9 +11,9 @@
 #include <harness/apps/common/dissector.hpp>
 #include <harness/apps/common/human.hpp>
 #include <harness/apps/common/pcapng.hpp>
-#include <harness/apps/common/system_error.hpp>
 #include <harness/apps/harness/local.hpp>
 #include <harness/config.hpp>
+#include <harness/kernel/system_error.hpp>
 
 namespace harness::apps {
 

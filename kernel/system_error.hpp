@@ -6,11 +6,11 @@
 
 #include <harness/stack/result.hpp>
 
-namespace harness::apps {
+namespace harness {
 
 /// `number` is an errno. Its code: not_found, denied, exists (in the way), exhausted (disk full, quota), else
 /// io; its words become `because`, and `advice` stays or is filled in where there is a usual one.
 /// [any-thread]
 Error system_error(int number, std::string what, std::string advice = {});
 
-}  // namespace harness::apps
+}  // namespace harness

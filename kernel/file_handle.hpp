@@ -4,7 +4,7 @@
 
 #include <utility>
 
-namespace harness::apps {
+namespace harness {
 
 class FileHandle {
  public:
@@ -30,4 +30,4 @@ class FileHandle {
   int descriptor_ = -1;
 };
 
-}  // namespace harness::apps
+}  // namespace harness

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // errno to Error.
-#include <harness/apps/common/system_error.hpp>
+#include <harness/kernel/system_error.hpp>
 
 #include <cerrno>
 #include <system_error>
 
-namespace harness::apps {
+namespace harness {
 
 namespace {
 
@@ -55,4 +55,4 @@ Error system_error(int number, std::string what, std::string advice) {
   return {code_of(number), std::move(what), std::generic_category().message(number), std::move(advice)};
 }
 
-}  // namespace harness::apps
+}  // namespace harness

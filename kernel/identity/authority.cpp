@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+// Loading, and the answers to a handshake's questions.
+#include <harness/kernel/identity/authority.hpp>
+
+#include <fmt/format.h>
+
+#include <harness/kernel/identity/domain.hpp>
+#include <harness/kernel/identity/refusal.hpp>
+#include <harness/stack/text.hpp>
+
+namespace harness::identity {
+
+namespace {
+
+Result<TrustStore> trust_of(const NodeAuthority::Options& options) {
+  auto domain = Domain::open(options.state, options.domain);
+  if (!domain) return tl::unexpected<Error>(domain.error());
+  return std::move(domain->trust());
+}
+
+}  // namespace
+
+Result<std::unique_ptr<NodeAuthority>> NodeAuthority::load(Options options, const Secret* passphrase) {
+  const NodeFolder folder(options.folder);
+  auto certificate = folder.certificate();
+  if (!certificate) return tl::unexpected<Error>(certificate.error());
+  if (!*certificate) return std::unique_ptr<NodeAuthority>();
+  auto keys = folder.keys(passphrase);
+  if (!keys) return tl::unexpected<Error>(keys.error());
+  auto trust = trust_of(options);
+  if (!trust) return tl::unexpected<Error>(trust.error());
+  std::unique_ptr<NodeAuthority> authority(
+      new NodeAuthority(std::move(options), std::move(*keys), std::move(*trust)));
+  if (auto right = authority->take_certificate(**certificate, authority->trust_); !right)
+    return tl::unexpected<Error>(right.error());
+  return authority;
+}
+
+Result<> NodeAuthority::take_certificate(Bytes bytes, const TrustStore& trust) {
+  auto own = parse_certificate(bytes);
+  if (!own) return tl::unexpected<Error>(own.error());
+  const std::string again = fmt::format("harness node enroll {}", options_.node);
+  if (own->domain != options_.domain || own->name != options_.node)
+    return fail(Errc::conflict, "the certificate of this node is another one's",
+                fmt::format("it names {}, this is {}", spiffe_name(own->domain, own->name),
+                            spiffe_name(options_.domain, options_.node)),
+                again);
+  if (own->signing_key != keys_.signing.public_key() || own->static_key != keys_.static_key)
+    return fail(Errc::conflict, "the certificate of this node is for other keys",
+                "node.key was exchanged, or node.certificate was", again);
+  // Its dates are left to the peers, and to a warning: whoever has expired must still be able to renew.
+  const Seconds in_force = own->not_before;
+  if (auto valid = check_certificate(bytes, trust.find(options_.domain)->root, in_force); !valid)
+    return tl::unexpected<Error>(valid.error());
+  certificate_.assign(bytes.begin(), bytes.end());
+  self_ = {own->domain, own->name, own->static_key};
+  own_ = std::move(*own);
+  return {};
+}
+
+Result<> NodeAuthority::reload() {
+  auto certificate = NodeFolder(options_.folder).certificate();
+  if (!certificate) return tl::unexpected<Error>(certificate.error());
+  if (!*certificate)
+    return fail(Errc::not_found, "the certificate of this node is gone", options_.folder + " has none",
+                fmt::format("harness node enroll {}", options_.node));
+  auto trust = trust_of(options_);
+  if (!trust) return tl::unexpected<Error>(trust.error());
+  if (auto right = take_certificate(**certificate, *trust); !right) return right;
+  trust_ = std::move(*trust);
+  return {};
+}
+
+Result<Principal> NodeAuthority::verify(Bytes bytes) const {
+  auto shown = parse_certificate(bytes);
+  if (!shown) return tl::unexpected<Error>(shown.error());
+  const Trusted* domain = trust_.find(shown->domain);
+  if (domain == nullptr)
+    return fail(Errc::denied, fmt::format("the domain {} is not believed", shown->domain),
+                fmt::format("the nodes of {} believe {} domains, not this one", options_.domain,
+                            trust_.domains().size()),
+                fmt::format("harness domain trust {} ROOT, with what `harness domain show {}` prints there",
+                            options_.domain, shown->domain));
+  auto valid = check_certificate(bytes, domain->root, options_.now());
+  if (!valid) return tl::unexpected<Error>(valid.error());
+  if (domain->revoked && domain->revoked->has(valid->serial))
+    return refuse(Refusal::revoked, spiffe_name(valid->domain, valid->name),
+                  fmt::format("{} revoked the certificate {:016x}", valid->domain, valid->serial),
+                  fmt::format("if that was a mistake, enroll {} anew with a new key", valid->name));
+  return Principal{std::move(valid->domain), std::move(valid->name), valid->static_key};
+}
+
+Key NodeAuthority::shared_secret(std::string_view domain) const noexcept {
+  const Trusted* trusted = trust_.find(domain);
+  return trusted != nullptr && trusted->psk ? *trusted->psk : Key{};
+}
+
+Properties NodeAuthority::floor(std::string_view domain) const noexcept {
+  Properties word = trust_.floor(domain);
+  for (const Raise& raise : options_.raises)
+    if (raise.domain == domain) word = word | raise.word;
+  return word;
+}
+
+}  // namespace harness::identity
