@@ -33,6 +33,10 @@ std::string method_tables() {
   out += method<Nothing, Nothing>(
       "node.stop", "Closes every link in order, then ends the process; the connection ends with it.");
   out += method<Nothing, Config>("config.show", "Every setting in force, and where it comes from.");
+  out += method<Nothing, Nothing>("identity.reload",
+                                  "Reads certificate, believed domains, floors and revoked certificates "
+                                  "again; when one of them is damaged, "
+                                  "what was in force stays.");
   out += method<PeerFacts, Nothing>(
       "peer.set",
       "What a peer told about itself, in place of what the file says: links to it that are not up are "

@@ -23,8 +23,8 @@ struct Nothing {
 };
 
 struct NodeStatus {
-  std::string name, domain, host, user, cluster, state_folder, release;
-  std::uint64_t pid = 0, uptime_ms = 0;
+  std::string name, domain, identity, root, host, user, cluster, state_folder, release;
+  std::uint64_t pid = 0, uptime_ms = 0, certificate_until = 0;
   std::vector<std::string> addresses;
   std::uint32_t links_up = 0, links_declared = 0;
   std::uint64_t refused = 0, late_turns = 0, late_ns_max = 0, pool_bytes = 0;
@@ -32,6 +32,10 @@ struct NodeStatus {
   static void fields(Self& self, Visit&& visit) {
     visit("name", self.name, "the node's name");
     visit("domain", self.domain, "its trust domain");
+    visit("identity", self.identity, "as its certificate names it; empty: it has none");
+    visit("root", self.root, "fingerprint of the root that it believes of its own domain");
+    visit("certificate_until", self.certificate_until,
+          "when that certificate expires, in seconds since 1970");
     visit("host", self.host, "its host; equal texts are the same host");
     visit("user", self.user, "whose process it is, as a number");
     visit("cluster", self.cluster, "name of the cluster file it runs");

@@ -59,7 +59,8 @@ std::string how(int status) {
 
 Result<ChildProcess> ChildProcess::start(const std::string& program,
                                          const std::vector<std::string>& arguments, const std::string& log) {
-  const FileHandle to(open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
+  const FileHandle to(log.empty() ? fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0)
+                                  : open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
   if (!to) return tl::unexpected<Error>(system_error(errno, "cannot write " + printable(log)));
   std::vector<std::string> words = {program};
   words.insert(words.end(), arguments.begin(), arguments.end());

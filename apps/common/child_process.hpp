@@ -12,7 +12,8 @@ namespace harness::apps {
 
 class ChildProcess {
  public:
-  /// Starts `program` with arguments; its outputs go to `log` (appended), its input is empty, its signals are
+  /// Starts `program` with arguments; its outputs go to `log` (appended; empty: to our
+  /// standard error), its input is empty, its signals are
   /// unblocked. Errors: those of the operating system.
   static Result<ChildProcess> start(const std::string& program, const std::vector<std::string>& arguments,
                                     const std::string& log);

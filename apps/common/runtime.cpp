@@ -68,6 +68,7 @@ Result<> Runtime::open() {
   auto state = StateFolder::open(options_.state_root, cluster().name, self->name);
   if (!state) return tl::unexpected<Error>(state.error());
   state_ = std::move(*state);
+  if (auto loaded = load_identity(*self); !loaded) return loaded;
   if (const std::size_t swept = sweep_partials(state_.received()); swept != 0)
     engine_->log(LogLevel::info, fmt::format("removed {} that an earlier process left",
                                              human_count(swept, "unfinished file", "unfinished files")));

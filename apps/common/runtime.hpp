@@ -18,6 +18,7 @@
 #include <harness/apps/common/cluster.hpp>
 #include <harness/apps/common/link_services.hpp>
 #include <harness/apps/common/state_folder.hpp>
+#include <harness/kernel/identity/authority.hpp>
 #include <harness/stack/node.hpp>
 #include <harness/transports/engine.hpp>
 
@@ -53,6 +54,7 @@ class Runtime final : public Inbox {
   static constexpr std::uint64_t redial_ns_max = 5'000'000'000;
   static constexpr std::size_t orders_max = 64;
   static constexpr std::uint64_t stop_ns_max = 3'000'000'000;
+  static constexpr std::uint64_t life_look_ns = 600'000'000'000;  // a certificate lives a minute at least
 
   struct Options {
     Cluster cluster;
@@ -60,6 +62,7 @@ class Runtime final : public Inbox {
     std::string state_root;
     bool any_port = false;  // listen on ports that the system chooses, on this host alone
     bool quiet = false;     // only warnings and errors to standard error
+    const identity::Secret* passphrase = nullptr;  // of node.key; read while starting
   };
 
   /// Starts everything. The catalogue outlives the node. Errors: not_found (no such node in the file), exists
@@ -82,6 +85,11 @@ class Runtime final : public Inbox {
   [[nodiscard]] const StateFolder& state() const noexcept { return state_; }
   [[nodiscard]] std::vector<std::unique_ptr<LinkSlot>>& slots() noexcept { return slots_; }
   [[nodiscard]] const FactBook& facts() const noexcept { return facts_; }
+  /// Who this node is and whom it believes; null when it has no certificate.
+  [[nodiscard]] identity::NodeAuthority* authority() const noexcept { return authority_.get(); }
+  /// Reads certificate and trust again, after they changed; renews what is due when the root is here. Errors:
+  /// those of NodeAuthority; what was in force stays.
+  Result<> reload_identity();
   [[nodiscard]] std::uint64_t started_ns() const noexcept { return started_ns_; }
   /// The slot that "LINK", "PEER" or "PEER/LINK" names. Errors: not_found (with a did-you-mean), conflict
   /// (several fit).
@@ -104,6 +112,8 @@ class Runtime final : public Inbox {
   Runtime(Options options, const Catalogue& catalogue);
   Result<> open();
   Result<> listen(const ClusterNode& self);
+  Result<> load_identity(const ClusterNode& self);
+  void look_at_life();
   void make_slots();
   void dial(LinkSlot& slot);
   void attach(LinkSlot& slot, const std::shared_ptr<Link>& link);
@@ -119,6 +129,7 @@ class Runtime final : public Inbox {
   const Catalogue& catalogue_;
   std::unique_ptr<transports::OsEngine> engine_;
   StateFolder state_;
+  std::unique_ptr<identity::NodeAuthority> authority_;  // before the node, which asks it
   std::unique_ptr<Node> node_;
   std::unique_ptr<admin::Server> server_;
   std::vector<std::unique_ptr<LinkSlot>> slots_;
@@ -128,6 +139,7 @@ class Runtime final : public Inbox {
   std::map<std::uint32_t, ReceiveOrder> orders_;
   std::uint32_t next_order_ = 1;
   std::unique_ptr<Timer> stop_timer_;
+  std::unique_ptr<Timer> life_timer_;  // looks whether the certificate is due
   std::uint64_t stop_deadline_ns_ = 0;
   std::uint64_t started_ns_ = 0;
   std::uint64_t real_offset_ns_ = 0;

@@ -45,6 +45,11 @@ admin::NodeStatus node_status(Runtime& runtime) {
   const setup::Identity& self = runtime.node().identity();
   status.name = self.name;
   status.domain = self.domain;
+  if (const identity::NodeAuthority* authority = runtime.authority()) {
+    status.identity = identity::spiffe_name(authority->self().domain, authority->self().name);
+    status.certificate_until = static_cast<std::uint64_t>(authority->own().not_after);
+    status.root = identity::fingerprint_text(authority->own().issuer);
+  }
   status.host = self.host;
   status.user = self.user;
   status.cluster = runtime.cluster().name;
@@ -198,6 +203,12 @@ void add_admin_methods(Runtime& runtime) {
       config.settings.push_back({setting.path, setting.value, setting.origin});
     call->reply_with(config);
   });
+  server.on<admin::Nothing>("identity.reload",
+                            [&runtime](const admin::Nothing&, const admin::CallPointer& call) {
+                              auto loaded = runtime.reload_identity();
+                              if (!loaded) return call->fail(loaded.error());
+                              call->reply_with(admin::Nothing{});
+                            });
   server.on<admin::PeerFacts>(
       "peer.set", [&runtime](const admin::PeerFacts& peer, const admin::CallPointer& call) {
         auto set = runtime.set_facts(peer.node, {peer.addresses, peer.host, peer.user});

@@ -60,7 +60,7 @@ ExitCode report(const Common& common, const Error& error) {
   } else {
     std::fprintf(stderr, "%s\n", error.text().c_str());
   }
-  return exit_code(error.code);
+  return exit_code(error);
 }
 
 }  // namespace harness::apps

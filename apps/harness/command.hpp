@@ -77,5 +77,10 @@ void add_files(Cli& cli);
 void add_ping(Cli& cli);
 void add_tap(Cli& cli);
 void add_config(Cli& cli);
+void add_domain(Cli& cli);
+void add_domain_trust(Cli& cli);
+void add_domain_sign(Cli& cli);
+void add_node_enroll(Cli& cli);
+void add_token(Cli& cli);
 
 }  // namespace harness::apps

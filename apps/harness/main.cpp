@@ -69,6 +69,11 @@ int main(int argc, char** argv) {
   harness::apps::add_ping(cli);
   harness::apps::add_tap(cli);
   harness::apps::add_config(cli);
+  harness::apps::add_domain(cli);
+  harness::apps::add_domain_trust(cli);
+  harness::apps::add_domain_sign(cli);
+  harness::apps::add_node_enroll(cli);
+  harness::apps::add_token(cli);
   harness::apps::add_stack(cli);
   harness::apps::add_layer(cli);
   harness::apps::add_doctor(cli);

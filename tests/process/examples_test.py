@@ -21,7 +21,8 @@ from support import DEADLINE_S, ENVIRONMENT, HARNESS, ROOT, TestCase, main
 
 LINKS = {"derived": "b", "written": "c", "packed": "c", "far": "d"}
 PORT = r"(127\.0\.0\.1:)7\d\d\d\b"  # of the cluster file, each replaced by one that is free
-FIRST, LAST = r"> harness\.lua$", r"^harness node down|-r x\.pcapng"  # makes or needs what others leave
+FIRST = r"> harness\.lua$|^harness domain (create|trust) "  # makes what others need
+LAST = r"^harness node down|-r x\.pcapng"  # needs what others leave
 
 
 def examples_in(help_text):
@@ -67,6 +68,7 @@ class CommandLine(TestCase):
             self.file(f"home/{name}/{name}.txt", name * 1000)
         self.file("home/examples/cluster.toml", text)
         self.file("home/notes.txt", "notes\n" * 100)
+        self.file("home/words.txt", "the passphrase of a root\n").chmod(0o600)
         self.environment = dict(
             ENVIRONMENT,
             HOME=str(self.home),

@@ -36,6 +36,12 @@ CODES = {
     "conflict": 6,
     "partial": 7,
     "degraded": 8,
+    "wrong token": 10,
+    "expired token": 11,
+    "used-up token": 12,
+    "wrong root": 13,
+    "revoked": 14,
+    "floor not met": 15,
     "interrupted": 130,
 }
 

@@ -15,7 +15,10 @@
 
 #include <harness/apps/common/cluster.hpp>
 #include <harness/apps/common/human.hpp>
+#include <harness/apps/common/node_identity.hpp>
+#include <harness/apps/common/state_folder.hpp>
 #include <harness/apps/common/table.hpp>
+#include <harness/kernel/identity/domain.hpp>
 #include <harness/stack/node.hpp>
 #include <harness/transports/engine.hpp>
 
@@ -97,8 +100,45 @@ Finding congestion() {
   return {Health::good, "tcp congestion control", name.empty() ? "unknown" : name, {}};
 }
 
+Finding bad_file(const std::string& what, const Error& error) {
+  return {Health::bad, what, error.what + ": " + error.because, error.advice};
+}
+
+// Every domain of this user, and every node that has a certificate.
+void identities(const std::string& state, std::vector<Finding>& findings) {
+  for (const std::string& name : identity::Domain::names(state)) {
+    auto domain = identity::Domain::open(state, name);
+    if (!domain) {
+      findings.push_back(bad_file("domain " + name, domain.error()));
+      continue;
+    }
+    const std::string fingerprint = identity::fingerprint_text(domain->root().fingerprint);
+    findings.push_back(
+        {Health::good,
+         "domain " + name,
+         fmt::format("root {} {}, {} believed", fingerprint, domain->holds_root() ? "here" : "elsewhere",
+                     human_count(domain->trust().domains().size(), "domain", "domains")),
+         {}});
+  }
+  for (const LocalNode& node : local_nodes(state, true)) {
+    const std::string what = fmt::format("identity of {}/{}", node.cluster, node.name);
+    auto bytes = identity::NodeFolder(node.path).certificate();
+    auto own = bytes && *bytes ? identity::parse_certificate(**bytes) : Result<identity::Certificate>();
+    if (!bytes || !own) findings.push_back(bad_file(what, bytes ? own.error() : bytes.error()));
+    if (!bytes || !own || !*bytes) continue;
+    auto view = look_at_identity({state, node.path, own->domain, own->name}, unix_now());
+    findings.push_back(!view
+                           ? bad_file(what, view.error())
+                           : Finding{view->due ? Health::poor : Health::good, what,
+                                     fmt::format("{} {}, root {}", view->name, view->certificate, view->root),
+                                     view->due ? "harness node enroll " + own->name : ""});
+  }
+}
+
 ExitCode run(Cli& cli) {
   std::vector<Finding> findings = {kernel(), processors(), descriptors(), state_folder(), congestion()};
+  const auto root = cli.common.state.empty() ? state_root() : Result<std::string>(cli.common.state);
+  if (root) identities(*root, findings);
   for (const TransportType& type : cli.catalogue().transports())
     findings.push_back(try_transport(type, cli.catalogue()));
   static constexpr const char* words[] = {"ok", "poor", "bad"};
@@ -123,11 +163,11 @@ ExitCode run(Cli& cli) {
 }  // namespace
 
 void add_doctor(Cli& cli) {
-  cli.verb(
-      cli.root(), "doctor",
-      "Looks at what this machine gives Harness, opens a link over every transport, and says what to change. "
-      "Exit code 8 when something does not work.",
-      {{"harness doctor", true}, {"harness doctor --json", true}}, [&cli] { return run(cli); });
+  cli.verb(cli.root(), "doctor",
+           "Looks at what this machine gives Harness, opens a link over every transport, looks at domains "
+           "and certificates, and says what to change. "
+           "Exit code 8 when something does not work.",
+           {{"harness doctor", true}, {"harness doctor --json", true}}, [&cli] { return run(cli); });
 }
 
 }  // namespace harness::apps

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <harness/apps/common/human.hpp>
+#include <harness/apps/common/node_identity.hpp>
 #include <harness/apps/common/table.hpp>
 #include <harness/apps/harness/local.hpp>
 
@@ -22,6 +23,13 @@ std::string joined(const std::vector<std::string>& texts) {
   return all;
 }
 
+// How long the certificate of a node still holds.
+std::string identity_of(const admin::NodeStatus& status) {
+  if (status.identity.empty()) return "–";
+  const identity::Seconds left = static_cast<identity::Seconds>(status.certificate_until) - unix_now();
+  return status.domain + (left < 0 ? ", expired" : ", " + identity::span_text(left));
+}
+
 Result<ExitCode> ls(Context& context) {
   auto root = chosen_root(context);
   if (!root) return tl::unexpected<Error>(root.error());
@@ -30,6 +38,7 @@ Result<ExitCode> ls(Context& context) {
                {"PID", Table::Align::right},
                {"UP", Table::Align::right},
                {"LINKS", Table::Align::right},
+               {"IDENTITY"},
                {"ADDRESSES"}});
   std::string json;
   for (const LocalNode& node : local_nodes(*root, context.arguments.given("--all"))) {
@@ -42,11 +51,13 @@ Result<ExitCode> ls(Context& context) {
     status.state_folder = node.path;
     json += (json.empty() ? "" : ",") + admin::write_json(status);
     if (status.pid == 0) {
-      table.row({node.cluster, node.name, "–", "–", "–", node.pid == 0 ? "does not run" : "does not answer"});
+      table.row(
+          {node.cluster, node.name, "–", "–", "–", "–", node.pid == 0 ? "does not run" : "does not answer"});
     } else {
       table.row({node.cluster, node.name, std::to_string(status.pid),
                  human_time(status.uptime_ms * 1'000'000),
-                 fmt::format("{}/{}", status.links_up, status.links_declared), joined(status.addresses)});
+                 fmt::format("{}/{}", status.links_up, status.links_declared), identity_of(status),
+                 joined(status.addresses)});
     }
   }
   if (context.common.json) {
