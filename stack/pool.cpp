@@ -14,6 +14,7 @@ void* heap(std::size_t bytes) noexcept { return std::aligned_alloc(64, (bytes + 
 }  // namespace
 
 Pool::~Pool() {
+  drop_spares();
   while (chunks_ != nullptr) {
     Chunk* next = chunks_->next;
     std::free(chunks_);
@@ -23,7 +24,7 @@ Pool::~Pool() {
 
 void* Pool::take_chunk(std::uint64_t bytes) noexcept {
   const std::uint64_t total = bytes + 64;  // the chunk header keeps the slabs aligned
-  if (held_bytes_ + total > limit_bytes_) return nullptr;
+  if (!make_way(total)) return nullptr;
   void* raw = heap(total);
   if (raw == nullptr) return nullptr;
   chunks_ = new (raw) Chunk{chunks_, total};
@@ -54,17 +55,49 @@ bool Pool::grow(std::uint32_t size_class) noexcept {
 
 Slab* Pool::allocate_slow(std::uint32_t size_class, std::uint32_t capacity, Quota* quota) noexcept {
   if (size_class != large) return grow(size_class) ? allocate(capacity, quota) : nullptr;
-  const std::uint64_t total = sizeof(Slab) + std::uint64_t{capacity};
-  if (held_bytes_ + total > limit_bytes_) return nullptr;
-  Slab* slab = allocate_detached(capacity);
-  if (slab == nullptr) return nullptr;
-  slab->pool = this;
+  Slab* slab = take_spare(capacity);
+  if (slab == nullptr) {
+    const std::uint64_t total = sizeof(Slab) + std::uint64_t{capacity};
+    slab = make_way(total) ? allocate_detached(capacity) : nullptr;
+    if (slab == nullptr) return nullptr;
+    slab->pool = this;
+    held_bytes_ += total;
+    ++grown_count_;
+  }
   slab->quota = quota;
   if (quota != nullptr) quota->charge(slab->charge_bytes());
-  held_bytes_ += total;
-  ++grown_count_;
   ++other_alive_;
   return slab;
+}
+
+// One that is large enough, and not twice as large. The one given back last comes first: caches hold it.
+Slab* Pool::take_spare(std::uint32_t capacity) noexcept {
+  for (auto before = spares_.before_begin(), at = spares_.begin(); at != spares_.end(); before = at++) {
+    Slab& slab = *at;
+    if (slab.capacity < capacity || slab.capacity / 2 > capacity) continue;
+    spares_.erase_after(before);
+    spare_bytes_ -= slab.total_bytes();
+    slab.references = 1;
+    slab.wanted = capacity;
+    return &slab;
+  }
+  return nullptr;
+}
+
+// Within the limit? What is only kept gives way.
+bool Pool::make_way(std::uint64_t bytes) noexcept {
+  if (held_bytes_ + bytes > limit_bytes_) drop_spares();
+  return held_bytes_ + bytes <= limit_bytes_;
+}
+
+void Pool::drop_spares() noexcept {
+  while (!spares_.empty()) {
+    Slab& slab = spares_.front();
+    spares_.pop_front();
+    held_bytes_ -= slab.total_bytes();
+    std::free(&slab);
+  }
+  spare_bytes_ = 0;
 }
 
 Slab* Pool::allocate_detached(std::uint32_t capacity) noexcept {
@@ -103,11 +136,18 @@ void Pool::recycle_other(Slab* slab) noexcept {
   if (slab->pool != nullptr) --slab->pool->other_alive_;
   if (slab->size_class == foreign) {
     slab->give_back(slab);
-  } else {
+  } else if (slab->pool == nullptr || !slab->pool->keep_spare(*slab)) {
     if (slab->pool != nullptr) slab->pool->held_bytes_ -= slab->total_bytes();
     std::free(slab);
   }
   if (quota != nullptr) quota->release(charged);
+}
+
+bool Pool::keep_spare(Slab& slab) noexcept {
+  if (spare_bytes_ + slab.total_bytes() > limit_bytes_ / spare_share) return false;
+  spare_bytes_ += slab.total_bytes();
+  spares_.push_front(slab);
+  return true;
 }
 
 Piece* Pool::allocate_piece(Slab* slab, std::byte* data, std::uint32_t bytes, Piece* next) noexcept {

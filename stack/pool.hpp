@@ -2,11 +2,13 @@
 // Reference-counted slabs from per-engine pools, and the quota that counts what a link has alive.
 //
 // A pool keeps free lists of thirteen sizes, each a power of two from 64 B to 256 KiB and a message's
-// headroom; larger slabs come from the heap and go back to it; foreign ones lie over memory that somebody
-// else owns and takes back (a peer's shared memory). It grows in chunks up to a stated limit and
-// never shrinks; after warm-up it allocates nothing. Counts are not atomic: a pool, its slabs and every
-// message made of them belong to one engine's thread. What crosses threads is copied into heap slabs
-// (Message::detached), which have no pool.
+// headroom. Larger slabs come from the heap and go back to it, except for a sixteenth of the limit that is
+// kept for the next ones of their size, since fresh memory costs a page fault every 4 KiB. Foreign ones lie
+// over memory that somebody else owns and takes back (a peer's shared memory). It grows in chunks up to a
+// stated limit and never shrinks; after warm-up it allocates nothing.
+// Counts are not atomic: a pool, its slabs and every message made of them belong to one engine's thread.
+// What crosses threads is copied into heap slabs (Message::detached), which
+// have no pool.
 // Rejected: atomic counts (5 ns each on the 64-byte path), std::pmr (no shared ownership, no quota).
 // Bounds: `limit_bytes` for all chunks and large slabs together; an allocation beyond it gives nullptr.
 #pragma once
@@ -151,16 +153,16 @@ struct Piece : harness_piece {
 
 class Pool {
  public:
-  static constexpr std::uint32_t spare_bytes =
-      128;  // beside a power of two: a message of 64 KiB has headroom
+  static constexpr std::uint32_t head_bytes = 128;  // beside a power of two: a message of 64 KiB has headroom
   static constexpr std::array<std::uint32_t, 13> class_bytes = [] {
     std::array<std::uint32_t, 13> bytes{};
-    for (std::uint32_t i = 0; i < bytes.size(); ++i) bytes[i] = (64u << i) + spare_bytes + sizeof(Slab);
+    for (std::uint32_t i = 0; i < bytes.size(); ++i) bytes[i] = (64u << i) + head_bytes + sizeof(Slab);
     return bytes;
   }();
   static constexpr std::uint32_t large = class_bytes.size();
   static constexpr std::uint32_t foreign = large + 1;
   static constexpr std::uint32_t slab_header_bytes = sizeof(Slab);
+  static constexpr std::uint64_t spare_share = 16;  // of the limit, for large slabs that nobody uses
   static constexpr std::uint32_t capacity_of(std::uint32_t size_class) {
     return class_bytes[size_class] - slab_header_bytes;
   }
@@ -219,7 +221,7 @@ class Pool {
 
   static constexpr std::uint32_t class_for(std::uint32_t capacity) noexcept {
     if (capacity <= capacity_of(0)) return 0;
-    const auto size_class = static_cast<std::uint32_t>(std::bit_width(capacity - spare_bytes - 1)) - 6;
+    const auto size_class = static_cast<std::uint32_t>(std::bit_width(capacity - head_bytes - 1)) - 6;
     return size_class < large ? size_class : large;
   }
   static void recycle(Slab* slab) noexcept;
@@ -227,6 +229,10 @@ class Pool {
   Slab* allocate_slow(std::uint32_t size_class, std::uint32_t capacity, Quota* quota) noexcept;
   bool grow(std::uint32_t size_class) noexcept;
   void* take_chunk(std::uint64_t bytes) noexcept;
+  Slab* take_spare(std::uint32_t capacity) noexcept;
+  bool keep_spare(Slab& slab) noexcept;
+  bool make_way(std::uint64_t bytes) noexcept;
+  void drop_spares() noexcept;
 
   std::array<FreeList, class_bytes.size()> free_;
   Piece* free_pieces_ = nullptr;
@@ -236,6 +242,8 @@ class Pool {
   std::uint64_t grown_count_ = 0;
   std::uint64_t other_alive_ = 0;  // large and foreign
   std::array<std::uint64_t, class_bytes.size()> made_{};
+  FreeList spares_;  // large slabs given back, kept for the next ones
+  std::uint64_t spare_bytes_ = 0;
 };
 
 }  // namespace harness

@@ -74,6 +74,37 @@ TEST(Pool, GivesLargeSlabsBackToTheHeap) {
   EXPECT_EQ(pool.alive_count(), 0u);
 }
 
+TEST(Pool, KeepsALargeSlabForTheNextOneOfItsSizeUntilTheLimitWantsIt) {
+  Pool pool(64 << 20);
+  const Quota::Owner quota = Quota::make(10 << 20);
+  Slab* slab = pool.allocate(1 << 20, quota.get());
+  const std::uint64_t grown = pool.grown_count();
+  Pool::release(slab);
+  EXPECT_EQ(pool.alive_count(), 0u);
+  EXPECT_EQ(quota->used_bytes(), 0u);
+  EXPECT_EQ(pool.allocate(1000 << 10, quota.get()), slab);
+  EXPECT_EQ(quota->used_bytes(), slab->charge_bytes());
+  EXPECT_EQ(pool.grown_count(), grown);
+  Pool::release(slab);
+  EXPECT_EQ(quota->used_bytes(), 0u);
+  Slab* half = pool.allocate(400 << 10);
+  EXPECT_NE(half, slab) << "no slab twice as large as wanted";
+  Slab* whole = pool.allocate(63 << 20);
+  ASSERT_NE(whole, nullptr) << "what is only kept makes room";
+  EXPECT_GE(whole->capacity, 63u << 20);
+  Pool::release(half);
+  Pool::release(whole);
+}
+
+TEST(Pool, KeepsNoMoreLargeSlabsThanASixteenthOfItsLimit) {
+  Pool pool(64 << 20);
+  std::vector<Slab*> slabs;
+  for (int i = 0; i < 20; ++i) slabs.push_back(pool.allocate(1 << 20));
+  for (Slab* slab : slabs) Pool::release(slab);
+  EXPECT_GE(pool.held_bytes(), 3u << 20);
+  EXPECT_LE(pool.held_bytes(), 4u << 20);
+}
+
 TEST(Pool, GivesForeignMemoryBackToItsOwner) {
   Pool pool;
   struct Owner {
