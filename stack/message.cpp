@@ -18,6 +18,22 @@ Message Message::copy_of(Pool& pool, Bytes bytes) noexcept {
   return message;
 }
 
+// A function of its own, so that it is no part of everything that lets a message go; the pool's share is
+// inlined here. The message is empty before its bytes go: who counts them may be told, and send.
+void Message::release() noexcept {
+  if (c_.more != nullptr || head_slab_ != nullptr) [[unlikely]]
+    return release_scattered();
+  Slab* const body = slab();
+  forget();
+  Pool::release(body);
+}
+
+void Message::release_scattered() noexcept {
+  if (c_.more != nullptr) release_more();
+  if (head_slab_ != nullptr) Pool::release(std::exchange(head_slab_, nullptr));
+  release();
+}
+
 void Message::release_more() noexcept {
   for (Piece* piece = more(); piece != nullptr;) {
     Piece* next = piece->next;
@@ -153,6 +169,24 @@ Message Message::view(Pool& pool, std::uint32_t offset, std::uint32_t bytes,
   other.c_.head_end = headroom_bytes + headers;
   if (headers != 0) std::memcpy(other.head(), head(), headers);
   return other.refer_to_body(pool, *this, offset, bytes) ? std::move(other) : Message();
+}
+
+Message Message::copied_slice(Pool& pool, std::uint32_t offset, std::uint32_t bytes) const noexcept {
+  Message copy = make(pool, bytes);
+  if (!copy) return copy;
+  copy.c_.note = c_.note;
+  std::byte* to = copy.data();
+  const auto add = [&](const std::byte* from, std::uint32_t size) {
+    const std::uint32_t skipped = std::min(offset, size);
+    const std::uint32_t part = std::min(bytes, size - skipped);
+    std::memcpy(to, from + skipped, part);
+    to += part;
+    offset -= skipped;
+    bytes -= part;
+  };
+  add(data(), data_size());
+  for (const Piece* piece = more(); bytes != 0; piece = piece->next) add(piece->data, piece->bytes);
+  return copy;
 }
 
 // Adds references to [offset, offset + bytes) of another message's body.

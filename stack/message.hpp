@@ -17,6 +17,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <new>
 #include <span>
 #include <string_view>
 #include <utility>
@@ -203,6 +204,9 @@ class Message {
   [[nodiscard]] Message slice(Pool& pool, std::uint32_t offset, std::uint32_t bytes) const noexcept {
     return view(pool, offset, bytes, false);
   }
+  /// The same with a copy of the bytes, in one run behind the headers: for parts so short that a header block
+  /// and a reference cost more.
+  [[nodiscard]] Message copied_slice(Pool& pool, std::uint32_t offset, std::uint32_t bytes) const noexcept;
   /// Another reference to the bytes [offset, offset + bytes) of headers and body, as a body without a header
   /// block: what is kept to send again by `slice`. No byte is copied; whoever pushes further headers before
   /// the original does not touch it. Empty when they are scattered and the pool's limit is reached.
@@ -224,12 +228,28 @@ class Message {
   /// Turns pushed headers into the front of the body, as the receiving side sees it (loop, simulations).
   /// Never copies.
   bool as_received(Pool& pool) noexcept {
-    if (head_slab_ != nullptr || !headers_touch_body()) [[unlikely]]
+    if (scattered_head()) [[unlikely]]
       return join_headers(pool);
     c_.data_at -= header_size();
     c_.head_at = c_.head_end = 0;
     c_.note = {};
     return true;
+  }
+  /// True when as_received would have to chain what it now finds side by side.
+  [[nodiscard]] bool scattered_head() const noexcept {
+    return head_slab_ != nullptr || !headers_touch_body();
+  }
+  /// Moves the message as as_received would leave it to the raw memory at `to`, its note's tag set. Field by
+  /// field: a move reads fields that were just written by halves as a whole, for which the processor waits.
+  /// Requires: not scattered_head().
+  void receive_at(Message* to, std::uint32_t tag) noexcept {
+    auto* const message = new (to) Message(slab(), c_.data_at - header_size(), header_size() + data_size());
+    message->c_.head_at = message->c_.head_end = 0;
+    message->c_.more_bytes = c_.more_bytes;
+    message->c_.more = c_.more;
+    message->c_.note.tag = tag;
+    message->last_ = last_;
+    forget();
   }
   /// Counts the slabs that no quota counts yet to `quota` until they are released: what a receiver keeps
   /// alive. [stack-thread]
@@ -272,15 +292,11 @@ class Message {
   void forget() noexcept {
     c_.slab = nullptr;
     c_.more = nullptr;
-    c_.head_at = c_.head_end = c_.data_at = c_.data_end = c_.more_bytes = 0;
+    c_.head_at = c_.head_end = c_.data_at = c_.data_end = c_.more_bytes = c_.reserved = 0;  // one run
     head_slab_ = nullptr;
   }
-  void release() noexcept {
-    if (c_.more != nullptr) release_more();
-    if (head_slab_ != nullptr) Pool::release(head_slab_);
-    Pool::release(slab());
-    forget();
-  }
+  void release() noexcept;
+  void release_scattered() noexcept;
   void release_more() noexcept;
   bool grow_head(std::uint32_t bytes) noexcept;
   bool join_headers(Pool& pool) noexcept;

@@ -144,6 +144,8 @@ void Node::retire(const Link& link) {
 }
 
 unsigned Node::poll(unsigned) {
+  if (dead_waiting_.empty() && dead_endpoints_.empty() && dead_links_.empty()) [[likely]]
+    return 0;  // every turn asks
   dead_waiting_.clear();
   // An endpoint that still drains stays until it is done or its linger ends; it tells so by drained().
   std::erase_if(dead_endpoints_, [](const auto& endpoint) { return endpoint->drained(); });

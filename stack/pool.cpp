@@ -13,6 +13,19 @@ constexpr std::size_t pieces_per_chunk = 64;
 void* heap(std::size_t bytes) noexcept { return std::aligned_alloc(64, (bytes + 63) / 64 * 64); }
 }  // namespace
 
+void Quota::wake() noexcept {
+  if (abandoned_) {
+    if (used_bytes_ == 0) delete this;
+    return;
+  }
+  for (Watch* const watch : {&limit_watch_, &credit_watch_}) {
+    if (used_bytes_ >= watch->below_bytes) continue;
+    const Watch due = *watch;
+    set(*watch, 0, nullptr, nullptr);
+    due.notify(due.self);
+  }
+}
+
 Pool::~Pool() {
   drop_spares();
   while (chunks_ != nullptr) {
@@ -109,16 +122,6 @@ Slab* Pool::allocate_detached(std::uint32_t capacity) noexcept {
   return slab;
 }
 
-void Pool::recycle(Slab* slab) noexcept {
-  if (slab->size_class >= large) [[unlikely]]
-    return recycle_other(slab);
-  Quota* const quota = slab->quota;
-  slab->pool->free_[slab->size_class].push_front(*slab);
-  if (quota == nullptr) return;
-  slab->quota = nullptr;
-  quota->release(slab->charge_bytes());  // last: it may resume a transport, which allocates
-}
-
 Slab* Pool::adopt(void* where, std::uint32_t capacity, void* owner, Slab::GiveBack give_back) noexcept {
   Slab* slab = new (where) Slab;
   slab->pool = this;
@@ -150,25 +153,12 @@ bool Pool::keep_spare(Slab& slab) noexcept {
   return true;
 }
 
-Piece* Pool::allocate_piece(Slab* slab, std::byte* data, std::uint32_t bytes, Piece* next) noexcept {
-  if (free_pieces_ == nullptr) {
-    auto* raw = static_cast<std::byte*>(take_chunk(pieces_per_chunk * sizeof(Piece)));
-    if (raw == nullptr) return nullptr;
-    for (std::size_t i = 0; i < pieces_per_chunk; ++i)
-      release_piece(new (raw + i * sizeof(Piece)) Piece{{}, this, nullptr, nullptr, 0, nullptr});
-  }
-  Piece* piece = free_pieces_;
-  free_pieces_ = piece->next;
-  piece->slab = slab;
-  piece->data = data;
-  piece->bytes = bytes;
-  piece->next = next;
-  return piece;
-}
-
-void Pool::release_piece(Piece* piece) noexcept {
-  piece->next = piece->pool->free_pieces_;
-  piece->pool->free_pieces_ = piece;
+bool Pool::grow_pieces() noexcept {
+  auto* raw = static_cast<std::byte*>(take_chunk(pieces_per_chunk * sizeof(Piece)));
+  if (raw == nullptr) return false;
+  for (std::size_t i = 0; i < pieces_per_chunk; ++i)
+    release_piece(new (raw + i * sizeof(Piece)) Piece{{}, this, nullptr, nullptr, 0, nullptr});
+  return true;
 }
 
 std::uint64_t Pool::alive_count() const noexcept {

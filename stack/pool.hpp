@@ -50,10 +50,6 @@ class Quota {
   }
   void release(std::uint64_t bytes) noexcept {
     used_bytes_ -= bytes;
-    if (abandoned_) [[unlikely]] {
-      if (used_bytes_ == 0) delete this;
-      return;
-    }
     if (used_bytes_ < wake_below_bytes_) [[unlikely]]
       wake();
   }
@@ -85,26 +81,20 @@ class Quota {
   void abandon() noexcept {
     abandoned_ = true;
     limit_watch_ = credit_watch_ = {};
-    wake_below_bytes_ = 0;
+    wake_below_bytes_ = ~std::uint64_t{0};
     if (used_bytes_ == 0) delete this;
   }
   void set(Watch& watch, std::uint64_t below_bytes, Notify notify, void* self) noexcept {
+    if (abandoned_) return;
     watch = notify != nullptr ? Watch{below_bytes, notify, self} : Watch{};
     wake_below_bytes_ = limit_watch_.below_bytes > credit_watch_.below_bytes ? limit_watch_.below_bytes
                                                                              : credit_watch_.below_bytes;
   }
-  void wake() noexcept {
-    for (Watch* const watch : {&limit_watch_, &credit_watch_}) {
-      if (used_bytes_ >= watch->below_bytes) continue;
-      const Watch due = *watch;
-      set(*watch, 0, nullptr, nullptr);
-      due.notify(due.self);
-    }
-  }
+  void wake() noexcept;
 
   std::uint64_t limit_bytes_;
   std::uint64_t used_bytes_ = 0;
-  std::uint64_t wake_below_bytes_ = 0;  // the higher one of both watches
+  std::uint64_t wake_below_bytes_ = 0;  // the higher one of both watches; abandoned: always
   std::uint64_t peak_bytes_ = 0;
   Watch limit_watch_;   // of the transport
   Watch credit_watch_;  // of the layer that gives credit
@@ -202,8 +192,21 @@ class Pool {
   }
 
   /// A node for a body piece, or nullptr beyond the limit; goes back by release_piece. [stack-thread]
-  Piece* allocate_piece(Slab* slab, std::byte* data, std::uint32_t bytes, Piece* next) noexcept;
-  static void release_piece(Piece* piece) noexcept;
+  Piece* allocate_piece(Slab* slab, std::byte* data, std::uint32_t bytes, Piece* next) noexcept {
+    if (free_pieces_ == nullptr && !grow_pieces()) [[unlikely]]
+      return nullptr;
+    Piece* const piece = free_pieces_;
+    free_pieces_ = piece->next;
+    piece->slab = slab;
+    piece->data = data;
+    piece->bytes = bytes;
+    piece->next = next;
+    return piece;
+  }
+  static void release_piece(Piece* piece) noexcept {
+    piece->next = piece->pool->free_pieces_;
+    piece->pool->free_pieces_ = piece;
+  }
 
   [[nodiscard]] std::uint64_t held_bytes() const noexcept { return held_bytes_; }  // chunks and large slabs
   [[nodiscard]] std::uint64_t grown_count() const noexcept {
@@ -224,10 +227,17 @@ class Pool {
     const auto size_class = static_cast<std::uint32_t>(std::bit_width(capacity - head_bytes - 1)) - 6;
     return size_class < large ? size_class : large;
   }
-  static void recycle(Slab* slab) noexcept;
+  static void recycle(Slab* slab) noexcept {
+    if (slab->size_class >= large) [[unlikely]]
+      return recycle_other(slab);
+    Quota* const quota = slab->quota;
+    slab->pool->free_[slab->size_class].push_front(*slab);
+    if (quota != nullptr) quota->release(slab->charge_bytes());  // last: it may resume a transport
+  }
   static void recycle_other(Slab* slab) noexcept;
   Slab* allocate_slow(std::uint32_t size_class, std::uint32_t capacity, Quota* quota) noexcept;
   bool grow(std::uint32_t size_class) noexcept;
+  bool grow_pieces() noexcept;
   void* take_chunk(std::uint64_t bytes) noexcept;
   Slab* take_spare(std::uint32_t capacity) noexcept;
   bool keep_spare(Slab& slab) noexcept;

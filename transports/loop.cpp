@@ -143,29 +143,44 @@ void LoopEndpoint::down_thunk(void* self, const Entry*, harness_message* message
   static_cast<LoopEndpoint*>(self)->send(Message::from_c(message), FrameKind::data);
 }
 
-// Requires: room, which the gate and the reserves guarantee for an open link.
+// Requires: room, which the gate and the reserves guarantee for an open link. What is rare stands in
+// functions that are jumped to, so that this one keeps nothing on the stack of calls.
 inline void LoopEndpoint::send(Message& frame, FrameKind kind) noexcept {
   LoopEndpoint* const peer = peer_;
   if (closed_ || peer == nullptr || peer->closed_ || peer->count_ == peer->capacity_) [[unlikely]] {
     ++dropped_;
     return;
   }
-  frames_out_ += kind == FrameKind::data ? 1 : 0;
-  bytes_out_ += frame.size();
-  if (!frame.as_received(loop_.engine_.pool())) [[unlikely]] {
-    peer->end(Errc::exhausted, "the pool's limit was reached");
-    return end(Errc::exhausted, "the pool's limit was reached");
-  }
-  frame.note().tag = static_cast<std::uint32_t>(kind);
+  if (frame.scattered_head()) [[unlikely]]
+    return send_scattered(frame, kind);
+  put(frame, kind);
+}
+
+// Requires: headers that touch the body, or none.
+inline void LoopEndpoint::put(Message& frame, FrameKind kind) noexcept {
+  LoopEndpoint* const peer = peer_;
   std::uint32_t tail = peer->head_ + peer->count_;
   if (tail >= peer->capacity_) tail -= peer->capacity_;
-  peer->ring_[tail] = std::move(frame);
-  if (peer->count_++ == 0) peer->wake();
-  if (peer->count_ >= peer->slots_) [[unlikely]] {
-    holds_ += held_ ? 0 : 1;
-    held_ = true;
-    if (receiver_.gate != nullptr) receiver_.gate->hold(Gate::transport_bit);
-  }
+  frames_out_ += kind == FrameKind::data ? 1 : 0;
+  bytes_out_ += frame.size();
+  frame.receive_at(&peer->ring_[tail], static_cast<std::uint32_t>(kind));  // empty: nothing to destroy
+  const std::uint32_t count = ++peer->count_;
+  if (count == 1 || count >= peer->slots_) [[unlikely]]
+    sent_first_or_last();
+}
+
+void LoopEndpoint::send_scattered(Message& frame, FrameKind kind) noexcept {
+  if (frame.as_received(loop_.engine_.pool())) return put(frame, kind);
+  peer_->end(Errc::exhausted, "the pool's limit was reached");
+  end(Errc::exhausted, "the pool's limit was reached");
+}
+
+void LoopEndpoint::sent_first_or_last() noexcept {
+  if (peer_->count_ == 1) peer_->wake();
+  if (peer_->count_ < peer_->slots_) return;
+  holds_ += held_ ? 0 : 1;
+  held_ = true;
+  if (receiver_.gate != nullptr) receiver_.gate->hold(Gate::transport_bit);
 }
 
 MutableBytes LoopEndpoint::reserve(std::uint32_t bytes) noexcept {
@@ -196,11 +211,17 @@ void LoopEndpoint::wake() noexcept {
   if (!LoopHook::is_linked()) loop_.ready_.push_back(*this);
 }
 
-bool LoopEndpoint::may_receive(const Message& front) noexcept {
+inline bool LoopEndpoint::may_receive(const Message& front) noexcept {
+  const bool full = receiver_.quota != nullptr && receiver_.quota->exhausted();
+  if (!closed_ && !paused_ && !full) [[likely]]
+    return true;
+  return may_receive_still(front);
+}
+
+bool LoopEndpoint::may_receive_still(const Message& front) noexcept {
   if (closed_) return false;
   if (kind_of(front) == FrameKind::setup) return true;
   if (paused_) return false;
-  if (receiver_.quota == nullptr || !receiver_.quota->exhausted()) return true;
   waiting_quota_ = receiver_.quota;
   receiver_.quota->when_below(
       [](void* self) noexcept {
@@ -237,7 +258,7 @@ unsigned LoopEndpoint::deliver(unsigned budget) {
 // Hands the front frame up and takes it off the ring. A data frame stays where it lies: the hook may move it
 // out.
 inline void LoopEndpoint::hand_up(Message& frame) {
-  bytes_in_ += frame.size();
+  bytes_in_ += frame.body_size();
   if (receiver_.quota != nullptr) frame.charge(*receiver_.quota);
   const FrameKind kind = kind_of(frame);
   frame.note().tag = 0;
@@ -252,7 +273,7 @@ inline void LoopEndpoint::hand_up(Message& frame) {
   receiver_.setup(receiver_.self, setup);
 }
 
-void LoopEndpoint::pop() noexcept {
+inline void LoopEndpoint::pop() noexcept {
   ring_[head_].reset();
   if (++head_ == capacity_) head_ = 0;
   --count_;

@@ -59,6 +59,9 @@ class LoopEndpoint final : public Endpoint, public LoopHook {
   friend class harness::transports::Loop;
   static void down_thunk(void* self, const Entry* next, harness_message* message) noexcept;
   void send(Message& frame, FrameKind kind) noexcept;
+  void put(Message& frame, FrameKind kind) noexcept;
+  void send_scattered(Message& frame, FrameKind kind) noexcept;
+  void sent_first_or_last() noexcept;
   unsigned deliver(unsigned budget);
   void hand_up(Message& frame);
   void pop() noexcept;
@@ -68,6 +71,7 @@ class LoopEndpoint final : public Endpoint, public LoopHook {
   void end(Errc code, const char* why) noexcept;
   void report_end();
   [[nodiscard]] bool may_receive(const Message& front) noexcept;
+  [[nodiscard]] bool may_receive_still(const Message& front) noexcept;
   [[nodiscard]] bool has_work() noexcept;
   void wake() noexcept;
 
@@ -94,9 +98,10 @@ class LoopEndpoint final : public Endpoint, public LoopHook {
   Facts facts_;
   std::string peer_name_;
   Message reserved_;
+  // No two neighbours are counted together: GCC would make one vector of them, slower than two adds.
   std::uint64_t frames_out_ = 0;
-  std::uint64_t bytes_out_ = 0;
   std::uint64_t frames_in_ = 0;
+  std::uint64_t bytes_out_ = 0;
   std::uint64_t bytes_in_ = 0;
   std::uint64_t holds_ = 0;
   std::uint64_t dropped_ = 0;

@@ -136,8 +136,11 @@ class MessageModel {
   void slice(Pair& at) {
     const auto from = static_cast<std::uint32_t>(random_.below(at.body.size() + 1));
     const auto count = static_cast<std::uint32_t>(random_.below(at.body.size() - from + 1));
-    Message part = at.message.slice(pool_, from, count);
+    const bool copied = random_.below(3) == 0;
+    Message part =
+        copied ? at.message.copied_slice(pool_, from, count) : at.message.slice(pool_, from, count);
     if (refused(!part)) return;
+    EXPECT_TRUE(!copied || part.contiguous());
     EXPECT_GE(part.head_room(), Message::headroom_bytes);
     const Plain body(at.body.begin() + from, at.body.begin() + from + count);
     Pair& to = other();
@@ -170,7 +173,16 @@ class MessageModel {
   }
   void receive(Pair& at) {
     at.message.note().channel = 7;
-    if (refused(!at.message.as_received(pool_))) return;
+    if (!at.message.scattered_head() && random_.below(2) == 0) {
+      alignas(Message) std::array<std::byte, sizeof(Message)> raw;  // NOLINT: written by receive_at
+      auto* const there = reinterpret_cast<Message*>(raw.data());
+      at.message.receive_at(there, 0);
+      EXPECT_FALSE(at.message);
+      at.message = std::move(*there);
+      std::destroy_at(there);
+    } else if (refused(!at.message.as_received(pool_))) {
+      return;
+    }
     EXPECT_EQ(at.message.note().channel, 0);
     at.body.insert(at.body.begin(), at.headers.begin(), at.headers.end());
     at.headers.clear();
