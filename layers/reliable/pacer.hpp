@@ -21,6 +21,7 @@ class Pacer {
            std::uint64_t now_ns) noexcept {
     if ((bytes_per_s_ | bytes_per_s) != 0) refill(now_ns);
     bytes_per_s_ = bytes_per_s;
+    seen_ns_ = never;
     train_bytes_ = std::max<std::uint64_t>(std::min(train_bytes_max, window_bytes / 4), 2 * packet_bytes);
   }
   /// What may go now; without a pace, everything.
@@ -43,6 +44,8 @@ class Pacer {
  private:
   // Time that is too little for a byte is kept for the next call; a full bucket keeps none.
   void refill(std::uint64_t now_ns) noexcept {
+    if (now_ns == seen_ns_) return;  // several looks a turn, and each would divide
+    seen_ns_ = now_ns;
     const std::uint64_t passed_ns = std::min<std::uint64_t>(now_ns - filled_ns_, 1'000'000'000);
     const std::uint64_t rate = std::max<std::uint64_t>(bytes_per_s_, 1);
     const std::uint64_t gained =
@@ -53,10 +56,12 @@ class Pacer {
                              static_cast<std::int64_t>(most));
   }
 
+  static constexpr std::uint64_t never = ~std::uint64_t{0};
   std::uint64_t bytes_per_s_ = 0;
   std::uint64_t train_bytes_ = train_bytes_max;
   std::int64_t tokens_bytes_ = static_cast<std::int64_t>(train_bytes_max);
   std::uint64_t filled_ns_ = 0;
+  std::uint64_t seen_ns_ = never;  // the bucket is full for that time
 };
 
 }  // namespace harness::layers

@@ -73,8 +73,8 @@ void Reliable::take_ranges(const wire::ReliableAck& ack, std::span<const AckRang
   const std::uint64_t sent_ns = measures ? sent_.at(static_cast<std::uint32_t>(largest)).sent_ns : 0;
 
   // The packets in flight and the ranges, both from the oldest on.
+  for (auto range = ranges.rbegin(); range != ranges.rend(); ++range) take_usual(*range, progress);
   auto range = ranges.rbegin();
-  take_usual(*range, progress);
   for (std::uint32_t number = sent_.flying().front; number != 0 && range != ranges.rend() && !ended_;) {
     const std::uint64_t full = sent_.full(number);
     if (full > range->last) {
@@ -113,22 +113,24 @@ void Reliable::take_ranges(const wire::ReliableAck& ack, std::span<const AckRang
 // it.
 void Reliable::take_usual(const AckRanges::Range& range, Progress& progress) {
   if (acked_.has_gap()) return;
+  std::uint64_t bytes = 0;
   while (!sent_.flying().empty()) {
     const std::uint32_t number = sent_.flying().front;
     Sent& sent = sent_.at(number);
     const std::uint64_t full = sent_.full(number);
     const bool usual = full >= range.first && full <= range.last && sent.data && sent.split == nullptr &&
                        sent.message == static_cast<std::uint32_t>(acked_.floor());
-    if (!usual) return;
+    if (!usual) break;
     progress.newest = full;
     progress.sent_ns = sent.sent_ns;
-    progress.bytes += sent.bytes;
-    in_flight_bytes_ -= sent.bytes;
+    bytes += sent.bytes;
     mtu_.on_acked(sent.bytes, full);
     sent_.take_front();
     sent.data.reset();
     acked_.take_floor();
   }
+  progress.bytes += bytes;
+  in_flight_bytes_ -= bytes;
 }
 
 void Reliable::take_acked(std::uint32_t number, Progress& progress) {

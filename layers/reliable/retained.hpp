@@ -39,6 +39,14 @@ class Retained {
     return {home, static_cast<std::uint32_t>(message.run().data() - home->bytes()) + offset, bytes};
   }
 
+  /// Keeps `bytes` from `at` on, one run within `home`. Requires: nothing is kept.
+  void keep(Slab& home, const std::byte* at, std::uint32_t bytes) noexcept {
+    Pool::retain(&home);
+    slab_ = &home;
+    at_ = static_cast<std::uint32_t>(at - home.bytes());
+    bytes_ = bytes;
+  }
+
   explicit operator bool() const noexcept { return slab_ != nullptr; }
   [[nodiscard]] std::uint32_t size() const noexcept { return bytes_; }
   /// A new transmission of the bytes [offset, offset + bytes); empty at the pool's limit.
