@@ -122,7 +122,9 @@ bool Frag::send_part(Sending& sending) {
     message.note() = note;
   }
   const std::uint32_t bytes = std::min(piece_bytes_, sending.total - sending.offset);
-  Message part = message.slice(context_.pool, sending.offset, bytes);
+  Message part;
+  if (bytes <= copied_bytes_max) part = message.copied_slice(context_.pool, sending.offset, bytes);
+  if (!part) part = message.slice(context_.pool, sending.offset, bytes);
   if (!part) return false;
   if (!std::exchange(sending.begun, true)) {
     begun_bytes_ += sending.total;

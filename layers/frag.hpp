@@ -2,9 +2,10 @@
 // frag: messages of any size over frames of a limited one.
 //
 // A message that fits goes as it is behind 4 bytes. A larger one becomes parts {id, offset, total}:
-// slices that share its body, so nothing is copied, and the receiver chains the slabs it received the
-// parts in. Parts may arrive in any order and those of several messages mixed; a part that overlaps
-// another, or contradicts the total, closes the link.
+// slices that share its body, so nothing is copied, except into parts of at most 2 KiB, which are cheaper
+// to copy than to refer to; the receiver chains the slabs it received the parts in. Parts may arrive in
+// any order and those of several messages mixed; a part that overlaps another, or contradicts the total,
+// closes the link.
 // A pump: it owns at most one unfinished message a channel, the most urgent first (annotation, 0 = most
 // urgent), equal ones in turn, one frame at a time while the layer below takes it. A further large
 // message is begun only while the begun ones together are at most half of what the peer can hold, so that
@@ -59,6 +60,7 @@ class Frag {
 
   static constexpr std::uint32_t slack_bytes =
       64;  // so that a resent frame still fits when encryption adds bytes
+  static constexpr std::uint32_t copied_bytes_max = 2048;  // longer parts share their message's body
   static constexpr std::uint32_t reassemblies_max = 4096;
   static constexpr std::uint32_t runs_max = 16384;
 

@@ -72,8 +72,8 @@ TEST(Frag, LeavesSlackInEveryFrameForATallerStack) {
 }
 
 TEST(Frag, SharesTheBodyInsteadOfCopyingIt) {
-  Pair pair({layer<Frag>()}, {.copies = false});
-  Message message = Message::make(pair.engine.pool(), 10'000);
+  Pair pair({layer<Frag>()}, {.max_message = 4096, .copies = false});
+  Message message = Message::make(pair.engine.pool(), 40'000);
   std::fill(message.writable().begin(), message.writable().end(), std::byte{'x'});
   const std::byte* first = message.front().data();
   const std::byte* last = first + message.body_size();
@@ -83,11 +83,29 @@ TEST(Frag, SharesTheBodyInsteadOfCopyingIt) {
       inside += run.data() >= first && run.data() + run.size() <= last ? 1u : 0u;
       return true;
     });
-    EXPECT_EQ(received.body_size(), 10'000u);
+    EXPECT_EQ(received.body_size(), 40'000u);
   };
   ASSERT_EQ(pair.ends[0].stack->send(std::move(message)), Errc::ok);
   pair.run();
-  EXPECT_EQ(inside, 11u);  // ceil(10000 / (1024 - 12 - 64)), every one a view of the sender's slab
+  EXPECT_EQ(inside, 10u);  // ceil(40000 / (4096 - 12 - 64)), every one a view of the sender's slab
+}
+
+TEST(Frag, CopiesShortPartsSoThatTheMessageGoesWithItsLast) {
+  Pair pair({layer<Frag>()}, {.max_message = 1500, .copies = false});
+  const std::uint64_t alive = pair.engine.pool().alive_count();
+  unsigned parts = 0;
+  pair.wires[0].filter = [&](Message& frame) {
+    EXPECT_TRUE(frame.contiguous());
+    ++parts;
+    return true;
+  };
+  ASSERT_EQ(pair.ends[0].send(text(300'000)), Errc::ok);
+  pair.run();
+  ASSERT_EQ(pair.ends[1].delivered.size(), 1u);
+  EXPECT_EQ(pair.ends[1].body(0), text(300'000));
+  pair.ends[1].delivered.clear();
+  EXPECT_EQ(pair.engine.pool().alive_count(), alive);
+  EXPECT_EQ(parts, 211u);  // ceil(300000 / (1500 - 12 - 64))
 }
 
 TEST(Frag, CutsTheHeadersOfTheLayersAboveLikeTheBody) {
