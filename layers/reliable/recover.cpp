@@ -96,7 +96,8 @@ void Reliable::take_ranges(const wire::ReliableAck& ack, std::span<const AckRang
   if (progress.newest != 0) {
     timeouts_ = 0;
     const bool in_use = limited_ || progress.in_flight_bytes + 3 * mtu_.bytes() > window_.window_bytes;
-    controller_.on_ack({now_ns, progress.bytes, progress.sent_ns, rtt_.smoothed_ns(), in_use});
+    controller_.on_ack({now_ns, progress.bytes, progress.sent_ns, rtt_.smoothed_ns(), in_use,
+                        rtt_.measured() ? rtt_.min_ns() : 0});
   }
   const auto marked = static_cast<std::uint16_t>(ack.congested - peer_congested_);
   if (marked != 0 && marked < 0x8000) {  // RFC 9002 §7.1; an older acknowledgement says less

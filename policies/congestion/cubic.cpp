@@ -48,7 +48,7 @@ void Cubic::on_sent(const Sending& sent) noexcept {
 void Cubic::on_ack(const Acked& acked) noexcept {
   touched_ = true;
   if (acked.sent_ns <= recovery_ns_ && recovery_ns_ != 0) return;  // in recovery (RFC 9002 §7.3.2)
-  if (!acked.limited) {
+  if (!acked.limited || ample(acked)) {
     if (idle_since_ns_ == 0) idle_since_ns_ = acked.now_ns;
     return;
   }
@@ -60,6 +60,11 @@ void Cubic::on_ack(const Acked& acked) noexcept {
     avoid_congestion(acked, static_cast<double>(acked.bytes) / packet_bytes_);
   }
   clamp();
+}
+
+bool Cubic::ample(const Acked& acked) const noexcept {
+  return window_bytes_ >= ample_bytes && acked.min_rtt_ns != 0 &&
+         acked.smoothed_rtt_ns / 4 > acked.min_rtt_ns;
 }
 
 // §4.2: K from where the window stands now.

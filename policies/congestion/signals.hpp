@@ -17,7 +17,8 @@ struct Acked {
   std::uint64_t bytes = 0;
   std::uint64_t sent_ns = 0;  // when the newest of them was sent
   std::uint64_t smoothed_rtt_ns = 0;
-  bool limited = false;  // the window was what kept the sender from sending more (RFC 9002 §7.8)
+  bool limited = false;          // the window was what kept the sender from sending more (RFC 9002 §7.8)
+  std::uint64_t min_rtt_ns = 0;  // 0: not known
 };
 
 /// Packets newly lost, or marked by a router (ECN).

@@ -18,12 +18,14 @@ struct Path {
   Cubic cubic{no_limit, packet};
   std::uint64_t now_ns = 1'000 * ms;
   std::uint64_t rtt_ns = 100 * ms;
+  std::uint64_t min_rtt_ns = 0;
 
   void round(bool limited = true) {
     const auto packets = static_cast<unsigned>(cubic.packets());
     const std::uint64_t sent_ns = now_ns;
     for (unsigned i = 0; i < packets; ++i)
-      cubic.on_ack({now_ns + rtt_ns + i * rtt_ns / (packets + 1), packet, sent_ns + 1, rtt_ns, limited});
+      cubic.on_ack(
+          {now_ns + rtt_ns + i * rtt_ns / (packets + 1), packet, sent_ns + 1, rtt_ns, limited, min_rtt_ns});
     now_ns += rtt_ns;
   }
   void lose() { cubic.on_loss({now_ns, now_ns, 0}); }
@@ -80,6 +82,30 @@ TEST(Rfc9002, Section7_8AnApplicationThatIsTheLimitGrowsNothing) {
   Path path;
   path.round(false);
   EXPECT_DOUBLE_EQ(path.cubic.packets(), 10);
+}
+
+TEST(Congestion, CubicIsContentWithAnAmpleWindowThatHasMadeAQueueOfThreeRoundTrips) {
+  const auto grown = [](std::uint64_t min_rtt_ns, double from_bytes) {
+    Path path;
+    while (path.cubic.packets() * packet < from_bytes) path.round();
+    path.min_rtt_ns = min_rtt_ns;
+    const double before = path.cubic.packets();
+    path.round();
+    return path.cubic.packets() > before;
+  };
+  EXPECT_FALSE(grown(24 * ms, Cubic::ample_bytes));
+  EXPECT_TRUE(grown(25 * ms, Cubic::ample_bytes)) << "a queue of three round trips, not more";
+  EXPECT_TRUE(grown(1 * ms, Cubic::ample_bytes / 4)) << "a small window fills the path first";
+  EXPECT_TRUE(grown(0, Cubic::ample_bytes)) << "no round trip was measured";
+}
+
+TEST(Congestion, CubicKeepsAnAmpleWindowThatIsAlreadyThere) {
+  Path path;
+  while (path.cubic.packets() * packet < 8 * Cubic::ample_bytes) path.round();
+  const double before = path.cubic.packets();
+  path.min_rtt_ns = 1 * ms;
+  for (int i = 0; i < 10; ++i) path.round();
+  EXPECT_DOUBLE_EQ(path.cubic.packets(), before);
 }
 
 TEST(Rfc9438, Section4_6ALossLeavesSeventyPercent) {
