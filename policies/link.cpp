@@ -17,33 +17,12 @@ bool joins(const Floor& floor, const Place& from, const Place& to) {
          (floor.domain_a == to.domain && floor.domain_b == from.domain);
 }
 
-/// Without a word of anybody, nothing between domains can be read, changed or forged (as Node demands of
-/// peers).
-constexpr Properties between_domains = property::encrypted | property::authenticated | property::covered;
-
-/// What all floors between the two domains demand together with the wish; `clear` leaves out the unwritten
-/// one.
-struct Demand {
-  Needs needs;
-  Needs clear;
-  bool may_ask_for_clear = false;
-};
-
-Demand demand(const Needs& wished, const Place& from, const Place& to, Properties trust,
-              std::span<const Floor> floors) {
-  Demand all{wished, wished};
-  bool forbidden = false;
-  for (const Floor& floor : floors) {
-    if (!joins(floor, from, to)) continue;
-    all.clear.word = all.clear.word | floor.word;
-    forbidden = forbidden || floor.forbids_clear;
-  }
-  all.clear.allow_clear = true;
-  all.needs.word = all.clear.word;
-  all.needs.allow_clear = wished.allow_clear && !forbidden;
-  if (property::level(trust, Axis::trust) != 0 || all.needs.allow_clear) return all;
-  all.needs.word = all.needs.word | between_domains;
-  all.may_ask_for_clear = !forbidden;
+/// What all floors between the two domains demand together with the wish, and what Node demands by itself.
+Needs demand(const Needs& wished, const Place& from, const Place& to, Properties trust,
+             std::span<const Floor> floors) {
+  Needs all = with_domain_floor(wished, trust);
+  for (const Floor& floor : floors)
+    if (joins(floor, from, to)) all.word = all.word | floor.word;
   return all;
 }
 
@@ -77,9 +56,9 @@ std::string dialled_at(const Candidate& peer) {
 
 class LinkPolicy {
  public:
-  LinkPolicy(const Place& from, const Place& to, const Wish& wish, const Demand& demand,
-             std::span<const Candidate> candidates, const Catalogue& catalogue, Decision& decision)
-      : from_(from), to_(to), wish_(wish), demand_(demand), candidates_(candidates), catalogue_(catalogue),
+  LinkPolicy(const Place& from, const Place& to, const Wish& wish, std::span<const Candidate> candidates,
+             const Catalogue& catalogue, Decision& decision)
+      : from_(from), to_(to), wish_(wish), candidates_(candidates), catalogue_(catalogue),
         decision_(decision) {}
 
   void decide() {
@@ -160,11 +139,7 @@ class LinkPolicy {
     const TransportType& transport = *peer.transport;
     const Facts facts = facts_of(transport, peer.options);
     auto stack = compose(decision_.needs, transport, peer.options, facts, catalogue_);
-    if (!stack) {
-      const bool in_clear = compose(demand_.clear, transport, peer.options, facts, catalogue_).has_value();
-      return refuse(std::string(transport.name), &peer,
-                    with_clear_advice(std::move(stack.error()), in_clear));
-    }
+    if (!stack) return refuse(std::string(transport.name), &peer, std::move(stack.error()));
     const bool near = transport.reach != nullptr;
     offer(*stack, peer,
           text::join({"cheapest for ", property::to_string(decision_.needs.word), " over ", transport.name,
@@ -175,26 +150,12 @@ class LinkPolicy {
   void offer(const StackSpec& stack, const Candidate& peer, std::string why) {
     const Facts facts = facts_of(*stack.transport, stack.transport_options);
     auto checked = check(stack, facts, decision_.needs, catalogue_);
-    if (!checked) {
-      const bool in_clear =
-          accepts(stack, facts, demand_.clear) &&
-          !compose(decision_.needs, *stack.transport, stack.transport_options, facts, catalogue_);
-      return refuse(stack.text(), &peer, with_clear_advice(std::move(checked.error()), in_clear));
-    }
+    if (!checked) return refuse(stack.text(), &peer, std::move(checked.error()));
     if (!checked->disturbing.empty())
       why.append(text::join({"; disturbed on purpose by ",
                              text::list(std::span<const std::string_view>(checked->disturbing))}));
-    if (checked->clear) why.append("; CLEAR: leaves the domain unencrypted, by allow_clear");
-    decision_.offers.push_back({stack, peer.address, checked->given, checked->clear, std::move(why)});
+    decision_.offers.push_back({stack, peer.address, checked->given, std::move(why)});
   }
-  /// When only the encryption between domains stands in the way, says how to do without.
-  Error with_clear_advice(Error error, bool possible_in_clear) const {
-    if (!demand_.may_ask_for_clear || !possible_in_clear) return error;
-    error.because = text::join({"a link between domains must be encrypted: ", error.because});
-    error.advice = "allow_clear = true for this link at both ends";
-    return error;
-  }
-
   // ---- what was not asked for ----
 
   [[nodiscard]] bool asked_for(const TransportType& transport) const {
@@ -244,7 +205,6 @@ class LinkPolicy {
   const Place& from_;
   const Place& to_;
   const Wish& wish_;
-  const Demand& demand_;
   std::span<const Candidate> candidates_;
   const Catalogue& catalogue_;
   Decision& decision_;
@@ -263,9 +223,8 @@ Decision decide_link(const Place& from, const Place& to, const Wish& wish, std::
                      std::span<const Candidate> candidates, const Catalogue& catalogue) {
   Decision decision;
   decision.trust = trust_between(from, to);
-  const Demand all = demand(wish.needs, from, to, decision.trust, floors);
-  decision.needs = all.needs;
-  LinkPolicy(from, to, wish, all, candidates, catalogue, decision).decide();
+  decision.needs = demand(wish.needs, from, to, decision.trust, floors);
+  LinkPolicy(from, to, wish, candidates, catalogue, decision).decide();
   return decision;
 }
 

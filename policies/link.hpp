@@ -38,7 +38,6 @@ struct Floor {
   std::string domain_a;
   std::string domain_b;
   Properties word{};
-  bool forbids_clear = false;  // allow_clear of a link is not honoured
 };
 
 /// A transport by which the peer can be reached.
@@ -50,7 +49,7 @@ struct Candidate {
 
 /// What is wished for a link: needs, or written stacks that must still meet them.
 struct Wish {
-  Needs needs;                          // allow_clear: agreed to by whoever declared the link
+  Needs needs;
   std::vector<std::string> transports;  // by preference, and no others; empty: any, the cheapest stack first
   std::vector<StackSpec> stacks;        // written, by preference, and no others; empty: derive
 };
@@ -59,8 +58,7 @@ struct Choice {
   StackSpec stack;
   std::string address;
   Given given;
-  bool clear = false;  // leaves the domain unencrypted; to be shown as CLEAR
-  std::string why;     // "cheapest for reliable, fifo over tcp …"
+  std::string why;  // "cheapest for reliable, fifo over tcp …"
 };
 
 struct Refusal {

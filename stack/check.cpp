@@ -137,12 +137,16 @@ Checked checked(const StackSpec& stack, Layers layers, const Facts& facts,
         {0, text::join({"headers may need ", text::number(headers), " bytes, the headroom is ",
                         text::number(Message::headroom_bytes), ": such a message is copied once"})});
   result.given = {below.back().word, below.back().max_message, cost};
-  result.clear =
-      property::level(facts.word, Axis::trust) == 0 && !result.given.word.covers(property::encrypted);
   return result;
 }
 
 }  // namespace
+
+Needs with_domain_floor(Needs needs, Properties trust) noexcept {
+  if (property::level(trust, Axis::trust) == 0)
+    needs.word = needs.word | property::encrypted | property::authenticated | property::covered;
+  return needs;
+}
 
 bool accepts(const StackSpec& stack, const Facts& facts, const Needs& needs) {
   return !refusal_of(descriptors_of(stack), facts, needs).has_value();

@@ -29,7 +29,7 @@ constexpr std::size_t states_max = 1 << 14;
 class Relevance {
  public:
   Relevance(const Needs& needs, const Facts& facts, const Catalogue& catalogue)
-      : facts_(facts), guarded_(guarded(facts, needs.allow_clear)), read_(needs.word) {
+      : facts_(facts), guarded_(guarded(facts)), read_(needs.word) {
     size_matters_ = needs.max_message != 0 || facts.max_message < all_headers(catalogue);
     std::vector<bool> taken(catalogue.layers().size(), false);
     for (bool grew = true; grew;) {

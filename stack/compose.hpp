@@ -24,8 +24,11 @@ namespace harness {
 struct Needs {
   Properties word{};
   std::uint32_t max_message = 0;  // 0: whatever the stack gives
-  bool allow_clear = false;       // waives R1 and confidentiality between domains; shown as CLEAR
 };
+
+/// What is needed at least of a link to a peer as near as `trust` says: between domains, encryption without a
+/// gap. [any-thread]
+Needs with_domain_floor(Needs needs, Properties trust) noexcept;
 
 /// What a stack gives to the application on top, and what it costs.
 struct Given {
@@ -45,7 +48,6 @@ struct Checked {
   std::vector<Given> below;                  // below[i]: what layer i (top first) stands on
   std::vector<Note> notes;                   // "order is redundant here: tcp already keeps fifo order"
   std::vector<std::string_view> disturbing;  // fault layers, top first: they only take away
-  bool clear = false;                        // the link leaves the domain unencrypted
 };
 
 /// Whether check would prove the stack, without words and at the cost of one walk. [any-thread]
@@ -77,7 +79,6 @@ struct Explanation {
   std::vector<std::string> rejected;  // "over tcp without frag: largest message 262144 < 1048576 needed"
   std::vector<std::string> notes;
   Given given;
-  bool clear = false;  // shown as CLEAR
 };
 /// Explains a stack that check accepts. Errors: those of check. [any-thread]
 Result<Explanation> explain(const StackSpec& stack, const Facts& facts, const Needs& needs,

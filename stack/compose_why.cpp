@@ -18,17 +18,19 @@ namespace {
 struct Atom {
   Properties word{};
   std::uint32_t max_message = 0;
-  bool no_clear = false;
+  bool guard = false;
 };
 using Atoms = std::vector<Atom>;
 
 class Why {
  public:
   Why(const TransportType& transport, const Facts& facts, const Catalogue& catalogue)
-      : transport_(transport), facts_(facts), catalogue_(catalogue) {}
+      : transport_(transport), facts_(facts),
+        unguarded_{facts.word | property::same_domain, facts.max_message, facts.cost}, catalogue_(catalogue) {
+  }
 
   Error error(const Needs& needs) const {
-    const Atoms atoms = smallest(atoms_of(needs));
+    const Atoms atoms = smallest(atoms_of(needs, guarded(facts_)));
     const std::string wanted = text::join({text_of(atoms, " and "), atoms.size() > 1 ? " together" : ""});
     return {Errc::unsupported, text::join({"no stack over ", transport_.name, " gives ", wanted}),
             because(atoms, depth_max), advice(needs, atoms)};
@@ -37,26 +39,26 @@ class Why {
  private:
   static constexpr unsigned depth_max = 3;  // how far a hindrance is followed downwards
 
-  Atoms atoms_of(const Needs& needs) const {
+  static Atoms atoms_of(const Needs& needs, bool guard) {
     Atoms atoms;
     for (const AxisInfo& axis : property::axes())
       if (const Properties part = needs.word & property::whole(axis.axis); !part.empty())
         atoms.push_back({part});
     if (needs.max_message != 0) atoms.push_back({{}, needs.max_message});
-    if (guarded(facts_, needs.allow_clear)) atoms.push_back({{}, 0, true});
+    if (guard) atoms.push_back({{}, 0, true});
     return atoms;
   }
   static Needs needs_of(const Atoms& atoms) {
-    Needs needs{{}, 0, true};
+    Needs needs;
     for (const Atom& atom : atoms) {
       needs.word = needs.word | atom.word;
       needs.max_message = std::max(needs.max_message, atom.max_message);
-      needs.allow_clear = needs.allow_clear && !atom.no_clear;
     }
     return needs;
   }
   bool possible(const Atoms& atoms) const {
-    return cheapest(needs_of(atoms), facts_, catalogue_).has_value();
+    const bool guard = std::any_of(atoms.begin(), atoms.end(), [](const Atom& atom) { return atom.guard; });
+    return cheapest(needs_of(atoms), guard ? facts_ : unguarded_, catalogue_).has_value();
   }
 
   /// Leaves out every need without which there is still no stack.
@@ -74,7 +76,7 @@ class Why {
   }
 
   static std::string text_of(const Atom& atom) {
-    if (atom.no_clear) return "protection on a link that leaves the domain";
+    if (atom.guard) return "protection on a link that leaves the domain";
     if (atom.max_message != 0) return text::join({"messages of ", text::number(atom.max_message), " bytes"});
     return property::to_string(atom.word);
   }
@@ -86,7 +88,7 @@ class Why {
 
   static bool gives(const Contract& contract, const Atom& atom) {
     if (atom.max_message != 0) return contract.unlimited_message;
-    if (atom.no_clear) return contract.adds.covers(property::authenticated);
+    if (atom.guard) return contract.adds.covers(property::authenticated);
     return contract.adds.covers(atom.word);
   }
   const Descriptor* giver(const Atom& atom) const {
@@ -105,7 +107,7 @@ class Why {
                                  : text::join({transport_.name, " takes ", text::number(facts_.max_message)});
     if (layer == nullptr) return text::join({fact, ", and no layer here gives ", text_of(atom)});
     const Contract& contract = layer->contract;
-    const Atoms below = smallest(atoms_of({contract.requires_below, contract.frame_bytes_min, true}));
+    const Atoms below = smallest(atoms_of({contract.requires_below, contract.frame_bytes_min}, false));
     const std::string names = text::join({fact, "; ", layer->name, " gives ", text_of(atom)});
     if (depth == 0 || below.empty() || possible(below))
       return text::join({names, ", but may not stand here"});
@@ -124,7 +126,7 @@ class Why {
                 {type.descriptor->name, " gives ", text_of(one), " and takes away ", text_of(other)});
     }
     const auto exposed =
-        std::find_if(atoms.begin(), atoms.end(), [](const Atom& atom) { return atom.no_clear; });
+        std::find_if(atoms.begin(), atoms.end(), [](const Atom& atom) { return atom.guard; });
     if (exposed == atoms.end()) return "each can be had alone";
     const bool known = giver(*exposed) != nullptr;
     return text::join(
@@ -133,10 +135,8 @@ class Why {
   }
 
   std::string advice(const Needs& needs, const Atoms& atoms) const {
-    const bool exposed =
-        std::any_of(atoms.begin(), atoms.end(), [](const Atom& atom) { return atom.no_clear; });
-    if (exposed)
-      return "allow_clear = true for this link at both ends, or add a layer that encrypts to the catalogue";
+    const bool exposed = std::any_of(atoms.begin(), atoms.end(), [](const Atom& atom) { return atom.guard; });
+    if (exposed) return "add a layer that encrypts to the catalogue";
     for (const TransportType& other : catalogue_.transports())
       if (&other != &transport_ && other.facts != nullptr && serves(other, needs))
         return text::join({"use ", other.name, ", over which all of it can be had"});
@@ -153,6 +153,7 @@ class Why {
 
   const TransportType& transport_;
   const Facts& facts_;
+  Facts unguarded_;  // the same within the domain: what could be had without the guard
   const Catalogue& catalogue_;
 };
 

@@ -60,10 +60,8 @@ constexpr Standing standing_on(const Facts& facts) noexcept {
   return {facts.word | property::covered, largest, true};
 }
 
-/// True when R1 and R2 bind: the peer is foreign and nobody allowed clear text.
-constexpr bool guarded(const Facts& facts, bool allow_clear) noexcept {
-  return !allow_clear && property::level(facts.word, Axis::trust) == 0;
-}
+/// True when R1 and R2 bind: the peer is foreign.
+constexpr bool guarded(const Facts& facts) noexcept { return property::level(facts.word, Axis::trust) == 0; }
 
 /// Why `layer` may not stand on `below`; none when it may.
 constexpr Objection objection(const Descriptor& layer, const Standing& below, bool is_guarded) noexcept {

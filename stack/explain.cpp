@@ -40,10 +40,7 @@ class Explainer {
     list_rejected();
     result.rejected = std::move(rejected_);
     for (const Note& note : checked_.notes) result.notes.push_back(note.text);
-    if (checked_.clear)
-      result.notes.emplace_back("CLEAR: this link leaves the domain unencrypted, by allow_clear");
     result.given = checked_.given;
-    result.clear = checked_.clear;
     return result;
   }
 
@@ -53,8 +50,8 @@ class Explainer {
   /// What layer i reads of what it stands on.
   [[nodiscard]] Properties reads(std::size_t i) const {
     const Contract& contract = layers_[i]->contract;
-    const bool needs_authentic = guarded(facts_, needs_.allow_clear) && !contract.encrypts &&
-                                 (touched_by_peer(contract) || contract.expands_input);
+    const bool needs_authentic =
+        guarded(facts_) && !contract.encrypts && (touched_by_peer(contract) || contract.expands_input);
     return needs_authentic ? contract.requires_below | property::authenticated : contract.requires_below;
   }
 

@@ -98,7 +98,6 @@ class Link : public std::enable_shared_from_this<Link> {
     return handshake_ == nullptr ? nullptr : handshake_->peer();
   }
   [[nodiscard]] Role role() const noexcept { return role_; }
-  [[nodiscard]] bool is_clear() const noexcept { return clear_; }  // between domains without encryption
   [[nodiscard]] std::uint64_t opened_ns() const noexcept { return opened_ns_; }  // dial to up
   /// Null until the link is up for the first time, and after it is closed.
   [[nodiscard]] Stack* stack() noexcept { return stack_.get(); }
@@ -185,8 +184,7 @@ class Link : public std::enable_shared_from_this<Link> {
   State state_;
   Role role_;
   bool paused_ = false;
-  bool deaf_ = false;  // … or without a handler, as the stack was told
-  bool clear_ = false;
+  bool deaf_ = false;          // … or without a handler, as the stack was told
   bool resumable_ = false;     // the stack promises it
   bool awaits_first_ = false;  // the stack stands; READY or the first data makes the link up
   bool stale_ = false;         // stack_ is an earlier connection's, kept for its session

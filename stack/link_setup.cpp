@@ -116,7 +116,6 @@ Result<> Link::say_hello() {
   hello.from = node_.identity();
   hello.to = peer_.name;
   hello.link = options_.name;
-  hello.allow_clear = options_.needs.allow_clear;
   hello.session = session_;
   hello.limits = {options_.max_message, options_.quota_bytes};
   hello.floor = options_.needs.word;
@@ -262,7 +261,6 @@ Result<> Link::build(const StackSpec& spec, std::unique_ptr<Handshake> handshake
                 print(StackText{{}, {std::string(spec.transport->name), {}}}));
   const auto proved = check(spec, facts_, node_.with_floor(options_.needs, peer_), node_.catalogue());
   if (!proved) return tl::unexpected<Error>(proved.error());
-  clear_ = property::level(trust, Axis::trust) == 0 && !proved->given.word.covers(property::encrypted);
   Foundation foundation{node_.engine(),      endpoint_->down(),   facts_,         gate_, quota_.get(), role_,
                         agreed_.max_message, agreed_.quota_bytes, handshake.get()};
   if (stale_) gate_.forget_layers();

@@ -13,17 +13,10 @@ namespace {
 Result<Admission> own_domain_only(const setup::Identity& me, const setup::Identity& peer) {
   if (peer.domain == me.domain) return Admission{};
   return fail(Errc::denied, "no link between the domains " + peer.domain + " and " + me.domain,
-              "links between domains must be encrypted and no encrypting layer is known to this node",
-              "declare the link with allow_clear = true at both ends");
+              "this node was not told to admit others", "admit them: Node::set_admission");
 }
 
 }  // namespace
-
-Needs with_domain_floor(Needs needs, Properties trust) noexcept {
-  if (property::level(trust, Axis::trust) == 0 && !needs.allow_clear)
-    needs.word = needs.word | property::encrypted | property::authenticated | property::covered;
-  return needs;
-}
 
 Node::Node(Engine& engine, const Catalogue& catalogue, NodeOptions options)
     : engine_(engine), catalogue_(catalogue), authority_(options.authority),

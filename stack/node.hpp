@@ -35,10 +35,6 @@ struct Admission {
   std::uint64_t resume_ns = 60'000'000'000;  // how long a resumable link waits for its peer
 };
 
-/// What is needed at least of a link to a peer as near as `trust` says: between domains, encryption without a
-/// gap, unless both ends allow clear text. [any-thread]
-Needs with_domain_floor(Needs needs, Properties trust) noexcept;
-
 class Node : private Poller, private Acceptor {
  public:
   using Admit = std::function<Result<Admission>(const setup::Identity& peer, const std::string& link)>;

@@ -241,9 +241,7 @@ Result<Node::Choice> Node::choose(const setup::Hello& hello, const Endpoint& end
       refused({Errc::corrupt, "an encrypted stack without a handshake", spec->text(), {}});
       continue;
     }
-    Needs floor = admission.floor;
-    floor.allow_clear = floor.allow_clear && hello.allow_clear;
-    floor = with_floor(floor, hello.from);
+    const Needs floor = with_floor(admission.floor, hello.from);
     const Facts facts = spec->transport->facts(spec->transport_options, trust);
     if (auto proved = check(*spec, facts, floor, catalogue_); !proved) {
       refused(proved.error());

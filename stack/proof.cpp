@@ -69,7 +69,7 @@ std::optional<Refusal> refusal_of(Layers layers, const Facts& facts, const Needs
   const std::size_t count = layers.size();
   if (below != nullptr) below->assign(count + 1, Standing{});
   if (count > spec_layers_max) return Refusal{Flaw::too_many, count};
-  const bool is_guarded = guarded(facts, needs.allow_clear);
+  const bool is_guarded = guarded(facts);
   Standing standing = standing_on(facts);
   for (std::size_t i = count; i-- > 0;) {
     if (below != nullptr) (*below)[i] = standing;

@@ -26,7 +26,6 @@ void put(Writer& to, const Hello& hello) {
   put(to, hello.from);
   to.put_text(hello.to);
   to.put_text(hello.link);
-  to.put<std::uint8_t>(hello.allow_clear ? 1 : 0);
   to.put(hello.session);
   put(to, hello.limits);
   to.put(hello.floor.bits);
@@ -95,7 +94,6 @@ Hello take_hello(Reader& from) {
   hello.from = take_identity(from);
   hello.to = from.take_text(name_bytes_max);
   hello.link = from.take_text(name_bytes_max);
-  hello.allow_clear = from.take<std::uint8_t>() == 1;
   hello.session = from.take<std::uint64_t>();
   hello.limits = take_limits(from);
   hello.floor.bits = from.take<std::uint64_t>();

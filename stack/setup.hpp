@@ -66,9 +66,8 @@ struct Offer {
 struct Hello {
   std::uint64_t attempt = 0;
   Identity from;
-  std::string to;    // the name that was dialled
-  std::string link;  // the link's name, equal at both ends
-  bool allow_clear = false;
+  std::string to;             // the name that was dialled
+  std::string link;           // the link's name, equal at both ends
   std::uint64_t session = 0;  // the attempt that opened the link which goes on; 0: a new link
   Limits limits;
   Properties floor;  // what the initiator needs of the link at least

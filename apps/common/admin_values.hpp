@@ -54,8 +54,7 @@ struct NodeStatus {
 };
 
 struct LinkStatus {
-  std::string name, peer, state, role, stack, address, error;
-  bool clear = false;
+  std::string name, peer, state, role, stack, address, error, proven;
   std::uint64_t opened_us = 0, reopened = 0;
   std::uint32_t header_bytes = 0, max_message = 0;
   std::uint64_t sent_messages = 0, sent_bytes = 0, received_messages = 0, received_bytes = 0;
@@ -70,7 +69,7 @@ struct LinkStatus {
     visit("stack", self.stack, "the agreed stack, empty while there is none");
     visit("address", self.address, "of the peer");
     visit("error", self.error, "why it is not up, in one line");
-    visit("clear", self.clear, "leaves the domain without encryption");
+    visit("proven", self.proven, "who the peer has proved to be, `spiffe://DOMAIN/node/NAME`; empty: nobody");
     visit("opened_us", self.opened_us, "from dialling to up");
     visit("reopened", self.reopened, "times it came up after the first");
     visit("header_bytes", self.header_bytes, "of a small message, all layers and the transport");
@@ -148,13 +147,12 @@ struct WhyLayer {
 
 struct WhyOffer {
   std::string stack, why, address, outcome;
-  bool clear = false, chosen = false;
+  bool chosen = false;
   template <class Self, class Visit>
   static void fields(Self& self, Visit&& visit) {
     visit("stack", self.stack, "offered to the peer");
     visit("why", self.why, "written, or cheapest for what is needed");
     visit("address", self.address, "dialled for it");
-    visit("clear", self.clear, "leaves the domain without encryption");
     visit("chosen", self.chosen, "the peer took it");
     visit("outcome", self.outcome,
           "what became of it at this end: chosen, why it failed, or why it was not tried");

@@ -32,7 +32,6 @@ struct Defaults {
   std::int64_t max_message = 0;
   std::int64_t timeout_us = 10'000'000;
   std::int64_t linger_us = 5'000'000;
-  bool allow_clear = false;
 
   void read(TomlTable& from) {
     quota = from.amount({"quota", OptionKind::size, 64 << 10, quota_bytes_max, quota,
@@ -43,7 +42,6 @@ struct Defaults {
         from.amount({"timeout", OptionKind::duration, 1'000, 3'600'000'000, timeout_us, "to open the link"});
     linger_us =
         from.amount({"linger", OptionKind::duration, 0, 600'000'000, linger_us, "to close it in order"});
-    allow_clear = from.flag("allow_clear", allow_clear);
   }
 };
 
@@ -98,7 +96,7 @@ class ClusterReader {
 
   void domain(const std::string& name, TomlTable& from) {
     if (!setup::valid_name(name)) return not_a_name(from, {}, name);
-    cluster_.floors.push_back({name, name, words(from, "require"), false});
+    cluster_.floors.push_back({name, name, words(from, "require")});
     domains_.insert(name);
     from.close();
   }
@@ -175,7 +173,6 @@ class ClusterReader {
                 "raise quota, or lower max_message");
     link.needs.word = words(from, "require");
     link.needs.max_message = link.max_message;
-    link.needs.allow_clear = values.allow_clear;
     stacks(link, from);
     link.prefer = from.texts("prefer");
     for (const std::string& transport : link.prefer) check_transport(from, "prefer", transport);
@@ -238,7 +235,6 @@ class ClusterReader {
     floor.domain_a = between[0];
     floor.domain_b = between[1];
     floor.word = words(from, "require");
-    floor.forbids_clear = from.flag("forbid_clear", false);
     from.close();
     for (const std::string& domain : between)
       if (std::none_of(cluster_.nodes.begin(), cluster_.nodes.end(),

@@ -76,7 +76,8 @@ Result<> Runtime::open() {
   started_ns_ = engine_->now_ns();
   real_offset_ns_ = real_clock_ns() - clock_ns();
   node_ = std::make_unique<Node>(
-      *engine_, catalogue_, NodeOptions{self->name, self->domain, machine_host(self->host), machine_user()});
+      *engine_, catalogue_,
+      NodeOptions{self->name, self->domain, machine_host(self->host), machine_user(), authority_.get()});
   node_->set_admission(
       [this](const setup::Identity& peer, const std::string& link) { return admit(peer, link); });
   node_->on_link([this](const std::shared_ptr<Link>& link) {
@@ -156,9 +157,8 @@ void Runtime::on_event(LinkSlot& slot, const Event& event) {
       slot.error = {Errc::ok, {}, {}, {}};
       slot.redial_ns = redial_ns_min;
       ++slot.came_up;
-      engine_->log(LogLevel::info,
-                   fmt::format("link {} to {} is up: {}{}", slot.declared->name, slot.peer,
-                               slot.link->stack()->spec().text(), slot.link->is_clear() ? " CLEAR" : ""));
+      engine_->log(LogLevel::info, fmt::format("link {} to {} is up: {}", slot.declared->name, slot.peer,
+                                               slot.link->stack()->spec().text()));
       return;
     case EventKind::peer_lost:
     case EventKind::corrupt:

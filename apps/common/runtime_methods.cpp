@@ -81,7 +81,8 @@ admin::LinkStatus link_status(LinkSlot& slot) {
   Link& link = *slot.link;
   status.state = to_string(link.state());
   if (link.error().code != Errc::ok) status.error = link.error().what;
-  status.clear = link.is_clear();
+  if (const Principal* proven = link.proven(); proven != nullptr)
+    status.proven = fmt::format("spiffe://{}/node/{}", proven->domain, proven->name);
   status.opened_us = link.opened_ns() / 1000;
   if (link.endpoint() != nullptr) status.address = link.endpoint()->peer_address();
   if (Stack* stack = link.stack(); stack != nullptr) {
@@ -144,7 +145,6 @@ void list_candidates(admin::LinkWhy& why, const policies::Decision& decision, Li
     offer.stack = choice.stack.text();
     offer.why = choice.why;
     offer.address = std::string(choice.stack.transport->name) + ":" + choice.address;
-    offer.clear = choice.clear;
     offer.outcome = outcome(link, offer.stack, choice.address);
     offer.chosen = up && offer.stack == why.stack && (offer.outcome.empty() || offer.outcome == "chosen");
   }

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <filesystem>
 #include <fstream>
+#include <set>
 #include <sstream>
 
 #include <poll.h>
@@ -17,6 +18,7 @@
 #include <harness/apps/common/human.hpp>
 #include <harness/apps/common/state_folder.hpp>
 #include <harness/apps/common/table.hpp>
+#include <harness/kernel/identity/domain.hpp>
 #include <harness/kernel/system_error.hpp>
 
 namespace harness::apps {
@@ -76,8 +78,8 @@ std::string Mirror::received_over(const MirrorLink& link) const {
 }
 
 Result<> Mirror::run() {
-  for (auto step : {&Mirror::prepare, &Mirror::start_nodes, &Mirror::introduce, &Mirror::wait_for_links,
-                    &Mirror::transfer, &Mirror::look_closely})
+  for (auto step : {&Mirror::prepare, &Mirror::make_domains, &Mirror::start_nodes, &Mirror::introduce,
+                    &Mirror::wait_for_links, &Mirror::transfer, &Mirror::look_closely})
     if (auto done = (this->*step)(); !done) return done;
   verify();
   return {};
@@ -137,6 +139,26 @@ Result<> Mirror::prepare() {
     if (!list) return tl::unexpected<Error>(list.error());
     lists_.push_back(std::move(*list));
   }
+  return {};
+}
+
+// Links between domains are encrypted, so each domain gets a root that believes the others, for this run
+// only. A node that holds the root of its domain enrolls itself.
+Result<> Mirror::make_domains() {
+  std::set<std::string> names;
+  for (const ClusterNode& node : cluster_.nodes) names.insert(node.domain);
+  if (names.size() < 2) return {};
+  std::vector<identity::Domain> domains;
+  for (const std::string& name : names) {
+    auto made = identity::Domain::create(folder_ + "/state", name, nullptr);
+    if (!made) return tl::unexpected<Error>(made.error());
+    domains.push_back(std::move(*made));
+  }
+  for (identity::Domain& domain : domains)
+    for (const identity::Domain& other : domains) {
+      if (other.name() == domain.name()) continue;
+      if (auto believed = domain.trust().add_root(other.root()); !believed) return believed;
+    }
   return {};
 }
 

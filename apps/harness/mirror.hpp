@@ -72,6 +72,7 @@ class Mirror {
     ChildProcess process;
   };
   Result<> prepare();
+  Result<> make_domains();
   Result<> start_nodes();
   Result<> introduce();
   Result<> wait_for_links();

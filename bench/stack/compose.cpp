@@ -20,11 +20,11 @@ std::vector<Needs> needs_of(const Catalogue& catalogue) {
   Properties everything;
   for (const LayerType& layer : catalogue.layers()) {
     const Contract& contract = layer.descriptor->contract;
-    all.push_back({message | contract.adds, 1 << 20, true});
+    all.push_back({message | contract.adds, 1 << 20});
     everything = everything | contract.adds;
   }
-  all.push_back({everything, 1 << 20, true});
-  all.push_back({everything | reliable | fifo, 64 << 20, true});
+  all.push_back({everything, 1 << 20});
+  all.push_back({everything | reliable | fifo, 64 << 20});
   return all;
 }
 

@@ -42,13 +42,17 @@ class Mirror(TestCase):
         self.assertRegex(status["derived"]["stack"], r"@ shm$")
         self.assertRegex(status["written"]["stack"], r"^order / frag\(size=64KiB\) @ tcp$")
         self.assertRegex(status["packed"]["stack"], r"^mux / compress .*@ tcp$")
-        self.assertRegex(status["far"]["stack"], r"reliable / fault_drop\(rate=2%, seed=1\) .*@ udp$")
-        self.assertEqual([name for name, one in status.items() if one["clear"]], ["far"])
+        far = r"reliable / encrypt / fault_drop\(rate=2%, seed=1\) .*@ udp$"
+        self.assertRegex(status["far"]["stack"], far)
+        self.assertEqual(
+            {name: one["proven"] for name, one in status.items()},
+            {"derived": "", "written": "", "packed": "", "far": "spiffe://office/node/d"},
+        )
         self.assertEqual([name for name, one in status.items() if one["measured"]], ["far"])
         self.assertGreater(status["far"]["retransmits"], 0)
         self.assertGreater(status["far"]["rtt_us"], 0)
 
-    def test_the_table_has_retransmits_and_round_trips_and_says_what_is_clear_and_disturbed(self):
+    def test_the_table_has_retransmits_and_round_trips_and_says_what_is_disturbed(self):
         out = self.mirror(self.tree()).stdout
         head = next(line for line in out.splitlines() if line.startswith("LINK"))
         self.assertEqual(
@@ -56,9 +60,9 @@ class Mirror(TestCase):
             ["LINK", "TO", "RATE", "P50", "P99", "HEADER", "RETRANSMITS", "RTT", "STACK:", "WHY"],
         )
         self.assertRegex(out, r"(?m)^derived +b .* – +– +@ shm: cheapest for")
-        self.assertRegex(out, r"(?m)^far +d .* \d+ +\S+ [mµ]?s +order / frag / reliable")
+        self.assertRegex(out, r"(?m)^far +d .* \d+ +\S+ [mµ]?s +order / frag / reliable / encrypt")
         told = " ".join(out.split())
-        self.assertRegex(told, "disturbed on purpose by fault_drop, fault_reorder, fault_duplicate; CLEAR")
+        self.assertRegex(told, "disturbed on purpose by fault_drop, fault_reorder, fault_duplicate")
         self.assertRegex(told, "every byte arrived")
 
     def test_single_files_and_trees_stand_side_by_side_in_the_folder_of_their_link(self):

@@ -38,7 +38,7 @@ Result<ExitCode> ls(Context& context) {
     json += fmt::format("{}{{\"node\":\"{}\",{}", json.empty() ? "" : ",", node.name,
                         admin::write_json(*list).substr(1));
     for (const admin::LinkStatus& link : list->links) {
-      const std::string what = link.stack.empty() ? link.error : link.stack + (link.clear ? "  CLEAR" : "");
+      const std::string what = link.stack.empty() ? link.error : link.stack;
       table.row({node.name, link.name, link.peer, link.state, human_bytes(link.sent_bytes),
                  human_bytes(link.received_bytes),
                  link.stack.empty() ? "–" : fmt::format("{} B", link.header_bytes), retransmits_of(link),
@@ -62,8 +62,7 @@ constexpr Argument one_arguments[] = {
 };
 
 void print_status(const Context& context, const std::string& node, const admin::LinkStatus& link) {
-  context.print(fmt::format("link {} from {} to {}: {}{}\n", link.name, node, link.peer, link.state,
-                            link.clear ? ", CLEAR" : ""));
+  context.print(fmt::format("link {} from {} to {}: {}\n", link.name, node, link.peer, link.state));
   if (!link.error.empty()) context.print(fmt::format("  because   {}\n", printable(link.error)));
   if (link.stack.empty()) return;
   context.print(fmt::format(
@@ -71,6 +70,8 @@ void print_status(const Context& context, const std::string& node, const admin::
       link.role, human_time(link.opened_us * 1000),
       link.reopened == 0 ? ""
                          : fmt::format(", opened again {}", human_count(link.reopened, "time", "times"))));
+  if (!link.proven.empty())
+    context.print(fmt::format("  peer      has proved to be {}\n", printable(link.proven)));
   context.print(fmt::format("  messages  up to {}, {} B of headers on a small one\n",
                             human_bytes(link.max_message), link.header_bytes));
   context.print(fmt::format("  sent      {} in {}\n  received  {} in {}\n", human_bytes(link.sent_bytes),

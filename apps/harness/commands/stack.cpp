@@ -29,7 +29,6 @@ struct Wish {
   std::string over = "tcp";
   std::string peer = "domain";
   std::string max_message;
-  bool allow_clear = false;
   bool measure = false;
 };
 
@@ -41,7 +40,6 @@ Properties trust(const std::string& peer) {
 
 Result<Needs> needs_of(const Wish& wish) {
   Needs needs;
-  needs.allow_clear = wish.allow_clear;
   for (const std::string& word : wish.require) {
     const auto found = property::from_word(word);
     if (!found) {
@@ -66,7 +64,6 @@ void add_options(CLI::App& verb, Wish& wish) {
   verb.add_option("--max-message", wish.max_message, "largest message that is needed, as in 64MiB");
   verb.add_option("--peer", wish.peer, "how near the peer is")
       ->check(CLI::IsMember({"process", "host", "domain", "foreign"}));
-  verb.add_flag("--allow-clear", wish.allow_clear, "between domains: allow clear text, shown as CLEAR");
 }
 
 json as_json(const Given& given) {
@@ -91,7 +88,6 @@ void print(const Common& common, const Explanation& why, const std::vector<doubl
     }
     const json document = {{"v", 1},
                            {"stack", why.stack},
-                           {"clear", why.clear},
                            {"layers", layers},
                            {"given", as_json(why.given)},
                            {"rejected", why.rejected},
@@ -99,7 +95,7 @@ void print(const Common& common, const Explanation& why, const std::vector<doubl
     fmt::print("{}\n", document.dump(2));
     return;
   }
-  fmt::print("{}{}\n\n", why.stack, why.clear ? "   CLEAR" : "");
+  fmt::print("{}\n\n", why.stack);
   std::vector<Table::Column> columns = {
       {"layer", Table::Align::left}, {"header", Table::Align::right}, {"nominal", Table::Align::right}};
   if (!measured.empty()) columns.push_back({"measured", Table::Align::right});
@@ -161,15 +157,13 @@ ExitCode run_check(Cli& cli, const Wish& wish) {
     fmt::print("{}\n", json{{"v", 1},
                             {"stack", spec->text()},
                             {"ok", true},
-                            {"clear", proved->clear},
                             {"given", as_json(proved->given)},
                             {"notes", notes}}
                            .dump(2));
     return ExitCode::ok;
   }
-  fmt::print("ok        {}{}\ngives     {}\nmessages  up to {}\n", spec->text(),
-             proved->clear ? "   CLEAR" : "", property::to_string(proved->given.word),
-             human_bytes(proved->given.max_message));
+  fmt::print("ok        {}\ngives     {}\nmessages  up to {}\n", spec->text(),
+             property::to_string(proved->given.word), human_bytes(proved->given.max_message));
   for (const Note& note : proved->notes) fmt::print("note      {}\n", note.text);
   return ExitCode::ok;
 }

@@ -77,7 +77,7 @@ TEST(AdminWire, DeepNestingIsRefusedBeforeItIsParsed) {
 TEST(AdminWire, ValuesAreReadAsWritten) {
   LinkWhy why;
   why.name = "main";
-  why.offers = {{"frag @ tcp", "cheapest", "tcp:1", "chosen", false, true}};
+  why.offers = {{"frag @ tcp", "cheapest", "tcp:1", "chosen", true}};
   why.refused = {{"shm", "shm:b", "shm does not reach the peer", "x and y", "name another", true}};
   why.rejected = {"a", "b"};
   auto read = read_json<LinkWhy>(write_json(why), true);
@@ -91,7 +91,7 @@ TEST(AdminWire, ValuesThatDoNotFitNameTheField) {
   EXPECT_THAT(read_json<PingRequest>(R"({"link":7})").error().because, HasSubstr("text"));
   EXPECT_THAT(read_json<PingRequest>(R"({"each":1})").error().because, HasSubstr("true or false"));
   EXPECT_THAT(read_json<SendRequest>(R"({"paths":["a",1]})").error().what, HasSubstr("paths[]"));
-  EXPECT_THAT(read_json<LinkDetail>(R"({"link":{"clear":"x"}})").error().what, HasSubstr("link.clear"));
+  EXPECT_THAT(read_json<LinkDetail>(R"({"link":{"measured":"x"}})").error().what, HasSubstr("link.measured"));
   EXPECT_FALSE(read_json<PingRequest>("nonsense"));
   EXPECT_FALSE(read_json<PingRequest>("[]"));
 }

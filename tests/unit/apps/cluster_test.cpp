@@ -86,13 +86,11 @@ channels = ["urgent", "bulk"]
 quota = "1MiB"
 max_message = "256KiB"
 timeout = "3s"
-allow_clear = true
 )");
   ASSERT_TRUE(cluster) << cluster.error().text();
   const ClusterLink& link = cluster->links.at(0);
   EXPECT_TRUE(link.needs.word.covers(property::reliable | property::fifo | property::channels));
   EXPECT_EQ(link.needs.max_message, 256u << 10);
-  EXPECT_TRUE(link.needs.allow_clear);
   EXPECT_EQ(link.quota_bytes, 1u << 20);
   EXPECT_EQ(link.timeout_ns, 3'000'000'000u);
   EXPECT_EQ(cluster->link("out", "c", "a"), &link);
@@ -151,8 +149,6 @@ TEST(Cluster, MistakesAreToldWithLineAndColumnAndWhatToDo) {
       {with("stack = \"frag(sise=4KiB) @ tcp\"\n"), Errc::not_found, "c.toml:10:9: links.main: ", "size"},
       {with("prefer = \"tpc\"\n"), Errc::not_found, "c.toml:10:10: links.main: there is no transport 'tpc'",
        "did you mean tcp?"},
-      {with("allow_clear = 1\n"), Errc::invalid, "c.toml:10:15: links.main: allow_clear is not true or false",
-       ""},
       {with("channels = [\"a b\"]\n"), Errc::invalid, "c.toml:10:12: links.main: 'a b' is no name", ""},
       {with("[links.x]\nfrom = \"a\"\nto = \"d\"\n"), Errc::not_found,
        "c.toml:12:6: links.x: there is no node 'd'", ""},
@@ -267,8 +263,8 @@ TEST(Cluster, AMachineIsTheSameForOneNameAndAnotherForAnother) {
   EXPECT_LE(machine_host(std::string(64, 'x')).size(), setup::name_bytes_max);
 }
 
-TEST(Cluster, BetweenDomainsNothingGoesInClearUnlessTheFileSaysSo) {
-  constexpr std::string_view domains = R"(
+TEST(Cluster, BetweenDomainsEverythingIsEncrypted) {
+  constexpr std::string_view text = R"(
 [nodes.a]
 domain = "lab"
 [nodes.b]
@@ -278,20 +274,12 @@ listen = "tcp:127.0.0.1:1"
 from = "a"
 to = "b"
 )";
-  auto closed = parse(domains);
-  ASSERT_TRUE(closed) << closed.error().text();
-  const auto offered = decide(*closed, closed->links[0], "b", {}, catalogue()).offers;
-  ASSERT_FALSE(offered.empty());
-  for (const policies::Choice& offer : offered) EXPECT_THAT(offer.stack.text(), HasSubstr("encrypt @ "));
-  auto open = parse(std::string(domains) + "allow_clear = true\n");
-  ASSERT_TRUE(open) << open.error().text();
-  EXPECT_TRUE(decide(*open, open->links[0], "b", {}, catalogue()).offers.at(0).clear);
-  auto forbidden =
-      parse(std::string(domains) +
-            "allow_clear = true\n[[floors]]\nbetween = [\"lab\", \"office\"]\nforbid_clear = true\n");
-  ASSERT_TRUE(forbidden) << forbidden.error().text();
-  for (const auto& offer : decide(*forbidden, forbidden->links[0], "b", {}, catalogue()).offers)
-    EXPECT_FALSE(offer.clear);
+  auto cluster = parse(text);
+  ASSERT_TRUE(cluster) << cluster.error().text();
+  const auto decision = decide(*cluster, cluster->links[0], "b", {}, catalogue());
+  ASSERT_FALSE(decision.offers.empty()) << policies::why_no_link(decision).text();
+  for (const policies::Choice& offer : decision.offers)
+    EXPECT_TRUE(offer.given.word.covers(property::encrypted | property::authenticated)) << offer.stack.text();
 }
 
 }  // namespace

@@ -201,8 +201,7 @@ TEST_F(LinkPolicyTest, BothEndsDecideTheSameInWhateverOrderTheFactsCome) {
                                checked32 | fifo};
   for (int i = 0; i < 300; ++i) {
     const Place& to = places[random.below(std::size(places))];
-    const Wish wish{
-        {wishes[random.below(5)], random.below(2) != 0 ? 1u << 20 : 0, random.below(2) != 0}, {}, {}};
+    const Wish wish{{wishes[random.below(5)], random.below(2) != 0 ? 1u << 20 : 0}, {}, {}};
     std::vector<Candidate> candidates = over({"udp", "tcp", "shm", "rdma", "loop"});
     const Decision one = decide_link(here_, to, wish, floors_, candidates, catalogue_);
     for (std::size_t j = candidates.size(); j > 1; --j)
@@ -218,33 +217,24 @@ TEST_F(LinkPolicyTest, BothEndsDecideTheSameInWhateverOrderTheFactsCome) {
 TEST_F(LinkPolicyTest, ALinkBetweenDomainsIsEncryptedWhoeverAsks) {
   const Decision decision = decide(far_, {{reliable | fifo}, {}, {}}, over({"tcp", "udp"}));
   EXPECT_THAT(texts(decision), ElementsAre("order / reliable / encrypt @ udp", "encrypt @ tcp"));
-  EXPECT_FALSE(decision.offers[0].clear);
   EXPECT_EQ(with_domain_floor({reliable | fifo}, decision.trust).word, decision.needs.word)
       << "what Node demands";
 }
 
-TEST_F(LinkPolicyTest, WithoutAnEncryptingLayerALinkBetweenDomainsNeedsPermissionAndIsShownAsClear) {
+TEST_F(LinkPolicyTest, WithoutAnEncryptingLayerThereIsNoLinkBetweenDomains) {
   Catalogue plain;
   for (const LayerType& layer : catalogue_.layers())
     if (!layer.descriptor->contract.encrypts) plain.add(layer);
   for (const TransportType& transport : catalogue_.transports()) plain.add(transport);
-  Wish wish{{reliable | fifo}, {"udp"}, {}};
+  const Wish wish{{reliable | fifo}, {"udp"}, {}};
   const Decision refused = decide_link(here_, far_, wish, {}, over({"udp"}), plain);
   EXPECT_THAT(refused.offers, IsEmpty());
-  EXPECT_THAT(why_no_link(refused).text(), HasSubstr("allow_clear = true"));
+  EXPECT_THAT(why_no_link(refused).text(), HasSubstr("no layer here gives encrypted"));
   const Wish written{{reliable}, {}, {*stack_from("reliable @ udp", plain)}};
-  EXPECT_THAT(why_no_link(decide_link(here_, far_, written, {}, over({"udp"}), plain)).advice,
-              HasSubstr("allow_clear = true"));
+  EXPECT_THAT(decide_link(here_, far_, written, {}, over({"udp"}), plain).offers, IsEmpty());
   EXPECT_THAT(why_no_link(decide(far_, {{reliable}, {}, {stack("reliable @ udp")}}, over({"udp"}))).advice,
               HasSubstr("reliable / encrypt @ udp"))
       << "where encryption is possible, that is the advice";
-  wish.needs.allow_clear = true;
-  const Decision clear = decide_link(here_, far_, wish, {}, over({"udp"}), plain);
-  EXPECT_THAT(texts(clear), ElementsAre("order / reliable @ udp"));
-  EXPECT_TRUE(clear.offers[0].clear);
-  EXPECT_THAT(clear.offers[0].why, HasSubstr("CLEAR"));
-  const std::vector<Floor> strict = {{"office", "lab", none, true}};
-  EXPECT_THAT(decide_link(here_, far_, wish, strict, over({"udp"}), plain).offers, IsEmpty());
 }
 
 TEST_F(LinkPolicyTest, FloorsOfTheTwoDomainsRaiseTheNeedsAndOthersDoNot) {

@@ -68,30 +68,19 @@ TEST_F(NodeTest, TheWrongNameIsRefusedWithTheRightOne) {
   EXPECT_TRUE(a->node->links().empty());
 }
 
-TEST_F(NodeTest, AnotherDomainIsRefusedUnlessBothEndsAllowClearText) {
+TEST_F(NodeTest, AnotherDomainIsRefusedUnlessItIsAdmittedAndNeverInClear) {
   auto b = serve("b", "lab");
   auto a = start("a", "office");
   auto refused = *a->node->connect("b", to("b"));
   settle();
   EXPECT_EQ(refused->error().code, Errc::denied);
-  EXPECT_THAT(refused->error().advice, HasSubstr("allow_clear"));
+  EXPECT_THAT(refused->error().what, HasSubstr("the domains office and lab"));
 
-  b->node->set_admission([](const setup::Identity&, const std::string&) {
-    Admission admission;
-    admission.floor.allow_clear = true;
-    return admission;
-  });
-  auto one_sided = *a->node->connect("b", to("b"));
+  b->node->set_admission([](const setup::Identity&, const std::string&) { return Admission{}; });
+  auto clear = *a->node->connect("b", to("b"));
   settle();
-  EXPECT_EQ(one_sided->state(), Link::State::lost) << "only the responder allows clear text";
-
-  LinkOptions clear = to("b");
-  clear.needs.allow_clear = true;
-  auto link = *a->node->connect("b", clear);
-  settle();
-  ASSERT_TRUE(link->is_up()) << link->error().text();
-  EXPECT_TRUE(link->is_clear());
-  EXPECT_TRUE(b->ear.link->is_clear());
+  EXPECT_EQ(clear->state(), Link::State::lost);
+  EXPECT_THAT(clear->error().text(), HasSubstr("encrypted"));
 }
 
 TEST_F(NodeTest, ASecondLinkNeedsAnotherName) {

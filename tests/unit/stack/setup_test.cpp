@@ -16,7 +16,7 @@ Hello hello() {
   hello.from = someone();
   hello.to = "b";
   hello.link = "main";
-  hello.allow_clear = true;
+  hello.floor = property::reliable;
   hello.limits = {1 << 20, 1 << 24};
   hello.offers = {{7, "frag @ tcp"}, {8, "order / frag @ tcp"}};
   return hello;

@@ -42,7 +42,7 @@ const Canonical canonical[] = {
     {"order / frag / reliable / encrypt @ udp",
      0,
      {reliable | fifo | authenticated | replay_windowed, large}},
-    {"order / frag / reliable @ udp", 0, {reliable | fifo, large, true}},
+    {"order / frag / reliable @ udp", 1, {reliable | fifo, large}},
     {"mux / compress / frag / heartbeat / encrypt @ tcp",
      0,
      {channels | compact | death_within | encrypted | fifo, large}},
@@ -64,7 +64,7 @@ class Shuffles {
     EXPECT_EQ(checked.has_value(), accepts(stack, facts, needs));
     if (!checked) return refused(stack, facts, needs, checked.error());
     ++accepted;
-    const bool guarded = trust == 0 && !needs.allow_clear;
+    const bool guarded = trust == 0;
     const std::string key = text::join({stack.text(), guarded ? " guarded" : ""});
     if (!played_.insert(key).second) return;
     tests::Played played{{}, std::string(stack.transport->name), guarded, checked->given.max_message};
@@ -137,7 +137,7 @@ void shuffle_all(Shuffles& shuffles, const Catalogue& catalogue, std::uint64_t c
     const Canonical& one = canonical[i % std::size(canonical)];
     const StackSpec stack = shuffled(*stack_from(one.text, catalogue), catalogue, random);
     Needs needs = one.needs;
-    if (random.below(2) != 0) needs = {none, 0, needs.allow_clear};
+    if (random.below(2) != 0) needs = {};
     shuffles.look_at(stack, one.trust, needs, seed + i);
   }
 }
@@ -182,8 +182,7 @@ TEST(Shuffle, EverySingleDeletionIsRefusedForAReasonThatThePlayConfirms) {
       shuffles.look_at(stack, one.trust, one.needs, 1);
       EXPECT_EQ(shuffles.accepted, 0u);
       EXPECT_THAT(shuffles.poor, IsEmpty());
-      tests::Played played{
-          {}, std::string(stack.transport->name), one.trust == 0 && !one.needs.allow_clear, large};
+      tests::Played played{{}, std::string(stack.transport->name), one.trust == 0, large};
       for (std::size_t i = 0; i < stack.layers.size(); ++i) played.layers.emplace_back(stack.name_of(i));
       std::vector<std::string> wrong;
       for (std::uint64_t seed = 1; seed < 20 && wrong.empty(); ++seed)
