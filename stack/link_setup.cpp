@@ -201,10 +201,15 @@ void Link::stand_back() {
   if (state_ == State::dialing && endpoint_ != nullptr && stood_back_++ < stood_back_max) yield();
 }
 
+// Also when it was our READY that was refused: we were up by then, and heard nothing yet.
 void Link::on_refuse(const setup::Refuse& refuse) {
+  const Error error{refuse.code, refuse.what, refuse.because, refuse.advice};
+  if (state_ == State::up && role_ == Role::initiator && handshake_ != nullptr &&
+      stack_->delivered_messages() == 0)
+    return finish(State::lost, error, EventKind::peer_lost);
   if (state_ != State::dialing && state_ != State::resuming) return;
   if (refuse.yield) return yield();
-  dial_next({refuse.code, refuse.what, refuse.because, refuse.advice});
+  dial_next(error);
 }
 
 // `handshake`: ended well, so that the link is up at once; null: it is up with READY or the first data.

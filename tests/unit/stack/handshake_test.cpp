@@ -138,6 +138,18 @@ TEST_F(HandshakeTest, ARevokedPeerIsDeniedWithTheReason) {
   EXPECT_NE(link->error().what.find("revoked"), std::string::npos);
 }
 
+TEST_F(HandshakeTest, WhoIsNotLetInHearsWhy) {
+  auto a = prove("a");
+  auto b = prove("b");
+  b->authority.revoked.insert("a");
+  auto link = dial(*a->node, "b", "b");
+  settle();
+  EXPECT_EQ(link->state(), State::lost);
+  EXPECT_EQ(link->error().code, Errc::denied);
+  EXPECT_NE(link->error().what.find("revoked"), std::string::npos) << link->error().text();
+  EXPECT_EQ(b->ear.link, nullptr);
+}
+
 // A change of one field of one kind of frame.
 struct Change {
   template <class F>
