@@ -13,7 +13,11 @@ namespace harness::layers::encryption {
 namespace {
 
 const unsigned char* raw(const std::byte* bytes) { return reinterpret_cast<const unsigned char*>(bytes); }
-unsigned char* raw(std::byte* bytes) { return reinterpret_cast<unsigned char*>(bytes); }
+// libsodium declares results to be somewhere also when they are empty.
+unsigned char* raw(std::byte* bytes) {
+  static std::byte nothing;
+  return reinterpret_cast<unsigned char*>(bytes != nullptr ? bytes : &nothing);
+}
 
 class SodiumAesKey final : public AeadKey {
  public:
