@@ -185,7 +185,7 @@ Message Message::copied_slice(Pool& pool, std::uint32_t offset, std::uint32_t by
     bytes -= part;
   };
   add(data(), data_size());
-  for (const Piece* piece = more(); bytes != 0; piece = piece->next) add(piece->data, piece->bytes);
+  for (const Piece* piece = more(); piece != nullptr; piece = piece->next) add(piece->data, piece->bytes);
   return copy;
 }
 
