@@ -12,10 +12,12 @@ namespace harness::layers::encryption {
 
 namespace {
 
-const unsigned char* raw(const std::byte* bytes) { return reinterpret_cast<const unsigned char*>(bytes); }
-// libsodium declares results to be somewhere also when they are empty.
+// libsodium declares its pointers to lead somewhere also where the length is 0.
+std::byte nothing;
+const unsigned char* raw(const std::byte* bytes) {
+  return reinterpret_cast<const unsigned char*>(bytes != nullptr ? bytes : &nothing);
+}
 unsigned char* raw(std::byte* bytes) {
-  static std::byte nothing;
   return reinterpret_cast<unsigned char*>(bytes != nullptr ? bytes : &nothing);
 }
 
