@@ -82,7 +82,7 @@ admin::LinkStatus link_status(LinkSlot& slot) {
   status.state = to_string(link.state());
   if (link.error().code != Errc::ok) status.error = link.error().what;
   if (const Principal* proven = link.proven(); proven != nullptr)
-    status.proven = fmt::format("spiffe://{}/node/{}", proven->domain, proven->name);
+    status.proven = identity::spiffe_name(proven->domain, proven->name);
   status.opened_us = link.opened_ns() / 1000;
   if (link.endpoint() != nullptr) status.address = link.endpoint()->peer_address();
   if (Stack* stack = link.stack(); stack != nullptr) {
