@@ -17,10 +17,18 @@ bool joins(const Floor& floor, const Place& from, const Place& to) {
          (floor.domain_a == to.domain && floor.domain_b == from.domain);
 }
 
+bool encrypts(const StackSpec& stack) {
+  return std::any_of(stack.layers.begin(), stack.layers.end(),
+                     [](const BoundLayer& layer) { return layer.type->descriptor->contract.encrypts; });
+}
+
 /// What all floors between the two domains demand together with the wish, and what Node demands by itself.
-Needs demand(const Needs& wished, const Place& from, const Place& to, Properties trust,
+/// Who writes only stacks that encrypt does not want a peer's offer that does not.
+Needs demand(const Wish& wish, const Place& from, const Place& to, Properties trust,
              std::span<const Floor> floors) {
-  Needs all = with_domain_floor(wished, trust);
+  Needs all = with_domain_floor(wish.needs, trust);
+  if (!wish.stacks.empty() && std::all_of(wish.stacks.begin(), wish.stacks.end(), encrypts))
+    all.word = all.word | property::encrypted | property::authenticated;
   for (const Floor& floor : floors)
     if (joins(floor, from, to)) all.word = all.word | floor.word;
   return all;
@@ -223,7 +231,7 @@ Decision decide_link(const Place& from, const Place& to, const Wish& wish, std::
                      std::span<const Candidate> candidates, const Catalogue& catalogue) {
   Decision decision;
   decision.trust = trust_between(from, to);
-  decision.needs = demand(wish.needs, from, to, decision.trust, floors);
+  decision.needs = demand(wish, from, to, decision.trust, floors);
   LinkPolicy(from, to, wish, candidates, catalogue, decision).decide();
   return decision;
 }

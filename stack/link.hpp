@@ -153,6 +153,7 @@ class Link : public std::enable_shared_from_this<Link> {
   void lose_contact(const Event& event);
   void look_for_peer(std::uint64_t delay_ns);
   bool session_is(const setup::Hello& hello) const noexcept;
+  bool needs_proof() const noexcept;
   bool ends_with_session();
 
   // closing: link.cpp

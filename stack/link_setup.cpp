@@ -175,6 +175,13 @@ void Link::on_accept(const setup::Accept& accept) {
   if (!awaits_first_) become_up();
 }
 
+// Encrypted, or going to be: nobody in clear takes it over or replaces it.
+bool Link::needs_proof() const noexcept {
+  if (state_ != State::dialing) return handshake_ != nullptr;
+  return std::all_of(options_.offers.begin(), options_.offers.end(),
+                     [](const Offer& offer) { return encrypting_layer(offer.stack) != nullptr; });
+}
+
 // What the peer says of itself must be what it proves. Gives the third blob; none without a handshake.
 Result<setup::Proof> Link::finish_handshake(const setup::Accept& accept) {
   if (opening_->handshake == nullptr) return setup::Proof{};

@@ -97,6 +97,10 @@ void Node::on_frame(Waiting& waiting, Message& frame) {
 // or what is left of the peer's former self; null: none. Changes nothing.
 Result<std::shared_ptr<Link>> Node::meant(const setup::Hello& hello) const {
   std::shared_ptr<Link> mine = find(hello.from.name, hello.link);
+  if (mine != nullptr && mine->needs_proof() && hello.proof.empty())
+    return fail(Errc::denied, "link " + hello.link + " to " + hello.from.name + " is encrypted",
+                "whoever calls itself " + hello.from.name + " proves nothing",
+                "dial with a stack that encrypts");
   if (hello.session != 0) {
     if (mine != nullptr && mine->session_is(hello)) return mine;
     return fail(Errc::not_found, "the session of link " + hello.link + " is gone",
@@ -161,9 +165,8 @@ void Node::on_hello(Waiting& waiting, const setup::Hello& hello) {
 Result<> Node::answer(Waiting& waiting, const setup::Hello& hello, const LinkOptions& options,
                       Choice choice) {
   const LayerType* type = nullptr;
-  for (const setup::Offer& offer : hello.offers)
-    if (auto spec = stack_from(offer.stack, catalogue_); spec && type == nullptr)
-      type = encrypting_layer(*spec);
+  for (std::size_t i = 0; i < hello.offers.size() && type == nullptr; ++i)
+    if (auto spec = stack_from(hello.offers[i].stack, catalogue_)) type = encrypting_layer(*spec);
   if (type == nullptr) return fail(Errc::corrupt, "a handshake for nothing", "no offer encrypts");
   auto handshake = make_handshake(*type, Role::responder);
   if (!handshake) return tl::unexpected<Error>(handshake.error());

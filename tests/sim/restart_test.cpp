@@ -132,6 +132,7 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Values("order / frag @ sim(profile=fabric)", "order / frag @ sim(profile=fabric, death=no)",
                     "frag @ sim(profile=stream)", "frag @ sim(profile=stream, death=no)", "order @ sim",
                     "order / frag / reliable @ sim", "order / frag / vouch @ sim(profile=fabric)",
+                    "frag / order / vouch @ sim(profile=fabric, duplicates=yes)",
                     "vouch @ sim(profile=stream, death=no)", "order / frag / reliable / vouch @ sim"),
     [](const auto& each) {
       std::string name;

@@ -237,6 +237,15 @@ TEST_F(LinkPolicyTest, WithoutAnEncryptingLayerThereIsNoLinkBetweenDomains) {
       << "where encryption is possible, that is the advice";
 }
 
+TEST_F(LinkPolicyTest, WhoWritesOnlyStacksThatEncryptNeedsThatOfThePeersOffersToo) {
+  const auto needs_of = [&](std::vector<StackSpec> stacks) {
+    return decide_link(here_, here_, {{reliable}, {}, std::move(stacks)}, {}, over({"tcp"}), catalogue_)
+        .needs.word;
+  };
+  EXPECT_TRUE(needs_of({stack("frag / encrypt @ tcp")}).covers(encrypted | authenticated));
+  EXPECT_FALSE(needs_of({stack("frag / encrypt @ tcp"), stack("frag @ tcp")}).intersects(encrypted));
+}
+
 TEST_F(LinkPolicyTest, FloorsOfTheTwoDomainsRaiseTheNeedsAndOthersDoNot) {
   floors_ = {{"office", "lab", no_duplicates}, {"lab", "lab", checked32}, {"lab", "elsewhere", views}};
   EXPECT_TRUE(decide(far_, {{}, {}, {}}, over({"udp"})).needs.word.covers(no_duplicates));

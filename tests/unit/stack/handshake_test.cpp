@@ -244,6 +244,35 @@ TEST_F(HandshakeTest, AHelloInThePeersNameEndsNoLink) {
   EXPECT_EQ(b->ear.texts, std::vector<std::string>{"still here"});
 }
 
+TEST_F(HandshakeTest, AHelloInClearEndsNoEncryptedLink) {
+  auto a = prove("a");
+  auto b = prove("b");
+  auto link = dial(*a->node, "b", "b");
+  settle();
+  ASSERT_TRUE(link->is_up());
+  auto liar = start("a");  // no certificate, and the stack that it offers asks for none
+  auto forged = dial(*liar->node, "b", "b", "frag @ loop");
+  settle();
+  EXPECT_EQ(forged->state(), State::lost);
+  EXPECT_EQ(forged->error().code, Errc::denied);
+  EXPECT_NE(forged->error().because.find("proves nothing"), std::string::npos) << forged->error().text();
+  EXPECT_TRUE(link->is_up());
+  ASSERT_EQ(send(*link, "still here"), Errc::ok);
+  settle();
+  EXPECT_EQ(b->ear.texts, std::vector<std::string>{"still here"});
+}
+
+TEST_F(HandshakeTest, AHelloInClearTakesNoEncryptedAttemptOver) {
+  auto a = prove("a");
+  auto link = dial(*a->node, "b", "nobody yet");
+  settle();
+  auto liar = start("b");
+  auto forged = dial(*liar->node, "a", "a", "frag @ loop");
+  settle();
+  EXPECT_EQ(forged->state(), State::lost);
+  EXPECT_EQ(link->state(), State::dialing);
+}
+
 TEST_F(HandshakeTest, APeerThatComesBackReplacesItsFormerSelfOnceItHasProvedItself) {
   auto b = prove("b");
   auto first = prove("a", "lab", "a", false);
