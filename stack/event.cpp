@@ -11,6 +11,8 @@ std::string_view to_string(EventKind kind) noexcept {
     case EventKind::mtu: return "mtu";
     case EventKind::resuming: return "resuming";
     case EventKind::resumed: return "resumed";
+    case EventKind::swapped: return "swapped";
+    case EventKind::not_swapped: return "not_swapped";
     case EventKind::peer_lost: return "peer_lost";
     case EventKind::corrupt: return "corrupt";
     case EventKind::closed: return "closed";

@@ -18,9 +18,12 @@ enum class EventKind : std::uint8_t {
   // a held link takes messages again; a pump sends what it can first, then hands it on. It reaches the
   // application only when a channel that was refused may send again; value: those channels, a bit each
   writable,
-  mtu,        // value: the largest frame in bytes that can leave this host on the path, from now on
-  resuming,   // contact is lost, the link dials again (or waits to be) and keeps what was sent
-  resumed,    // … and goes on: nothing was lost or doubled
+  mtu,       // value: the largest frame in bytes that can leave this host on the path, from now on
+  resuming,  // contact is lost, the link dials again (or waits to be) and keeps what was sent
+  resumed,   // … and goes on: nothing was lost or doubled
+  swapped,   // another stack carries the link from now on; detail: which
+  // the stack stays as it was; code and detail: why
+  not_swapped,
   peer_lost,  // the peer is gone without closing; nothing more will be received
   corrupt,    // bytes below were damaged on a transport that promised not to: the link closes
   closed,     // both sides closed in order

@@ -18,6 +18,7 @@
 
 #include <array>
 #include <cstdint>
+#include <utility>
 
 namespace harness {
 
@@ -95,6 +96,8 @@ class Gate {
   /// Remembers that a message of `channel` was refused: one `writable` is owed for it.
   void note_refusal(unsigned channel) noexcept { refused_ |= std::uint32_t{1} << (channel % channels_max); }
   void note_refusal() noexcept { refused_ = ~std::uint32_t{0}; }  // … of whichever channel
+  /// … and takes what another gate remembers: the application sends through this one from now on.
+  void take_over_refusals(Gate& other) noexcept { refused_ |= std::exchange(other.refused_, 0); }
   /// The refused channels that may send again, forgotten by this; 0: no `writable` is due.
   std::uint32_t take_refusals() noexcept {
     if ((word_ & top_mask_) != 0) return 0;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include <harness/stack/link_swap.hpp>
 #include <harness/stack/node.hpp>
 
 namespace harness {
@@ -11,14 +12,6 @@ namespace harness {
 namespace {
 constexpr std::uint64_t closing_look_ns =
     500'000;  // how often a closing link looks whether its pumps are empty
-
-// In a time that does not tell how many bytes were right.
-bool same_bytes(Bytes a, Bytes b) noexcept {
-  if (a.size() != b.size()) return false;
-  std::byte differ{};
-  for (std::size_t i = 0; i < a.size(); ++i) differ |= a[i] ^ b[i];
-  return differ == std::byte{};
-}
 
 }  // namespace
 
@@ -41,28 +34,24 @@ std::uint32_t largest_message(const LinkOptions& options) noexcept {
 }
 
 Link::Link(Node& node, LinkOptions options, Role role)
-    : state_(role == Role::initiator ? State::dialing : State::accepted), role_(role), node_(node),
-      options_(std::move(options)), quota_(Quota::make(options_.quota_bytes)),
-      timer_([](void* self) { static_cast<Link*>(self)->on_timer(); }, this) {
-  gate_.hold(Gate::link_bit);
+    : epoch_(options.quota_bytes), state_(role == Role::initiator ? State::dialing : State::accepted),
+      role_(role), node_(node), options_(std::move(options)),
+      timer_([](void* self) { static_cast<Link*>(self)->on_timer(); }, this),
+      swap_timer_([](void* self) { static_cast<Link*>(self)->on_swap_timer(); }, this) {
   options_.max_message = largest_message(options_);
 }
 
-// Layers that go hand back what they hold of the gate and the quota.
-Link::~Link() {
-  endpoint_.reset();
-  stack_.reset();
-}
+Link::~Link() = default;
 
 Message Link::make(std::uint32_t bytes) noexcept {
   Pool& pool = node_.engine().pool();
-  const bool asks = bytes >= Endpoint::make_bytes_min && endpoint_ != nullptr;
-  return asks ? endpoint_->make(pool, bytes) : Message::make(pool, bytes);
+  const bool asks = bytes >= Endpoint::make_bytes_min && epoch_.endpoint != nullptr;
+  return asks ? epoch_.endpoint->make(pool, bytes) : Message::make(pool, bytes);
 }
 
 Errc Link::blocked() noexcept {
   if (state_ >= State::closing || close_asked_) return Errc::closed;
-  if (stack_ == nullptr) gate_.note_refusal();
+  if (epoch_.stack == nullptr) epoch_.gate->note_refusal();
   return Errc::would_block;
 }
 
@@ -81,30 +70,40 @@ void Link::set_paused(bool paused) noexcept {
 // takes comes back by notify and stops the endpoint. anew: this stack was told nothing yet.
 void Link::apply_pause(bool anew) noexcept {
   const bool deaf = paused_ || !on_message_;
-  if (stack_ == nullptr || stale_) return;
+  if (epoch_.stack == nullptr || stale_) return;
   const bool was_deaf = !anew && deaf_;
   deaf_ = deaf;
-  if (deaf != was_deaf) stack_->event({deaf ? EventKind::pause : EventKind::resume});
+  if (deaf == was_deaf) return;
+  const Event event{deaf ? EventKind::pause : EventKind::resume};
+  if (swap_ != nullptr && swap_->stage == Swap::Stage::draining) {
+    swap_->other.stack->event(event);
+    if (!deaf) flush_held();
+  }
+  epoch_.stack->event(event);
 }
 
 Result<Explanation> Link::explain() const {
-  if (stack_ == nullptr)
+  if (epoch_.stack == nullptr)
     return fail(Errc::closed, "link " + options_.name + " has no stack",
                 "it is " + std::string(to_string(state_)));
-  return harness::explain(stack_->spec(), facts_, options_.needs, node_.catalogue());
+  return harness::explain(epoch_.stack->spec(), epoch_.facts, options_.needs, node_.catalogue());
 }
 
 Result<> Link::add_tap(std::size_t boundary, Tap& tap) {
-  if (stack_ == nullptr) return fail(Errc::closed, "link " + options_.name + " has no stack");
-  auto added = stack_->add_tap(boundary, tap);
+  if (epoch_.stack == nullptr) return fail(Errc::closed, "link " + options_.name + " has no stack");
+  auto added = epoch_.stack->add_tap(boundary, tap);
   attach();
   return added;
 }
 
 void Link::remove_tap(Tap& tap) noexcept {
-  if (stack_ == nullptr) return;
-  stack_->remove_tap(tap);
+  if (epoch_.stack == nullptr) return;
+  epoch_.stack->remove_tap(tap);
   attach();
+  if (swap_ != nullptr && swap_->stage == Swap::Stage::draining) {
+    swap_->other.stack->remove_tap(tap);
+    attach<&Link::on_old_frame, &Link::on_old_event>(swap_->other);
+  }
 }
 
 void Link::deliver(void* self, Message& message) {
@@ -137,11 +136,10 @@ void Link::notify(void* self, const Event& event) {
     case EventKind::mtu: return;  // for the layers
     case EventKind::pause:
     case EventKind::resume:
-      if (link->endpoint_ != nullptr) link->endpoint_->pause_receive(event.kind == EventKind::pause);
+      if (link->epoch_.endpoint != nullptr)
+        link->epoch_.endpoint->pause_receive(event.kind == EventKind::pause);
       return;
-    case EventKind::up:
-      return link->tell(link->again_ ? Event{EventKind::resumed, event.code, event.detail, event.value}
-                                     : event);
+    case EventKind::up: return link->tell({link->up_as_, event.code, event.detail, event.value});
     default: break;
   }
   link->tell(event);
@@ -151,57 +149,53 @@ void Link::tell(const Event& event) {
   if (on_event_) on_event_(event);
 }
 
-bool Link::repeats() const noexcept { return !endpoint_->facts().word.covers(property::reliable); }
-
 bool Link::send_frame(const setup::Frame& frame) noexcept {
-  Message message = setup::write(node_.engine().pool(), frame);
-  return message && endpoint_ != nullptr && endpoint_->send_setup(std::move(message)) == Errc::ok;
+  return epoch_.send(node_.engine().pool(), frame);
 }
 
 // After a handshake the frames that close carry a code that only the two ends can make.
-setup::Proof Link::seal(bool sent, const setup::Frame& frame) const {
-  if (handshake_ == nullptr) return {};
-  const Handshake::Mac mac = handshake_->mac(sent, setup::bound(frame));
-  return {mac.begin(), mac.end()};
-}
-
-bool Link::send_fin() {
-  setup::Fin fin{attempt_, endpoint_->frames_sent(), {}};
-  fin.proof = seal(true, fin);
-  return send_frame(fin);
+bool Link::send_fin(Epoch& epoch, std::uint64_t successor) {
+  setup::Fin fin{epoch.attempt, epoch.endpoint->frames_sent(), successor, epoch.sent(), {}};
+  fin.proof = epoch.seal(true, fin);
+  return epoch.send(node_.engine().pool(), fin);
 }
 
 void Link::arm(std::uint64_t delay_ns) noexcept {
   node_.engine().timers().arm(timer_, node_.engine().now_ns() + delay_ns);
 }
 
-void Link::on_frame(Message& frame) {
+void Link::read_frame(Message& frame, OnFrame handler) {
   const auto keep = shared_from_this();  // a handler may let the last outside reference go
-  auto parsed = setup::parse(frame.gathered(node_.engine().pool()));
-  if (!parsed) {
-    ++node_.refused_count_;
-    if (state_ == State::dialing) dial_next(parsed.error());
-    return;
-  }
-  const auto mine = [&](const auto& value) { return value.attempt == attempt_; };
+  const auto parsed = setup::parse(frame.gathered(node_.engine().pool()));
+  if (parsed) return (this->*handler)(*parsed);
+  ++node_.refused_count_;
+  if (handler == &Link::on_frame && state_ == State::dialing) dial_next(parsed.error());
+}
+
+void Link::on_frame(const setup::Frame& frame) {
+  const auto mine = [&](const auto& value) { return value.attempt == epoch_.attempt; };
   const auto sealed = [&](const auto& value) {
-    if (same_bytes(value.proof, seal(false, value))) return true;
-    ++node_.refused_count_;
-    return false;
+    const bool right = mine(value) && epoch_.is_sealed(value, value.proof);
+    if (!right) ++node_.refused_count_;
+    return right;
   };
-  if (const auto* hello = std::get_if<setup::Hello>(&*parsed)) {
+  if (const auto* hello = std::get_if<setup::Hello>(&frame)) {
     if (mine(*hello)) on_hello(*hello);
-  } else if (const auto* accept = std::get_if<setup::Accept>(&*parsed)) {
+  } else if (const auto* accept = std::get_if<setup::Accept>(&frame)) {
     if (mine(*accept)) on_accept(*accept);
-  } else if (const auto* refuse = std::get_if<setup::Refuse>(&*parsed)) {
-    if (mine(*refuse)) on_refuse(*refuse);
-  } else if (const auto* ready = std::get_if<setup::Ready>(&*parsed)) {
+  } else if (const auto* refuse = std::get_if<setup::Refuse>(&frame)) {
+    on_refuse(*refuse);
+  } else if (const auto* ready = std::get_if<setup::Ready>(&frame)) {
     if (mine(*ready)) on_ready();
-  } else if (const auto* fin = std::get_if<setup::Fin>(&*parsed)) {
-    if (mine(*fin) && sealed(*fin)) on_fin(*fin);
-  } else if (const auto* ack = std::get_if<setup::FinAck>(&*parsed)) {
-    if (mine(*ack) && sealed(*ack) && fin_sent_) fin_acked_ = true;
+  } else if (const auto* fin = std::get_if<setup::Fin>(&frame)) {
+    if (sealed(*fin)) on_fin(*fin);
+  } else if (const auto* ack = std::get_if<setup::FinAck>(&frame)) {
+    if (sealed(*ack) && epoch_.fin_sent) epoch_.fin_acked = true;
     maybe_closed();
+  } else if (const auto* propose = std::get_if<setup::Propose>(&frame)) {
+    if (sealed(*propose)) on_propose(*propose);
+  } else if (const auto* cut = std::get_if<setup::Cut>(&frame)) {
+    if (sealed(*cut)) on_cut(*cut);
   }
 }
 
@@ -210,17 +204,17 @@ void Link::on_endpoint_event(const Event& event) {
   if (event.kind == EventKind::peer_lost && (state_ == State::dialing || state_ == State::resuming))
     return dial_next({event.code, "cannot reach " + peer_.name + " at " + options_.offers[group_].address,
                       std::string(event.detail), "check that the node is up: harness node ls"});
-  if (event.kind == EventKind::peer_lost && state_ == State::closing && fin_received_ &&
-      (fin_sent_ || !resumable_)) {
-    peer_gone_ = fin_acked_ = true;  // it had all it wanted
+  if (event.kind == EventKind::peer_lost && state_ == State::closing && epoch_.fin_received &&
+      (epoch_.fin_sent || !epoch_.is_resumable())) {
+    epoch_.peer_gone = epoch_.fin_acked = true;  // it had all it wanted
     return maybe_closed();
   }
-  if (stack_ != nullptr && !stale_) {
-    stack_->event(event);
+  if (epoch_.stack != nullptr && !stale_) {
+    epoch_.stack->event(event);
   } else if (event.kind == EventKind::peer_lost || event.kind == EventKind::corrupt) {
     notify(this, event);
   }
-  if (state_ == State::closing) try_fin();
+  if (state_ == State::closing) try_fin(epoch_, 0);
 }
 
 Error Link::no_answer() const {
@@ -235,7 +229,7 @@ void Link::on_timer() {
   switch (state_) {
     case State::resuming:
       if (role_ == Role::initiator && now < deadline_ns_) {
-        if (endpoint_ == nullptr) return dial();
+        if (epoch_.endpoint == nullptr) return dial();
         if (now >= answer_by_ns_) return dial_next(no_answer());
         if (repeats()) send_hello();
         return retry_later(back_off_ns_);
@@ -248,12 +242,12 @@ void Link::on_timer() {
         if (error_.code == Errc::ok) error_ = no_answer();
         return finish(State::lost, error_, EventKind::peer_lost);
       }
-      if (endpoint_ == nullptr) return dial();
+      if (epoch_.endpoint == nullptr) return dial();
       if (repeats()) send_hello();
       return retry_later(back_off_ns_);
     case State::accepted:
       if (now >= deadline_ns_ && session_ != 0)
-        return stack_->event({EventKind::peer_lost, Errc::timed_out, "the peer never said READY"});
+        return epoch_.stack->event({EventKind::peer_lost, Errc::timed_out, "the peer never said READY"});
       if (now >= deadline_ns_)
         return finish(State::lost, {Errc::timed_out, "the peer " + peer_.name + " never said READY", {}, {}},
                       EventKind::peer_lost);
@@ -263,15 +257,18 @@ void Link::on_timer() {
       if (now >= deadline_ns_)
         return finish(State::closed, {Errc::timed_out, "the peer did not close in time", {}, {}},
                       EventKind::closed);
-      try_fin();
+      if (!try_fin(epoch_, 0) && epoch_.fin_sent && repeats()) send_fin(epoch_, 0);
       if (state_ != State::closing) return;
-      if (fin_sent_ && repeats()) send_fin();
       maybe_closed();
-      if (state_ == State::closing) arm(fin_sent_ ? Node::repeat_ns : closing_look_ns);
+      if (state_ == State::closing) arm(epoch_.fin_sent ? Node::repeat_ns : closing_look_ns);
       return;
     case State::closed:  // lingered to answer repeated FINs
       return drop_endpoint(0);
-    case State::up:
+    case State::up:  // asked to close while it swapped
+      if (close_asked_)
+        finish(State::closed, {Errc::timed_out, "the swap before the close did not end in time", {}, {}},
+               EventKind::closed);
+      return;
     case State::lost: return;
   }
 }
@@ -283,42 +280,58 @@ void Link::close() {
     deadline_ns_ = std::min(deadline_ns_, node_.engine().now_ns() + options_.linger_ns);
     return look_for_peer(0);
   }
+  if (swap_ != nullptr) swap_->queued.clear();
+  if (swap_ != nullptr && swap_->is_abortable()) abort_swap({Errc::cancelled, "the link is closing", {}, {}});
+  if (swap_ != nullptr) {  // what was sent by the stack before is still to be delivered
+    close_asked_ = true;
+    deadline_ns_ = node_.engine().now_ns() + options_.linger_ns;
+    epoch_.gate->hold(Gate::link_bit);
+    return arm(options_.linger_ns);
+  }
   if (state_ != State::up) {
     finish(State::closed, {Errc::cancelled, "closed before it was up", {}, {}}, EventKind::closed);
     return;
   }
   state_ = State::closing;
-  gate_.hold(Gate::link_bit);
+  epoch_.gate->hold(Gate::link_bit);
   if (!std::exchange(close_asked_, false)) deadline_ns_ = node_.engine().now_ns() + options_.linger_ns;
-  stack_->event({EventKind::close});
+  epoch_.stack->event({EventKind::close});
   arm(closing_look_ns);
-  try_fin();
+  try_fin(epoch_, 0);
 }
 
 // Every layer bit and channel bit clear: no pump holds anything, so the count of frames is final.
-void Link::try_fin() {
+// True when it was sent now.
+bool Link::try_fin(Epoch& epoch, std::uint64_t successor) {
   constexpr std::uint64_t not_layers = 1u << Gate::link_bit | 1u << Gate::transport_bit;
-  if (fin_sent_ || (gate_.word() & ~not_layers) != 0) return;
-  fin_sent_ = send_fin();
+  if (epoch.fin_sent || (epoch.gate->word() & ~not_layers) != 0) return false;
+  return epoch.fin_sent = send_fin(epoch, successor);
 }
 
 void Link::on_fin(const setup::Fin& fin) {
-  setup::FinAck ack{attempt_, {}};
-  ack.proof = seal(true, ack);
+  setup::FinAck ack{epoch_.attempt, {}};
+  ack.proof = epoch_.seal(true, ack);
   send_frame(ack);
   if (awaits_first_) become_up();
-  fin_received_ = true;
-  peer_frames_ = fin.frames;
+  epoch_.fin_received = true;
+  epoch_.peer_frames = fin.frames;
+  if (fin.successor != 0) return;  // the peer has cut, we have not yet
   close();
   maybe_closed();
 }
 
+// Both FINs, and everything before them has been handed up: late frames on an unordered medium, and what a
+// layer still unpacks or waits for.
+bool Link::is_through(const Epoch& epoch) const noexcept {
+  if (!epoch.fin_acked || !epoch.fin_received) return false;
+  if (!epoch.peer_gone && !epoch.repeats() && epoch.endpoint->frames_received() < epoch.peer_frames)
+    return false;
+  return !epoch.gate->owes_delivery();  // on_timer looks again
+}
+
 void Link::maybe_closed() {
-  if (state_ != State::closing || !fin_acked_ || !fin_received_) return;
-  if (!peer_gone_ && !repeats() && endpoint_->frames_received() < peer_frames_)
-    return;                            // late frames on an unordered medium
-  if (gate_.owes_delivery()) return;   // a layer still unpacks or waits; on_timer looks again
-  stack_->event({EventKind::closed});  // up through the layers, which let go; then notify ends the link
+  if (state_ != State::closing || !is_through(epoch_)) return;
+  epoch_.stack->event({EventKind::closed});  // up through the layers, which let go; then notify ends the link
 }
 
 void Link::finish(State state, Error error, EventKind kind) {
@@ -326,11 +339,12 @@ void Link::finish(State state, Error error, EventKind kind) {
   state_ = state;
   awaits_first_ = false;
   error_ = std::move(error);
-  gate_.hold(Gate::link_bit);
+  epoch_.gate->hold(Gate::link_bit);
   timer_.cancel();
   const auto keep = shared_from_this();
+  drop_swap();
   node_.retire(*this);
-  if (endpoint_ != nullptr) {
+  if (epoch_.endpoint != nullptr) {
     if (state == State::closed && repeats()) {
       arm(3 * Node::repeat_ns);  // the peer may have missed our FIN_ACK
     } else {
@@ -341,11 +355,13 @@ void Link::finish(State state, Error error, EventKind kind) {
         error_.because.empty() ? std::string_view(error_.what) : std::string_view(error_.because)});
 }
 
-void Link::drop_endpoint(std::uint64_t linger_ns) {
-  if (endpoint_ == nullptr) return;
-  endpoint_->attach({});
-  endpoint_->close(linger_ns);
-  node_.retire(std::move(endpoint_));
+void Link::drop_endpoint(std::uint64_t linger_ns) { drop_endpoint(epoch_, linger_ns); }
+
+void Link::drop_endpoint(Epoch& epoch, std::uint64_t linger_ns) {
+  if (epoch.endpoint == nullptr) return;
+  epoch.endpoint->attach({});
+  epoch.endpoint->close(linger_ns);
+  node_.retire(std::move(epoch.endpoint));
 }
 
 }  // namespace harness

@@ -12,6 +12,8 @@
 // With `resume` in its stack a link that loses contact does not end: up ──▶ resuming ──▶ up, on the same or
 // another offer (link_resume.cpp). Its initiator dials, the other side waits, both for `resume_ns`.
 //
+// A link that is up may change its stack, and stays up: stack/link_swap.hpp.
+//
 // The same table serves every transport: on lossy media HELLO, ACCEPT and FIN are repeated by timer, on the
 // others they are sent once. Nothing that `send` took is lost in between: until the stack is up send returns
 // would_block. A link is owned by its node and by whoever keeps the shared_ptr; it belongs to the engine's
@@ -24,8 +26,7 @@
 #include <vector>
 
 #include <harness/stack/compose.hpp>
-#include <harness/stack/setup.hpp>
-#include <harness/stack/stack.hpp>
+#include <harness/stack/epoch.hpp>
 
 namespace harness {
 
@@ -66,9 +67,9 @@ class Link : public std::enable_shared_from_this<Link> {
   /// Sends one message. ok: consumed. would_block: still the caller's, one `writable` event follows. closed,
   /// too_large, invalid: still the caller's.
   Errc send(Message&& message) noexcept {
-    if (stack_ == nullptr) [[unlikely]]
+    if (epoch_.stack == nullptr) [[unlikely]]
       return blocked();
-    const Errc code = stack_->send(std::move(message));
+    const Errc code = epoch_.stack->send(std::move(message));
     return code == Errc::would_block ? blocked() : code;
   }
   /// A writable message of this link's engine; empty when the pool's limit is reached. A large one lies where
@@ -77,12 +78,23 @@ class Link : public std::enable_shared_from_this<Link> {
   /// Who gets the messages: owns each one, and destroying it returns its credit. Nothing is received before
   /// this is set.
   void on_message(OnMessage handler);
-  /// Who hears up, writable, resuming, resumed, peer_lost, corrupt, closed, violated.
+  /// Who hears up, writable, resuming, resumed, swapped, not_swapped, peer_lost, corrupt, closed, violated.
   void on_event(OnEvent handler) { on_event_ = std::move(handler); }
   /// Stops the flow towards on_message: what the peer sends then waits at the peer, and here as far as a
   /// layer gave credit for it. The other direction goes on.
   void pause() noexcept { set_paused(true); }
   void resume() noexcept { set_paused(false); }
+  /// Replaces the stack, its transport too if the offers say so, while traffic flows: nothing is lost, doubled
+  /// or reordered as far as both stacks promise it, and until the new one stands the old one carries on.
+  /// `offers`: most preferred first, each allowed by the needs and the floor of the link; an address may be
+  /// empty where the link, or this node, knows one for that transport. Either end may ask; the one that opened
+  /// the link dials. The event `swapped` tells the end, or `not_swapped`, with why: the link then stands as
+  /// before. Asked while another is under way it waits for that, the last asked wins. Errors: closed (the link
+  /// is not up), invalid (no offers, no address), unsupported and denied (of check, for every offer).
+  Result<> swap(std::vector<Offer> offers);
+  /// What swap() would say: leaves in `offers` those that it would offer, each with its address. Errors: those
+  /// of swap().
+  Result<> may_swap(std::vector<Offer>& offers) const;
   /// Closes in order: what was sent before is delivered, then both sides hear `closed`; gives up after
   /// linger.
   void close();
@@ -95,17 +107,24 @@ class Link : public std::enable_shared_from_this<Link> {
   [[nodiscard]] const setup::Identity& peer() const noexcept { return peer_; }
   /// Who the peer has proved to be; null without a handshake.
   [[nodiscard]] const Principal* proven() const noexcept {
-    return handshake_ == nullptr ? nullptr : handshake_->peer();
+    return epoch_.handshake == nullptr ? nullptr : epoch_.handshake->peer();
   }
   [[nodiscard]] Role role() const noexcept { return role_; }
   [[nodiscard]] std::uint64_t opened_ns() const noexcept { return opened_ns_; }  // dial to up
   /// Null until the link is up for the first time, and after it is closed.
-  [[nodiscard]] Stack* stack() noexcept { return stack_.get(); }
-  [[nodiscard]] Endpoint* endpoint() noexcept { return endpoint_.get(); }
-  [[nodiscard]] const Facts& facts() const noexcept { return facts_; }
-  [[nodiscard]] const Quota& quota() const noexcept { return *quota_; }
+  [[nodiscard]] Stack* stack() noexcept { return epoch_.stack.get(); }
+  [[nodiscard]] Endpoint* endpoint() noexcept { return epoch_.endpoint.get(); }
+  [[nodiscard]] const Facts& facts() const noexcept { return epoch_.facts; }
+  [[nodiscard]] const Quota& quota() const noexcept { return *epoch_.quota; }
+  /// Whether another stack is about to replace this one, or the one before still ends.
+  [[nodiscard]] bool is_swapping() const noexcept { return swap_ != nullptr; }
+  /// How far: "proposing", "dialing", "confirming", "answered", "draining", "lingering"; empty without a swap.
+  [[nodiscard]] std::string_view swap_stage() const noexcept;
+  /// Swaps done since the link opened.
+  [[nodiscard]] std::uint64_t swaps() const noexcept { return swaps_; }
   /// Why the link is not up (any more); code ok while nothing went wrong.
   [[nodiscard]] const Error& error() const noexcept { return error_; }
+  [[nodiscard]] const Needs& needs() const noexcept { return options_.needs; }
   [[nodiscard]] const std::vector<Offer>& offers() const noexcept { return options_.offers; }
   /// The offer that the stack is of. Requires: the initiator, and a stack.
   [[nodiscard]] std::size_t chosen() const noexcept { return group_ + choice_; }
@@ -125,14 +144,22 @@ class Link : public std::enable_shared_from_this<Link> {
   friend class Node;
   Link(Node& node, LinkOptions options, Role role);
 
+  struct Opening;
+  struct Swap;
+  using OnFrame = void (Link::*)(const setup::Frame& frame);
+
   // setting up: link_setup.cpp
   void dial();
   void dial_next(Error error);
-  [[nodiscard]] std::size_t group_end() const noexcept;
+  [[nodiscard]] std::size_t group_end(const std::vector<Offer>& offers, std::size_t group) const noexcept;
   void accept(std::unique_ptr<Endpoint> endpoint, const setup::Hello& hello, StackSpec spec,
               std::uint8_t choice, std::uint32_t max_message, std::unique_ptr<Handshake> handshake);
   void adopt(std::unique_ptr<Endpoint> endpoint);
   void attach();
+  template <auto on_frame, auto on_event>
+  void attach(Epoch& epoch);
+  Result<std::unique_ptr<Opening>> make_hello(std::uint64_t attempt, const std::vector<Offer>& offers,
+                                              std::size_t group, std::uint64_t swaps) const;
   Result<> say_hello();
   void send_hello();
   void send_accept();
@@ -143,7 +170,9 @@ class Link : public std::enable_shared_from_this<Link> {
   void on_accept(const setup::Accept& accept);
   void on_refuse(const setup::Refuse& refuse);
   void on_ready();
-  Result<setup::Proof> finish_handshake(const setup::Accept& accept);
+  Result<setup::Proof> finish_handshake(Opening& opening, const setup::Accept& accept) const;
+  Result<std::unique_ptr<Stack>> make_stack(Epoch& epoch, const StackSpec& spec, Handshake* handshake,
+                                            Stack::Deliver deliver, Stack::Notify notify);
   Result<> build(const StackSpec& spec, std::unique_ptr<Handshake> handshake);
   void become_up();
   void retry_later(std::uint64_t delay_ns);
@@ -152,26 +181,70 @@ class Link : public std::enable_shared_from_this<Link> {
   // going on after lost contact: link_resume.cpp
   void lose_contact(const Event& event);
   void look_for_peer(std::uint64_t delay_ns);
+  void go_on_with(Swap& swap);
   bool session_is(const setup::Hello& hello) const noexcept;
   bool needs_proof() const noexcept;
   bool ends_with_session();
 
   // closing: link.cpp
-  void try_fin();
+  bool try_fin(Epoch& epoch, std::uint64_t successor);
   void on_fin(const setup::Fin& fin);
+  bool is_through(const Epoch& epoch) const noexcept;
   void maybe_closed();
   void finish(State state, Error error, EventKind kind);
   void drop_endpoint(std::uint64_t linger_ns);
+  void drop_endpoint(Epoch& epoch, std::uint64_t linger_ns);
+
+  // another stack while traffic flows: link_swap.cpp, link_cut.cpp
+  [[nodiscard]] std::string known_address(const TransportType& transport) const;
+  void ask_swap(std::vector<Offer> offers, std::uint64_t proposal);
+  void send_proposal();
+  void on_propose(const setup::Propose& propose);
+  void dial_swap();
+  void on_next_accept(const setup::Accept& accept);
+  void carry_session_over(const setup::Accept& accept);
+  void swap_failed(Error error);
+  [[nodiscard]] bool swap_is(const setup::Hello& hello) const noexcept;
+  void accept_swap(std::unique_ptr<Endpoint> endpoint, const setup::Hello& hello, const StackSpec& spec,
+                   std::uint8_t choice, std::unique_ptr<Handshake> handshake);
+  Result<> build_next(const StackSpec& spec, std::unique_ptr<Handshake> handshake);
+  void on_next_frame(const setup::Frame& frame);
+  void on_next_event(const Event& event);
+  void abort_swap(const Error& error);
+  void drop_swap();
+  [[nodiscard]] bool is_draining() const noexcept;
+  void arm_swap(std::uint64_t delay_ns) noexcept;
+  void on_swap_timer();
+  static std::uint64_t settle_after(std::uint64_t round_trip_ns) noexcept;
+  void cut();
+  void run_new();
+  void send_cut();
+  void on_cut(const setup::Cut& cut);
+  void try_open();
+  void flush_held();
+  void on_old_frame(const setup::Frame& frame);
+  void on_old_event(const Event& event);
+  void drain_old();
+  void on_cut_timer();
+  void repeat_fin();
+  void end_old();
+  void end_swap();
+  void go_on_after_swap(std::vector<Offer> queued, std::uint64_t proposal);
+  static void deliver_next(void* self, Message& message);
+  static void deliver_held(void* self, Message& message);
+  static void deliver_old(void* self, Message& message);
+  static void notify_next(void* self, const Event& event);
+  static void notify_old(void* self, const Event& event);
 
   // both
   Errc blocked() noexcept;
   void set_paused(bool paused) noexcept;
   void apply_pause(bool anew) noexcept;
-  bool repeats() const noexcept;  // the medium may lose set-up frames
+  [[nodiscard]] bool repeats() const noexcept { return epoch_.repeats(); }
   bool send_frame(const setup::Frame& frame) noexcept;
-  [[nodiscard]] setup::Proof seal(bool sent, const setup::Frame& frame) const;
-  bool send_fin();
-  void on_frame(Message& frame);
+  bool send_fin(Epoch& epoch, std::uint64_t successor);
+  void read_frame(Message& frame, OnFrame handler);
+  void on_frame(const setup::Frame& frame);
   void on_endpoint_event(const Event& event);
   void on_timer();
   void arm(std::uint64_t delay_ns) noexcept;
@@ -179,49 +252,39 @@ class Link : public std::enable_shared_from_this<Link> {
   static void deliver(void* self, Message& message);
   static void notify(void* self, const Event& event);
 
-  // The message path first.
-  std::unique_ptr<Stack> stack_;
-  OnMessage on_message_;
-  State state_;
-  Role role_;
-  bool paused_ = false;
-  bool deaf_ = false;          // … or without a handler, as the stack was told
-  bool resumable_ = false;     // the stack promises it
-  bool awaits_first_ = false;  // the stack stands; READY or the first data makes the link up
-  bool stale_ = false;         // stack_ is an earlier connection's, kept for its session
-  bool again_ = false;         // up, and not for the first time
-  bool close_asked_ = false;   // while resuming: close as soon as it is up
-  bool all_got_ = false;       // … and the peer had everything of ours
-  bool fin_sent_ = false;
-  bool fin_acked_ = false;
-  bool fin_received_ = false;
-  bool peer_gone_ = false;         // after its FIN
-  std::uint8_t yields_asked_ = 0;  // times the peer's attempt was asked to yield to ours
-  std::uint8_t stood_back_ = 0;    // times ours waited for the peer's
-  std::uint8_t choice_ = 0;
-
   // While it opens: what repeated frames repeat, and the handshake under way.
   struct Opening {
     setup::Hello hello;
     std::unique_ptr<Handshake> handshake;
   };
 
+  Epoch epoch_;  // the message path first
+  OnMessage on_message_;
+  State state_;
+  Role role_;
+  bool paused_ = false;
+  bool deaf_ = false;                // … or without a handler, as the stack was told
+  bool awaits_first_ = false;        // the stack stands; READY or the first data makes the link up
+  bool stale_ = false;               // the stack is an earlier connection's, kept for its session
+  bool close_asked_ = false;         // while resuming or swapping: close as soon as that is over
+  bool all_got_ = false;             // … and the peer had everything of ours
+  EventKind up_as_ = EventKind::up;  // how the application hears that the stack is up
+  std::uint8_t yields_asked_ = 0;    // times the peer's attempt was asked to yield to ours
+  std::uint8_t stood_back_ = 0;      // times ours waited for the peer's
+  std::uint8_t choice_ = 0;
+
   Node& node_;
   LinkOptions options_;
   std::unique_ptr<Opening> opening_;
-  std::unique_ptr<Handshake> handshake_;  // of the stack, which it outlives
-  setup::Proof ready_proof_;              // on lossy media, to repeat it
+  std::unique_ptr<Swap> swap_;
   setup::Identity peer_;
   setup::Limits agreed_;
-  Facts facts_;
-  Gate gate_;
-  Quota::Owner quota_;
-  std::unique_ptr<Endpoint> endpoint_;
   OnEvent on_event_;
   Timer timer_;
+  Timer swap_timer_;
   Error error_{Errc::ok, {}, {}, {}};
   std::vector<Error> failures_;  // an offer each, as far as one has failed
-  std::uint64_t attempt_ = 0;
+  std::uint64_t swaps_ = 0;
   std::uint64_t session_ = 0;  // the attempt that opened the link first; 0: not resumable
   std::uint64_t up_since_ns_ = 0;
   std::uint64_t resume_deadline_ns_ = 0;  // 0: in contact
@@ -232,8 +295,20 @@ class Link : public std::enable_shared_from_this<Link> {
   std::uint64_t opened_ns_ = 0;
   std::uint64_t deadline_ns_ = 0;
   std::uint64_t answer_by_ns_ = 0;  // to this dial, while resuming
-  std::uint64_t peer_frames_ = 0;
 };
+
+/// Where the endpoint of an epoch hands what it receives: data to its stack, once there is one that runs.
+template <auto on_frame, auto on_event>
+void Link::attach(Epoch& epoch) {
+  Receiver receiver;
+  if (epoch.stack != nullptr && !(stale_ && &epoch == &epoch_)) receiver.up = epoch.stack->up();
+  receiver.self = this;
+  receiver.setup = [](void* self, Message& frame) { static_cast<Link*>(self)->read_frame(frame, on_frame); };
+  receiver.event = [](void* self, const Event& event) { (static_cast<Link*>(self)->*on_event)(event); };
+  receiver.gate = epoch.gate.get();
+  receiver.quota = epoch.quota.get();
+  epoch.endpoint->attach(receiver);
+}
 
 std::string_view to_string(Link::State state) noexcept;
 

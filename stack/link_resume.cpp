@@ -7,16 +7,27 @@
 // starts afresh. A peer that has ended meanwhile, or came back as a new process, does not know the session.
 #include <algorithm>
 
-#include <harness/stack/link.hpp>
+#include <harness/stack/link_swap.hpp>
 #include <harness/stack/node.hpp>
 
 namespace harness {
 
 void Link::lose_contact(const Event& event) {
+  if (is_draining())
+    return finish(State::lost,
+                  {event.code, "lost the peer " + peer_.name + " in the middle of a swap",
+                   std::string(event.detail), "open the link again"},
+                  EventKind::peer_lost);
+  if (swap_ != nullptr) swap_->queued.clear();
+  const auto dialled = swap_ != nullptr && swap_->dials_session() ? std::move(swap_) : nullptr;
+  if (swap_ != nullptr && !swap_->has_cut())
+    abort_swap({event.code, "lost the peer " + peer_.name, std::string(event.detail), {}});
+  if (state_ >= State::closed) return;
+  drop_swap();
   const std::uint64_t now = node_.engine().now_ns();
   close_asked_ = close_asked_ || state_ == State::closing;
-  all_got_ = fin_sent_;
-  fin_sent_ = fin_acked_ = fin_received_ = peer_gone_ = false;
+  all_got_ = epoch_.fin_sent;
+  epoch_.fin_sent = epoch_.fin_acked = epoch_.fin_received = epoch_.peer_gone = false;
   if (!close_asked_) {  // else the time to close runs on
     if (resume_deadline_ns_ == 0) resume_deadline_ns_ = now + options_.resume_ns;
     deadline_ns_ = resume_deadline_ns_;
@@ -24,7 +35,7 @@ void Link::lose_contact(const Event& event) {
   const bool was_up = std::exchange(state_, State::resuming) != State::accepted;
   stale_ = true;
   awaits_first_ = false;
-  stack_->cut_off();
+  epoch_.stack->cut_off();
   started_ns_ = now;
   // A connection that does not hold is tried less and less often.
   const bool held_out = now - up_since_ns_ >= Node::back_off_ns_max;
@@ -33,9 +44,14 @@ void Link::lose_contact(const Event& event) {
   group_ = 0;
   error_ = {event.code, "lost the peer " + peer_.name, std::string(event.detail),
             "check that the node is up: harness node ls"};
-  gate_.hold(Gate::link_bit);
+  epoch_.gate->hold(Gate::link_bit);
   drop_endpoint(0);
-  look_for_peer(delay_ns);
+  if (dialled != nullptr && !close_asked_) {
+    go_on_with(*dialled);
+  } else {
+    if (dialled != nullptr) node_.retire(std::move(dialled->other));
+    look_for_peer(delay_ns);
+  }
   if (was_up) tell({EventKind::resuming, event.code, event.detail});
 }
 
@@ -45,6 +61,21 @@ void Link::look_for_peer(std::uint64_t delay_ns) {
   const std::uint64_t now = node_.engine().now_ns();
   const std::uint64_t left_ns = deadline_ns_ - std::min(now, deadline_ns_);
   arm(role_ == Role::initiator ? std::min(delay_ns, left_ns) : left_ns);
+}
+
+// A swap has dialled the peer already, for the same session.
+void Link::go_on_with(Swap& swap) {
+  swap_timer_.cancel();
+  options_.offers = std::move(swap.offers);
+  failures_.clear();
+  group_ = swap.group;
+  opening_ = std::move(swap.opening);
+  epoch_.attempt = swap.other.attempt;
+  answer_by_ns_ = node_.engine().now_ns() + options_.timeout_ns;
+  adopt(std::move(swap.other.endpoint));
+  node_.retire(std::move(swap.other));
+  ++swaps_;
+  retry_later(back_off_ns_);
 }
 
 bool Link::session_is(const setup::Hello& hello) const noexcept {

@@ -119,6 +119,13 @@ void Node::retire(std::unique_ptr<Endpoint> endpoint) {
   engine_.post([] {});
 }
 
+// Its endpoint first says what is still to be said.
+void Node::retire(Epoch&& epoch) {
+  if (epoch.endpoint != nullptr) retire(std::move(epoch.endpoint));
+  dead_epochs_.push_back(std::move(epoch));
+  engine_.post([] {});
+}
+
 void Node::keep(const std::shared_ptr<Link>& link) {
   links_.emplace(std::pair(link->peer().name, link->name()), link);
 }
@@ -137,14 +144,16 @@ void Node::retire(const Link& link) {
 }
 
 unsigned Node::poll(unsigned) {
-  if (dead_waiting_.empty() && dead_endpoints_.empty() && dead_links_.empty()) [[likely]]
+  if (dead_waiting_.empty() && dead_endpoints_.empty() && dead_links_.empty() && dead_epochs_.empty())
+      [[likely]]
     return 0;  // every turn asks
   dead_waiting_.clear();
+  dead_epochs_.clear();
   // An endpoint that still drains stays until it is done or its linger ends; it tells so by drained().
   std::erase_if(dead_endpoints_, [](const auto& endpoint) { return endpoint->drained(); });
   std::erase_if(dead_links_, [](const auto& link) {
-    if (link->endpoint_ != nullptr) return false;
-    link->stack_.reset();  // what its layers kept goes back, although somebody may keep the link
+    if (link->epoch_.endpoint != nullptr) return false;
+    link->epoch_.stack.reset();  // what its layers kept goes back, although somebody may keep the link
     return true;
   });
   return 0;

@@ -83,6 +83,8 @@ class Node : private Poller, private Acceptor {
   /// Those that are not closed or lost.
   [[nodiscard]] const Links& links() const noexcept { return links_; }
   [[nodiscard]] std::shared_ptr<Link> find(std::string_view peer, std::string_view link) const;
+  /// What this node and a peer have in common (Axis::trust).
+  [[nodiscard]] Properties trust_of(const setup::Identity& peer) const noexcept;
   [[nodiscard]] const std::vector<std::string>& addresses() const noexcept { return addresses_; }
   /// Set-up frames that no parser took, strangers turned away; bounded state was kept for none of them.
   [[nodiscard]] std::uint64_t refused_count() const noexcept { return refused_count_; }
@@ -103,7 +105,9 @@ class Node : private Poller, private Acceptor {
   void on_ready(Waiting& waiting, const setup::Ready& ready);
   Result<Choice> choose(const setup::Hello& hello, const Endpoint& endpoint,
                         const Admission& admission) const;
-  Result<> answer(Waiting& waiting, const setup::Hello& hello, const LinkOptions& options, Choice choice);
+  [[nodiscard]] const LayerType* encrypting_offer(const setup::Hello& hello) const;
+  Result<> answer(Waiting& waiting, const setup::Hello& hello, const LinkOptions& options, Choice choice,
+                  const LayerType& encrypting);
   void send_accept(Waiting& waiting);
   void enter(Waiting& waiting, const setup::Hello& hello, const LinkOptions& options, Choice choice,
              std::unique_ptr<Handshake> handshake);
@@ -113,10 +117,10 @@ class Node : private Poller, private Acceptor {
   void turn_away(Waiting& waiting, std::uint64_t attempt, const Error& error, bool yield = false);
   void release(Waiting& waiting) noexcept;
   [[nodiscard]] Result<Transport*> transport(std::string_view name);
-  [[nodiscard]] Properties trust_of(const setup::Identity& peer) const noexcept;
   [[nodiscard]] Needs with_floor(Needs needs, const setup::Identity& peer) const noexcept;
   [[nodiscard]] Result<std::unique_ptr<Handshake>> make_handshake(const LayerType& layer, Role role) const;
   void retire(std::unique_ptr<Endpoint> endpoint);
+  void retire(Epoch&& epoch);
   void keep(const std::shared_ptr<Link>& link);
   std::shared_ptr<Link> take(const Link& link);
   void retire(const Link& link);
@@ -132,6 +136,7 @@ class Node : private Poller, private Acceptor {
   std::vector<std::unique_ptr<Endpoint>>
       dead_endpoints_;  // freed in the next turn, never inside their own callbacks
   std::vector<std::shared_ptr<Link>> dead_links_;
+  std::vector<Epoch> dead_epochs_;
   std::list<Waiting> dead_waiting_;
   Admit admit_;
   OnLink on_link_;

@@ -101,8 +101,19 @@ Result<std::shared_ptr<Link>> Node::meant(const setup::Hello& hello) const {
     return fail(Errc::denied, "link " + hello.link + " to " + hello.from.name + " is encrypted",
                 "whoever calls itself " + hello.from.name + " proves nothing",
                 "dial with a stack that encrypts");
+  if (hello.swaps != 0) {
+    if (mine != nullptr && mine->swap_is(hello)) return mine;
+    return fail(mine != nullptr ? Errc::exists : Errc::not_found,
+                "link " + hello.link + " cannot take another stack now",
+                mine != nullptr ? "the swap before has not ended, or the link closes" : "it is gone",
+                "ask again");
+  }
   if (hello.session != 0) {
-    if (mine != nullptr && mine->session_is(hello)) return mine;
+    if (mine != nullptr && mine->session_is(hello)) {
+      if (!mine->is_draining()) return mine;
+      return fail(Errc::exists, "the session of link " + hello.link + " cannot go on now",
+                  "the swap before has not ended", "ask again");
+    }
     return fail(Errc::not_found, "the session of link " + hello.link + " is gone",
                 identity_.name + " has ended it, or is a new process", "open the link again");
   }
@@ -117,10 +128,10 @@ Result<std::shared_ptr<Link>> Node::meant(const setup::Hello& hello) const {
 // The link that goes on with this peer, null when a new one is to be made. The peer may have noticed a lost
 // connection that we have not.
 std::shared_ptr<Link> Node::make_way(std::shared_ptr<Link> mine, const setup::Hello& hello) {
-  if (mine == nullptr || mine->state() == Link::State::dialing) return mine;
+  if (mine == nullptr || mine->state() == Link::State::dialing || hello.swaps != 0) return mine;
   if (hello.session != 0) {
     if (mine->state() != Link::State::resuming)
-      mine->stack_->event({EventKind::peer_lost, Errc::peer_lost, "the peer dials again"});
+      mine->epoch_.stack->event({EventKind::peer_lost, Errc::peer_lost, "the peer dials again"});
     return mine;
   }
   mine->finish(Link::State::lost, {Errc::peer_lost, hello.from.name + " came back as a new process", {}, {}},
@@ -132,7 +143,7 @@ std::shared_ptr<Link> Node::make_way(std::shared_ptr<Link> mine, const setup::He
 // through twice.
 bool Node::asks_to_yield(Link& mine, const std::string& peer) const noexcept {
   constexpr std::uint8_t yields_asked_max = 2;
-  if (identity_.name >= peer || mine.endpoint_ == nullptr || mine.yields_asked_ >= yields_asked_max)
+  if (identity_.name >= peer || mine.epoch_.endpoint == nullptr || mine.yields_asked_ >= yields_asked_max)
     return false;
   ++mine.yields_asked_;
   return true;
@@ -145,7 +156,7 @@ void Node::on_hello(Waiting& waiting, const setup::Hello& hello) {
                       "dial it as " + identity_.name + ", or correct the address of " + hello.to});
   auto mine = meant(hello);
   if (!mine) return turn_away(waiting, hello.attempt, mine.error());
-  if (*mine != nullptr && hello.session == 0 && asks_to_yield(**mine, hello.from.name))
+  if (*mine != nullptr && hello.session == 0 && hello.swaps == 0 && asks_to_yield(**mine, hello.from.name))
     return turn_away(waiting, hello.attempt,
                      {Errc::exists, "both sides dialled", "the smaller name's attempt stands", {}}, true);
   auto admission = admit_(hello.from, hello.link);
@@ -154,21 +165,36 @@ void Node::on_hello(Waiting& waiting, const setup::Hello& hello) {
   if (!choice) return turn_away(waiting, hello.attempt, choice.error());
   LinkOptions options = *mine != nullptr ? (*mine)->options_ : link_options(hello, *admission);
   options.max_message = std::min(largest_message(options), hello.limits.max_message);
-  if (hello.proof.empty()) return enter(waiting, hello, options, std::move(*choice), nullptr);
-  if (auto answered = answer(waiting, hello, options, std::move(*choice)); !answered)
+  const LayerType* encrypting = encrypting_offer(hello);
+  if (hello.swaps != 0 && encrypting == nullptr && !(*mine)->epoch_.is_sealed(hello, hello.proof))
+    return turn_away(waiting, hello.attempt,
+                     {Errc::denied,
+                      "who asks to swap link " + hello.link + " has not proved to be its peer",
+                      "the code of its HELLO is not one of the stack that stands",
+                      {}});
+  if (hello.proof.empty() || (hello.swaps != 0 && encrypting == nullptr))
+    return enter(waiting, hello, options, std::move(*choice), nullptr);
+  if (encrypting == nullptr)
+    return turn_away(waiting, hello.attempt,
+                     {Errc::corrupt, "a handshake for nothing", "no offer encrypts", {}});
+  if (auto answered = answer(waiting, hello, options, std::move(*choice), *encrypting); !answered)
     return turn_away(waiting, hello.attempt, answered.error());
   if (*mine != nullptr) (*mine)->stand_back();
 }
 
+// The layer whose handshake the HELLO carries; null: no offer encrypts.
+const LayerType* Node::encrypting_offer(const setup::Hello& hello) const {
+  for (const setup::Offer& offer : hello.offers)
+    if (auto spec = stack_from(offer.stack, catalogue_))
+      if (const LayerType* type = encrypting_layer(*spec)) return type;
+  return nullptr;
+}
+
 // A HELLO with a handshake is answered by ACCEPT with one, whatever stack was chosen: so nobody in between
 // can take the encrypting offers out.
-Result<> Node::answer(Waiting& waiting, const setup::Hello& hello, const LinkOptions& options,
-                      Choice choice) {
-  const LayerType* type = nullptr;
-  for (std::size_t i = 0; i < hello.offers.size() && type == nullptr; ++i)
-    if (auto spec = stack_from(hello.offers[i].stack, catalogue_)) type = encrypting_layer(*spec);
-  if (type == nullptr) return fail(Errc::corrupt, "a handshake for nothing", "no offer encrypts");
-  auto handshake = make_handshake(*type, Role::responder);
+Result<> Node::answer(Waiting& waiting, const setup::Hello& hello, const LinkOptions& options, Choice choice,
+                      const LayerType& encrypting) {
+  auto handshake = make_handshake(encrypting, Role::responder);
   if (!handshake) return tl::unexpected<Error>(handshake.error());
   setup::Accept accept{hello.attempt,
                        identity_,
@@ -212,6 +238,8 @@ void Node::enter(Waiting& waiting, const setup::Hello& hello, const LinkOptions&
   }
   std::unique_ptr<Endpoint> endpoint = std::move(waiting.endpoint);
   release(waiting);
+  if (hello.swaps != 0)
+    return link->accept_swap(std::move(endpoint), hello, choice.stack, choice.index, std::move(handshake));
   link->accept(std::move(endpoint), hello, std::move(choice.stack), choice.index, options.max_message,
                std::move(handshake));
 }

@@ -8,7 +8,7 @@ namespace harness::setup {
 
 namespace {
 
-enum class Type : std::uint8_t { hello = 1, accept, refuse, ready, fin, fin_ack };
+enum class Type : std::uint8_t { hello = 1, accept, refuse, ready, fin, fin_ack, propose, cut };
 
 void put(Writer& to, const Identity& who) {
   to.put_text(who.name);
@@ -27,6 +27,7 @@ void put(Writer& to, const Hello& hello) {
   to.put_text(hello.to);
   to.put_text(hello.link);
   to.put(hello.session);
+  to.put(hello.swaps);
   put(to, hello.limits);
   to.put(hello.floor.bits);
   to.put(static_cast<std::uint8_t>(hello.offers.size()));
@@ -54,8 +55,23 @@ void put(Writer& to, const Ready& ready) { to.put(ready.attempt); }
 void put(Writer& to, const Fin& fin) {
   to.put(fin.attempt);
   to.put(fin.frames);
+  to.put(fin.successor);
+  to.put(fin.messages);
 }
 void put(Writer& to, const FinAck& ack) { to.put(ack.attempt); }
+void put(Writer& to, const Propose& propose) {
+  to.put(propose.attempt);
+  to.put(propose.id);
+  to.put(static_cast<std::uint8_t>(propose.offers.size()));
+  for (const Proposed& offer : propose.offers) {
+    to.put_text(offer.stack);
+    to.put_text(offer.address);
+  }
+}
+void put(Writer& to, const Cut& cut) {
+  to.put(cut.attempt);
+  to.put(cut.messages);
+}
 
 template <class T>
 concept Proves = requires(T frame) { frame.proof; };
@@ -95,6 +111,7 @@ Hello take_hello(Reader& from) {
   hello.to = from.take_text(name_bytes_max);
   hello.link = from.take_text(name_bytes_max);
   hello.session = from.take<std::uint64_t>();
+  hello.swaps = from.take<std::uint64_t>();
   hello.limits = take_limits(from);
   hello.floor.bits = from.take<std::uint64_t>();
   const std::size_t offers = std::min<std::size_t>(from.take<std::uint8_t>(), offers_max + 1);
@@ -131,6 +148,21 @@ Refuse take_refuse(Reader& from) {
   return refuse;
 }
 
+Propose take_propose(Reader& from) {
+  Propose propose;
+  propose.attempt = from.take<std::uint64_t>();
+  propose.id = from.take<std::uint64_t>();
+  const std::size_t offers = std::min<std::size_t>(from.take<std::uint8_t>(), offers_max + 1);
+  for (std::size_t i = 0; i < offers && from.ok(); ++i) {
+    Proposed offer;
+    offer.stack = from.take_text(offer_bytes_max);
+    offer.address = from.take_text(address_bytes_max);
+    propose.offers.push_back(std::move(offer));
+  }
+  propose.proof = take_proof(from);
+  return propose;
+}
+
 Result<Frame> take(Type type, Reader& from) {
   switch (type) {
     case Type::hello: return take_hello(from);
@@ -144,12 +176,22 @@ Result<Frame> take(Type type, Reader& from) {
       Fin fin;
       fin.attempt = from.take<std::uint64_t>();
       fin.frames = from.take<std::uint64_t>();
+      fin.successor = from.take<std::uint64_t>();
+      fin.messages = from.take<std::uint64_t>();
       fin.proof = take_proof(from);
       return fin;
     }
     case Type::fin_ack: {
       const auto attempt = from.take<std::uint64_t>();
       return FinAck{attempt, take_proof(from)};
+    }
+    case Type::propose: return take_propose(from);
+    case Type::cut: {
+      Cut cut;
+      cut.attempt = from.take<std::uint64_t>();
+      cut.messages = from.take<std::uint64_t>();
+      cut.proof = take_proof(from);
+      return cut;
     }
   }
   return fail(Errc::corrupt, "not a set-up frame", "its type is " + std::to_string(static_cast<int>(type)));
@@ -198,6 +240,8 @@ Result<Frame> parse(Bytes bytes) {
     return fail(Errc::corrupt, "a damaged set-up frame",
                 from.ok() ? std::to_string(from.remaining()) + " bytes too many"
                           : "it ends early or a text is too long");
+  if (const auto* propose = std::get_if<Propose>(&*frame); propose && propose->offers.size() > offers_max)
+    return fail(Errc::corrupt, "a damaged set-up frame", "there are too many offers");
   if (const auto* hello = std::get_if<Hello>(&*frame)) {
     if (!valid_name(hello->from.name) || !valid_name(hello->link) || hello->offers.size() > offers_max)
       return fail(Errc::corrupt, "a damaged set-up frame",

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The frames of link set-up and close: HELLO, ACCEPT, REFUSE, READY, FIN, FIN_ACK. Values, a writer and a
-// parser.
+// The frames of link set-up, swap and close: HELLO, ACCEPT, REFUSE, READY, FIN, FIN_ACK, PROPOSE, CUT. Values,
+// a writer and a parser.
 //
 //   initiator                              responder
 //     HELLO{version, names, offers}  ──▶     first offer that both catalogues and floors allow
@@ -9,9 +9,14 @@
 //     FIN{frames}                    ──▶   each side ends its own direction …
 //                                    ◀──   FIN_ACK, and its own FIN
 //
+// A swap opens another epoch of a link that stands, by a HELLO that names the one it replaces; CUT, sent first
+// on the new one, tells how many messages went by the old; FIN on the old one names its successor. PROPOSE is
+// how the responder asks for a swap (stack/link_swap.hpp).
+//
 // The last field of a frame is its proof. When an offer encrypts, HELLO, ACCEPT and READY carry the three
-// blobs of a handshake (stack/handshake.hpp) there, which bind every field before it, and FIN and FIN_ACK a
-// code over theirs; data then does not count as READY. Without a handshake it is empty.
+// blobs of a handshake (stack/handshake.hpp) there, which bind every field before it, and the others a code over
+// theirs; data then does not count as READY. Without a handshake it is empty. A HELLO that swaps an encrypted
+// stack for one in clear carries a code of the old one.
 //
 // Every frame: magic 32, version 16, type 8, then its fields; texts have a 16-bit length. Bounded before
 // anything is allocated: names 64 bytes, offers 16 of 4096 bytes. An attempt number, drawn by the initiator,
@@ -34,6 +39,7 @@ inline constexpr std::uint16_t version = 1;
 inline constexpr std::size_t name_bytes_max = 64;
 inline constexpr std::size_t offers_max = 16;
 inline constexpr std::size_t offer_bytes_max = 4096;
+inline constexpr std::size_t address_bytes_max = 256;
 inline constexpr std::size_t text_bytes_max = 1024;
 inline constexpr std::size_t proof_bytes_max = 1024;
 inline constexpr std::size_t frame_bytes_max = 72 * 1024;
@@ -69,6 +75,7 @@ struct Hello {
   std::string to;             // the name that was dialled
   std::string link;           // the link's name, equal at both ends
   std::uint64_t session = 0;  // the attempt that opened the link which goes on; 0: a new link
+  std::uint64_t swaps = 0;    // the attempt of the epoch that this one is to replace; 0: none
   Limits limits;
   Properties floor;  // what the initiator needs of the link at least
   std::vector<Offer> offers;
@@ -101,7 +108,9 @@ struct Ready {
 };
 struct Fin {
   std::uint64_t attempt = 0;
-  std::uint64_t frames = 0;  // data frames sent before it
+  std::uint64_t frames = 0;     // data frames sent before it
+  std::uint64_t successor = 0;  // the attempt of the epoch that replaces this one; 0: the link ends
+  std::uint64_t messages = 0;   // sent in this epoch
   Proof proof;
   friend bool operator==(const Fin&, const Fin&) = default;
 };
@@ -110,8 +119,27 @@ struct FinAck {
   Proof proof;
   friend bool operator==(const FinAck&, const FinAck&) = default;
 };
+/// A stack that the responder of a link wants, and where its initiator may dial it.
+struct Proposed {
+  std::string stack;    // canonical text
+  std::string address;  // without the transport's name
+  friend bool operator==(const Proposed&, const Proposed&) = default;
+};
+struct Propose {
+  std::uint64_t attempt = 0;
+  std::uint64_t id = 0;  // drawn by the responder; a REFUSE names it as its attempt
+  std::vector<Proposed> offers;
+  Proof proof;
+  friend bool operator==(const Propose&, const Propose&) = default;
+};
+struct Cut {
+  std::uint64_t attempt = 0;
+  std::uint64_t messages = 0;  // that the sender sent by the epoch before; what comes by this one is later
+  Proof proof;
+  friend bool operator==(const Cut&, const Cut&) = default;
+};
 
-using Frame = std::variant<Hello, Accept, Refuse, Ready, Fin, FinAck>;
+using Frame = std::variant<Hello, Accept, Refuse, Ready, Fin, FinAck, Propose, Cut>;
 
 /// A setup frame as bytes; empty when the pool's limit is reached or a text is too long. [stack-thread]
 Message write(Pool& pool, const Frame& frame);

@@ -233,38 +233,53 @@ void Stack::arrived(const Event& event) {
   if (channels != 0) notify_(self_, Event{EventKind::writable, Errc::ok, {}, channels});
 }
 
+// Layers from the top through the one that adds `resumable`; 0: none does.
+std::size_t Stack::session_depth(const StackSpec& spec) noexcept {
+  for (std::size_t i = 0; i < spec.layers.size(); ++i)
+    if (spec.layers[i].type->descriptor->contract.adds.covers(property::resumable)) return i + 1;
+  return 0;
+}
+
+bool Stack::hands_on(const StackSpec& old, const StackSpec& next) noexcept {
+  const std::size_t count = session_depth(next);
+  return count != 0 && count == session_depth(old) &&
+         std::equal(next.layers.begin(), next.layers.begin() + static_cast<std::ptrdiff_t>(count),
+                    old.layers.begin(), [](const BoundLayer& a, const BoundLayer& b) {
+                      return a.type->descriptor == b.type->descriptor && a.type->take_state != nullptr;
+                    });
+}
+
 Result<> Stack::take_session(Stack& old) {
-  const auto depth = [](const Stack& stack) {
-    std::size_t count = 0;
-    for (const Slot* slot : stack.slots_) {
-      ++count;
-      if (slot->type->descriptor->contract.adds.covers(property::resumable)) return count;
-    }
-    return std::size_t{0};
-  };
-  const std::size_t count = depth(*this);
-  const bool alike =
-      count != 0 && count == depth(old) &&
-      std::equal(slots_.begin(), slots_.begin() + static_cast<std::ptrdiff_t>(count), old.slots_.begin(),
-                 [](const Slot* a, const Slot* b) { return a->type->descriptor == b->type->descriptor; });
-  for (std::size_t i = 0; i < count && alike; ++i) {
+  if (!hands_on(old.spec_, spec_))
+    return fail(Errc::unsupported, spec_.text() + " cannot go on from " + old.spec_.text(),
+                "their layers from the top through resume are not the same, or cannot hand their state on",
+                "write the stacks of one link alike down to resume");
+  for (std::size_t i = 0; i < session_depth(spec_); ++i) {
     const LayerType& type = *slots_[i]->type;
-    if (type.take_state == nullptr || !type.take_state(slots_[i]->state, old.slots_[i]->state))
+    if (!type.take_state(slots_[i]->state, old.slots_[i]->state))
       return fail(Errc::unsupported, std::string(type.descriptor->name) + " cannot hand its state on",
                   "the session of the link stands from the top through resume",
                   "put it below resume in every stack of the link");
   }
-  if (!alike)
-    return fail(Errc::unsupported, spec_.text() + " cannot go on from " + old.spec_.text(),
-                "their layers from the top through resume are not the same",
-                "write the stacks of one link alike down to resume");
-  sent_messages_ = old.sent_messages_;
-  sent_bytes_ = old.sent_bytes_;
-  delivered_messages_ = old.delivered_messages_;
-  delivered_bytes_ = old.delivered_bytes_;
+  count_sent_on(old);
+  count_delivered_on(old);
+  take_taps(old);
+  return {};
+}
+
+void Stack::count_sent_on(const Stack& old) noexcept {
+  sent_messages_ += old.sent_messages_;
+  sent_bytes_ += old.sent_bytes_;
+}
+
+void Stack::count_delivered_on(const Stack& old) noexcept {
+  delivered_messages_ += old.delivered_messages_;
+  delivered_bytes_ += old.delivered_bytes_;
+}
+
+void Stack::take_taps(const Stack& old) {
   for (const auto& [where, tap] : old.taps_) taps_.emplace_back(std::min(where, slots_.size()), tap);
   if (!taps_.empty()) link();
-  return {};
 }
 
 void Stack::cut_off() noexcept {

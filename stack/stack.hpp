@@ -83,6 +83,18 @@ class Stack {
   /// the top through the one that adds `resumable`, counters and taps. `old` is destroyed next. Errors:
   /// unsupported (the two have other layers there, or one cannot take its state). [stack-thread]
   Result<> take_session(Stack& old);
+  /// Whether a stack of `next` could take over the session of one of `old`. [any-thread]
+  static bool hands_on(const StackSpec& old, const StackSpec& next) noexcept;
+  /// What is delivered and told goes there from now on; with `self` of build(). [stack-thread]
+  void redirect(Deliver deliver, Notify notify) noexcept {
+    deliver_ = deliver;
+    notify_ = notify;
+  }
+  /// Counts on from where `old` stands, another stack of the same link, and takes its taps too; each stays at
+  /// `old` as well, until it is removed from both. [stack-thread]
+  void count_sent_on(const Stack& old) noexcept;
+  void count_delivered_on(const Stack& old) noexcept;
+  void take_taps(const Stack& old);
   /// From now on nothing goes further down than the lowest layer: the endpoint is gone, layers have timers.
   void cut_off() noexcept;
 
@@ -119,6 +131,7 @@ class Stack {
   std::byte* reserve_block();
   Result<> construct(const Foundation& foundation);
   void link();
+  static std::size_t session_depth(const StackSpec& spec) noexcept;
   void run_event(unsigned position, const Event& event);
   void arrived(const Event& event);
   void fell_through(const Event& event);

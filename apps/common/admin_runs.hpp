@@ -58,9 +58,11 @@ struct LoadRequest {
   std::string link;
   std::uint32_t bytes = 64, duration_ms = 1'000;
   std::uint64_t messages = 0;
+  bool checked = false;
   template <class Self, class Visit>
   static void fields(Self& self, Visit&& visit) {
     visit("link", self.link, "a link's name, a peer's name, or PEER/LINK");
+    visit("checked", self.checked, "judge each message by its number and digest");
     visit("bytes", self.bytes, "of each message, beside the header");
     visit("duration_ms", self.duration_ms, "how long to send");
     visit("messages", self.messages, "how many at most; 0: no bound");
@@ -71,6 +73,7 @@ struct LoadResult {
   std::string link, peer, stack;
   std::uint32_t message_bytes = 0;
   std::uint64_t sent = 0, received = 0, bytes = 0, elapsed_ns = 0;
+  std::uint64_t lost = 0, doubled = 0, disordered = 0, damaged = 0, gap_ns = 0, gap_p999_ns = 0;
   template <class Self, class Visit>
   static void fields(Self& self, Visit&& visit) {
     visit("link", self.link, "its name");
@@ -81,6 +84,51 @@ struct LoadResult {
     visit("received", self.received, "messages that arrived");
     visit("bytes", self.bytes, "that arrived");
     visit("elapsed_ns", self.elapsed_ns, "from the first message to the count");
+    visit("lost", self.lost, "of a checked run: messages that never came");
+    visit("doubled", self.doubled, "… that came again");
+    visit("disordered", self.disordered, "… that came after a later one");
+    visit("damaged", self.damaged, "… whose bytes were others");
+    visit("gap_ns", self.gap_ns, "… the longest time between two at the peer");
+    visit("gap_p999_ns", self.gap_p999_ns, "… which 999 of 1000 do not exceed");
+  }
+};
+
+struct SwapRequest {
+  std::string link, stack;
+  bool dry_run = false;
+  template <class Self, class Visit>
+  static void fields(Self& self, Visit&& visit) {
+    visit("link", self.link, "a link's name, a peer's name, or PEER/LINK");
+    visit("stack", self.stack, "the stack to go to, or several to choose from, as in a cluster file");
+    visit("dry_run", self.dry_run, "only tell the plan");
+  }
+};
+
+struct SwapOffer {
+  std::string stack, address;
+  template <class Self, class Visit>
+  static void fields(Self& self, Visit&& visit) {
+    visit("stack", self.stack, "that is offered");
+    visit("address", self.address, "where it is dialled");
+  }
+};
+
+struct SwapResult {
+  std::string link, peer, before, after, session;
+  std::vector<SwapOffer> offers;
+  std::vector<WhyLayer> layers;
+  std::uint64_t took_ns = 0;
+  template <class Self, class Visit>
+  static void fields(Self& self, Visit&& visit) {
+    visit("link", self.link, "its name");
+    visit("peer", self.peer, "at the other end");
+    visit("before", self.before, "the stack that stood");
+    visit("after", self.after, "the stack that carries the link now; of a dry run, that is offered first");
+    visit("session", self.session,
+          "`kept`: handed on to the new stack; `drained`: the old one delivers the rest");
+    visit("offers", self.offers, "in the order of preference");
+    visit("layers", self.layers, "of the new stack, why each is there");
+    visit("took_ns", self.took_ns, "from the request until this end sends by the new stack; 0: dry run");
   }
 };
 

@@ -97,4 +97,8 @@ using FactBook = std::map<std::string, NodeFacts, std::less<>>;  // by the node'
 policies::Decision decide(const Cluster& cluster, const ClusterLink& link, std::string_view to,
                           const FactBook& book, const Catalogue& catalogue);
 
+/// Where a node may be dialled over a transport, as it told or as its file says; empty: nowhere. [any-thread]
+std::string address_of(const Cluster& cluster, std::string_view node, std::string_view transport,
+                       const FactBook& book);
+
 }  // namespace harness::apps

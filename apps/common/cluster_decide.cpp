@@ -57,4 +57,13 @@ policies::Decision decide(const Cluster& cluster, const ClusterLink& link, std::
       candidates_of(told == nullptr ? peer.listen : told->addresses, catalogue), catalogue);
 }
 
+std::string address_of(const Cluster& cluster, std::string_view node, std::string_view transport,
+                       const FactBook& book) {
+  const NodeFacts* told = told_by(book, node);
+  const std::string prefix = std::string(transport) + ":";
+  for (const std::string& address : told == nullptr ? cluster.node(node)->listen : told->addresses)
+    if (address.starts_with(prefix)) return address.substr(prefix.size());
+  return {};
+}
+
 }  // namespace harness::apps

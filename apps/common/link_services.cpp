@@ -43,7 +43,8 @@ LinkServices::LinkServices(Engine& engine, std::shared_ptr<Link> link, Inbox& in
       outbox_(engine, *link_) {
   link_->on_event([this](const Event& event) {
     switch (event.kind) {
-      case EventKind::up: on_up(); break;
+      case EventKind::up:
+      case EventKind::swapped: on_up(); break;
       case EventKind::writable: outbox_.wake(); return;
       case EventKind::peer_lost:
       case EventKind::corrupt:
@@ -194,7 +195,9 @@ void LinkServices::dispatch(wire::Kind kind, Message&& message) {
     case wire::Kind::counted:
       return route<wire::Counted>(
           std::move(message), loads_,
-          [](auto& run, const wire::Counted& counted, Message&&) { run.on_counted(counted); });
+          [this](auto& run, const wire::Counted& counted, Message&& judged) {
+            run.on_counted(counted, judged.gathered(engine_.pool()));
+          });
     case wire::Kind::file_open: return on_file_open(std::move(message));
     case wire::Kind::file_credit:
       return route<wire::FileCredit>(
@@ -254,15 +257,11 @@ void LinkServices::on_load(Message&& message) {
     return;
   }
   LoadCount& count = counts_[load->stream];
-  ++count.messages;
-  count.bytes += message.body_size();
+  count.count(*load, message, engine_.pool(), clock_());
   if (load->last == 0) return;
-  wire::Counted counted;
-  counted.stream = load->stream;
-  counted.messages = count.messages;
-  counted.bytes = count.bytes;
+  Message answer = count.counted(engine_.pool(), load->stream);
   counts_.erase(load->stream);
-  outbox_.answer(service_message(engine_.pool(), wire::Kind::counted, counted));
+  outbox_.answer(std::move(answer));
 }
 
 void LinkServices::on_file_open(Message&& message) {

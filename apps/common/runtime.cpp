@@ -95,6 +95,7 @@ Result<> Runtime::open() {
   add_admin_methods(*this);
   add_run_methods(*this);
   add_tap_method(*this);
+  add_swap_method(*this);
   make_slots();
   for (const auto& slot : slots_)
     if (slot->dials) dial(*slot);
@@ -153,6 +154,12 @@ void Runtime::attach(LinkSlot& slot, const std::shared_ptr<Link>& link) {
 
 void Runtime::on_event(LinkSlot& slot, const Event& event) {
   switch (event.kind) {
+    case EventKind::swapped:
+    case EventKind::not_swapped:
+      engine_->log(LogLevel::info, fmt::format("link {} to {} {}: {}", slot.declared->name, slot.peer,
+                                               to_string(event.kind), event.detail));
+      if (const auto told = std::exchange(slot.on_swap, nullptr)) told(event);
+      return;
     case EventKind::up:
       slot.error = {Errc::ok, {}, {}, {}};
       slot.redial_ns = redial_ns_min;
@@ -164,6 +171,8 @@ void Runtime::on_event(LinkSlot& slot, const Event& event) {
     case EventKind::corrupt:
     case EventKind::closed: {
       Error error = slot.link->error();
+      if (const auto told = std::exchange(slot.on_swap, nullptr))
+        told({EventKind::not_swapped, Errc::peer_lost, "the link ended"});
       if (error.code == Errc::ok)
         error = {Errc::closed, fmt::format("{} closed the link", slot.peer), {}, {}};
       retire(slot);

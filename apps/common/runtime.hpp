@@ -36,6 +36,7 @@ struct LinkSlot {
   std::shared_ptr<Link> link;  // null while there is none
   std::unique_ptr<LinkServices> services;
   Error error{Errc::ok, {}, {}, {}};  // why the last link ended, or none could be
+  std::function<void(const Event&)> on_swap;  // who asked for a swap: told once how it ended
   std::uint64_t came_up = 0;
   std::uint64_t redial_ns;  // how long to wait before the next attempt
   Timer redial;
@@ -150,5 +151,6 @@ class Runtime final : public Inbox {
 void add_admin_methods(Runtime& runtime);
 void add_run_methods(Runtime& runtime);
 void add_tap_method(Runtime& runtime);
+void add_swap_method(Runtime& runtime);
 
 }  // namespace harness::apps

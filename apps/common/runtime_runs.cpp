@@ -70,13 +70,16 @@ void load(Runtime& runtime, const admin::LoadRequest& request, const admin::Call
   if (!slot) return call->fail(slot.error());
   LoadRun::Options options;
   options.bytes = request.bytes;
+  options.checked = request.checked;
   options.duration_ns = std::uint64_t{request.duration_ms} * 1'000'000;
   if (request.messages != 0) options.messages_max = request.messages;
   auto number = (*slot)->services->load(
       options, [call, at = *slot, stack = stack_of(**slot), bytes = request.bytes](const LoadReport& report) {
         if (report.error.code != Errc::ok) return call->fail(report.error);
         call->reply_with(admin::LoadResult{at->declared->name, at->peer, stack, bytes, report.sent,
-                                           report.messages, report.bytes, report.elapsed_ns});
+                                           report.messages, report.bytes, report.elapsed_ns, report.lost,
+                                           report.doubled, report.disordered, report.damaged, report.gap_ns,
+                                           report.gap_p999_ns});
       });
   if (!number) call->fail(number.error());
 }

@@ -73,6 +73,7 @@ void add_mirror(Cli& cli);
 void add_node_up(Cli& cli);
 void add_node_ls(Cli& cli);
 void add_link(Cli& cli);
+void add_link_swap(Cli& cli);
 void add_files(Cli& cli);
 void add_ping(Cli& cli);
 void add_tap(Cli& cli);

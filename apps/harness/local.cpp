@@ -72,7 +72,7 @@ Result<FoundLink> find_link(const Context& context, const std::string& name) {
       if (name != full && name != link.name && name != link.peer) continue;
       auto own = admin::Client::connect(node.path);
       if (!own) continue;
-      found.push_back({std::move(*own), node.name, full, link.peer});
+      found.push_back({std::move(*own), node.path, node.name, full, link.peer});
       dialled.push_back(link.role == "initiator");
     }
   }

@@ -29,6 +29,7 @@ Result<admin::Client> connect_one(const Context& context);
 /// A node, and the full name of one of its links ("b/main").
 struct FoundLink {
   admin::Client client;
+  std::string path;  // of the node's state folder
   std::string node;
   std::string link;
   std::string peer;

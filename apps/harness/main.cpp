@@ -65,6 +65,7 @@ int main(int argc, char** argv) {
   harness::apps::add_node_up(cli);
   harness::apps::add_node_ls(cli);
   harness::apps::add_link(cli);
+  harness::apps::add_link_swap(cli);
   harness::apps::add_files(cli);
   harness::apps::add_ping(cli);
   harness::apps::add_tap(cli);

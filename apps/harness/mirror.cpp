@@ -79,7 +79,7 @@ std::string Mirror::received_over(const MirrorLink& link) const {
 
 Result<> Mirror::run() {
   for (auto step : {&Mirror::prepare, &Mirror::make_domains, &Mirror::start_nodes, &Mirror::introduce,
-                    &Mirror::wait_for_links, &Mirror::transfer, &Mirror::look_closely})
+                    &Mirror::wait_for_links, &Mirror::swap_links, &Mirror::transfer, &Mirror::look_closely})
     if (auto done = (this->*step)(); !done) return done;
   verify();
   return {};
@@ -263,13 +263,18 @@ Result<> Mirror::send_tree(MirrorLink& link) {
 
 Result<> Mirror::transfer() {
   const auto through = [](const MirrorLink& link) { return link.sent && link.pinged; };
-  while (!std::all_of(links_.begin(), links_.end(), through)) {
-    if (auto fine = pause(50); !fine) return fine;
-    for (MirrorLink& link : links_)
-      if (auto heard = listen(link); !heard) return heard;
-    show_progress(false);
-  }
+  while (!std::all_of(links_.begin(), links_.end(), through))
+    if (auto fine = look_after(50); !fine) return fine;
   show_progress(true);
+  return {};
+}
+
+// One step of the transfers.
+Result<> Mirror::look_after(int timeout_ms) {
+  if (auto fine = pause(timeout_ms); !fine) return fine;
+  for (MirrorLink& link : links_)
+    if (auto heard = listen(link); !heard) return heard;
+  show_progress(false);
   return {};
 }
 

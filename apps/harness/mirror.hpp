@@ -5,7 +5,8 @@
 // Each node is its own process with its own state folder below one temporary folder; they share nothing but
 // links. Ports are chosen by the system, so two runs at a time and ports in use do no harm: each node is told
 // where the others listen. While files cross a link, small pings cross it too: their round trips are what an
-// urgent message meets under load. Children end with us, whatever ends us.
+// urgent message meets under load. Meanwhile two links change their stacks, under numbered messages that tell
+// what was lost, doubled or disordered (mirror_swaps.cpp). Children end with us, whatever ends us.
 #pragma once
 
 #include <memory>
@@ -18,6 +19,7 @@
 #include <harness/apps/common/child_process.hpp>
 #include <harness/apps/common/cluster.hpp>
 #include <harness/apps/harness/mirror_tree.hpp>
+#include <harness/apps/harness/swap_proof.hpp>
 #include <harness/apps/harness/table_command.hpp>
 
 namespace harness::apps {
@@ -45,6 +47,9 @@ struct MirrorLink {
   admin::PingResult latency;
   admin::LinkStatus status;
   std::string why;
+  std::vector<std::string>
+      swaps_to;  // stacks, one after the other, while files crossed; empty: it kept its own
+  std::optional<SwapProof> proof;
   std::vector<std::string> wrong;  // what is not as it should be, in words
 };
 
@@ -79,7 +84,11 @@ class Mirror {
   Result<> start_link(MirrorLink& link);
   Result<> send_tree(MirrorLink& link);
   Result<> transfer();
+  Result<> look_after(int timeout_ms);
   Result<> listen(MirrorLink& link);
+  using StacksOf = std::vector<std::string> (*)(const StackSpec& now, const Catalogue& catalogue);
+  Result<> swap_links();
+  Result<> swap_first(admin::Client& client, StacksOf stacks_of);
   void hear_send(MirrorLink& link, const admin::Reply& reply);
   void verify();
   Result<> look_closely();

@@ -119,12 +119,36 @@ Table link_table(const Mirror& mirror) {
   return table;
 }
 
+// What the swaps during the mirror cost; empty when no link could swap.
+Table swap_table(const Mirror& mirror) {
+  Table table({{"SWAPPED"},
+               {"TO"},
+               {"PAUSE", Table::Align::right},
+               {"MESSAGES", Table::Align::right},
+               {"LOST", Table::Align::right},
+               {"DOUBLED", Table::Align::right},
+               {"REORDERED", Table::Align::right},
+               {"DAMAGED", Table::Align::right},
+               {"STACKS"}});
+  for (const MirrorLink& link : mirror.links()) {
+    if (!link.proof) continue;
+    const admin::LoadResult& load = link.proof->load;
+    std::string stacks = link.proof->swaps.front().before;
+    for (const admin::SwapResult& one : link.proof->swaps) stacks += " → " + one.after;
+    table.row({link.name, link.peer, human_time(link.proof->pause_ns()), std::to_string(load.received),
+               std::to_string(load.lost), std::to_string(load.doubled), std::to_string(load.disordered),
+               std::to_string(load.damaged), stacks});
+  }
+  return table;
+}
+
 std::string link_json(const Mirror& mirror) {
   std::string json;
   for (const MirrorLink& link : mirror.links())
-    json += fmt::format("{}{{\"complete\":{},\"transfer\":{},\"latency\":{},\"link\":{}}}",
+    json += fmt::format("{}{{\"complete\":{},\"transfer\":{},\"latency\":{},\"link\":{},\"swapped\":{}}}",
                         json.empty() ? "" : ",", link.wrong.empty(), admin::write_json(link.result),
-                        admin::write_json(link.latency), admin::write_json(admin::LinkList{{link.status}}));
+                        admin::write_json(link.latency), admin::write_json(admin::LinkList{{link.status}}),
+                        link.proof ? write_json(*link.proof) : "null");
   return "{\"links\":[" + json + "]}";
 }
 
@@ -146,6 +170,8 @@ Result<ExitCode> run(Context& context) {
     context.print_json(link_json(mirror));
   } else {
     context.print("\n" + link_table(mirror).text(context.width) + "\n");
+    if (const Table swaps = swap_table(mirror); !swaps.empty())
+      context.print(swaps.text(context.width) + "\n");
     if (complete)
       context.print(fmt::format("every byte arrived: {} over each of {}, SHA-256 equal at both ends\n",
                                 human_count(mirror.files(), "file", "files"),

@@ -300,8 +300,8 @@ TEST_F(HandshakeTest, AFinOfSomebodyElseClosesNothing) {
   settle();
   ASSERT_TRUE(link->is_up());
   for (const bool forth : {true, false}) {
-    middle->inject(forth, setup::Fin{attempt, 0, {}});
-    middle->inject(forth, setup::Fin{attempt, 0, setup::Proof(16)});
+    middle->inject(forth, setup::Fin{attempt, 0, 0, 0, {}});
+    middle->inject(forth, setup::Fin{attempt, 0, 0, 0, setup::Proof(16)});
     settle();
     engine_.pass(10 * ms);
     EXPECT_TRUE(link->is_up());
