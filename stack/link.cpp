@@ -195,6 +195,8 @@ void Link::on_frame(Message& frame) {
     if (mine(*accept)) on_accept(*accept);
   } else if (const auto* refuse = std::get_if<setup::Refuse>(&*parsed)) {
     if (mine(*refuse)) on_refuse(*refuse);
+  } else if (const auto* cookie = std::get_if<setup::Cookie>(&*parsed)) {
+    if (mine(*cookie)) on_cookie(*cookie);
   } else if (const auto* ready = std::get_if<setup::Ready>(&*parsed)) {
     if (mine(*ready)) on_ready();
   } else if (const auto* fin = std::get_if<setup::Fin>(&*parsed)) {
@@ -339,6 +341,12 @@ void Link::finish(State state, Error error, EventKind kind) {
   }
   tell({kind, error_.code,
         error_.because.empty() ? std::string_view(error_.what) : std::string_view(error_.because)});
+}
+
+// The floor was raised above what the stack gives: not in order, since what waits in the layers would leave.
+void Link::fall_below(Error error) {
+  gate_.hold(Gate::link_bit);
+  finish(State::lost, std::move(error), EventKind::peer_lost);
 }
 
 void Link::drop_endpoint(std::uint64_t linger_ns) {

@@ -141,6 +141,7 @@ class Link : public std::enable_shared_from_this<Link> {
   void stand_back();
   void on_hello(const setup::Hello& hello);
   void on_accept(const setup::Accept& accept);
+  void on_cookie(const setup::Cookie& cookie);
   void on_refuse(const setup::Refuse& refuse);
   void on_ready();
   Result<setup::Proof> finish_handshake(const setup::Accept& accept);
@@ -161,6 +162,7 @@ class Link : public std::enable_shared_from_this<Link> {
   void on_fin(const setup::Fin& fin);
   void maybe_closed();
   void finish(State state, Error error, EventKind kind);
+  void fall_below(Error error);
   void drop_endpoint(std::uint64_t linger_ns);
 
   // both
@@ -204,6 +206,7 @@ class Link : public std::enable_shared_from_this<Link> {
   struct Opening {
     setup::Hello hello;
     std::unique_ptr<Handshake> handshake;
+    std::uint8_t cookies = 0;  // that the peer has given out for this attempt
   };
 
   Node& node_;

@@ -72,6 +72,7 @@ void Link::dial() {
   answer_by_ns_ = node_.engine().now_ns() + options_.timeout_ns;
   adopt(std::move(*endpoint));
   if (auto said = say_hello(); !said) return dial_next(said.error());
+  node_.greet(opening_->hello);
   send_hello();
   retry_later(back_off_ns_);
 }
@@ -175,6 +176,19 @@ void Link::on_accept(const setup::Accept& accept) {
   if (!awaits_first_) become_up();
 }
 
+// The peer is under load, and wants to see that we hear it. A cookie may grow old on the way; nobody makes us
+// talk without end.
+void Link::on_cookie(const setup::Cookie& cookie) {
+  constexpr std::uint8_t cookies_max = 8;
+  if (opening_ == nullptr || (state_ != State::dialing && state_ != State::resuming) ||
+      opening_->cookies >= cookies_max)
+    return;
+  ++opening_->cookies;
+  opening_->hello.cookie = cookie.cookie;
+  node_.greet(opening_->hello);
+  send_hello();
+}
+
 // Encrypted, or going to be: nobody in clear takes it over or replaces it.
 bool Link::needs_proof() const noexcept {
   if (state_ != State::dialing) return handshake_ != nullptr;
@@ -271,7 +285,7 @@ Result<> Link::build(const StackSpec& spec, std::unique_ptr<Handshake> handshake
   if (const Errc code = endpoint_->configure(spec.transport_options); code != Errc::ok)
     return fail(code, "the transport refuses its options",
                 print(StackText{{}, {std::string(spec.transport->name), {}}}));
-  const auto proved = check(spec, facts_, node_.with_floor(options_.needs, peer_), node_.catalogue());
+  const auto proved = node_.prove(spec, facts_, options_.needs, peer_);
   if (!proved) return tl::unexpected<Error>(proved.error());
   Foundation foundation{node_.engine(),      endpoint_->down(),   facts_,         gate_, quota_.get(), role_,
                         agreed_.max_message, agreed_.quota_bytes, handshake.get()};
