@@ -9,6 +9,7 @@
 
 #include <harness/apps/common/human.hpp>
 #include <harness/apps/common/machine.hpp>
+#include <harness/apps/common/node_identity.hpp>
 #include <harness/stack/text.hpp>
 
 namespace harness::apps {
@@ -24,6 +25,11 @@ std::uint64_t real_clock_ns() {
   return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(
                                         std::chrono::system_clock::now().time_since_epoch())
                                         .count());
+}
+
+// Of no domain: which only a ticket proves.
+bool joins(const setup::Identity& peer, const std::string& link) {
+  return peer.domain.empty() && link == join_link;
 }
 
 }  // namespace
@@ -80,7 +86,11 @@ Result<> Runtime::open() {
       NodeOptions{self->name, self->domain, machine_host(self->host), machine_user(), authority_.get()});
   node_->set_admission(
       [this](const setup::Identity& peer, const std::string& link) { return admit(peer, link); });
+  if (authority_ != nullptr)
+    desk_ = std::make_unique<JoinDesk>(
+        *engine_, JoinDesk::Options{options_.state_root, self->domain, cluster().file, &unix_now});
   node_->on_link([this](const std::shared_ptr<Link>& link) {
+    if (desk_ != nullptr && joins(link->peer(), link->name())) return desk_->serve(link);
     for (const auto& slot : slots_)
       if (!slot->dials && slot->declared->name == link->name() && slot->peer == link->peer().name)
         attach(*slot, link);
@@ -126,7 +136,8 @@ void Runtime::make_slots() {
 
 void Runtime::dial(LinkSlot& slot) {
   if (stopping_ || slot.link != nullptr) return;
-  const policies::Decision decision = decide(cluster(), *slot.declared, slot.peer, facts_, catalogue_);
+  const policies::Decision decision =
+      decide(cluster(), *slot.declared, slot.peer, facts_, catalogue_, authority_.get());
   if (decision.offers.empty()) return note_down(slot, policies::why_no_link(decision));
   LinkOptions options;
   options.name = slot.declared->name;
@@ -202,6 +213,7 @@ void Runtime::sweep() {
 }
 
 Result<Admission> Runtime::admit(const setup::Identity& peer, const std::string& link) {
+  if (desk_ != nullptr && joins(peer, link)) return desk_->admit();
   const auto slot = std::find_if(slots_.begin(), slots_.end(), [&](const auto& one) {
     return !one->dials && one->declared->name == link && one->peer == peer.name;
   });
@@ -216,7 +228,8 @@ Result<Admission> Runtime::admit(const setup::Identity& peer, const std::string&
                 fmt::format("it says {}, the cluster file says {}", peer.domain, declared->domain),
                 "use the same cluster file at both ends");
   const ClusterLink& wanted = *(*slot)->declared;
-  const policies::Decision decision = decide(cluster(), wanted, options_.node, facts_, catalogue_);
+  const policies::Decision decision =
+      decide(cluster(), wanted, options_.node, facts_, catalogue_, authority_.get());
   return Admission{decision.needs, wanted.max_message, wanted.quota_bytes};
 }
 
@@ -322,6 +335,7 @@ void Runtime::stop() {
     slot->redial.cancel();
     if (slot->link != nullptr) slot->link->close();
   }
+  if (desk_ != nullptr) desk_->close();
   stop_deadline_ns_ = engine_->now_ns() + stop_ns_max;
   stop_timer_ = std::make_unique<Timer>([](void* self) { static_cast<Runtime*>(self)->finish_stop(); }, this);
   finish_stop();
@@ -341,6 +355,7 @@ Runtime::~Runtime() {
   stop_timer_.reset();
   slots_.clear();
   retired_.clear();
+  desk_.reset();
   node_.reset();
   engine_.reset();
   state_.close();

@@ -16,6 +16,7 @@
 
 #include <harness/apps/common/admin_server.hpp>
 #include <harness/apps/common/cluster.hpp>
+#include <harness/apps/common/join_desk.hpp>
 #include <harness/apps/common/link_services.hpp>
 #include <harness/apps/common/state_folder.hpp>
 #include <harness/kernel/identity/authority.hpp>
@@ -130,6 +131,7 @@ class Runtime final : public Inbox {
   std::unique_ptr<transports::OsEngine> engine_;
   StateFolder state_;
   std::unique_ptr<identity::NodeAuthority> authority_;  // before the node, which asks it
+  std::unique_ptr<JoinDesk> desk_;                      // null when it has no identity
   std::unique_ptr<Node> node_;
   std::unique_ptr<admin::Server> server_;
   std::vector<std::unique_ptr<LinkSlot>> slots_;
