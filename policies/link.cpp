@@ -147,7 +147,15 @@ class LinkPolicy {
     const TransportType& transport = *peer.transport;
     const Facts facts = facts_of(transport, peer.options);
     auto stack = compose(decision_.needs, transport, peer.options, facts, catalogue_);
-    if (!stack) return refuse(std::string(transport.name), &peer, std::move(stack.error()));
+    if (!stack) {
+      Error why = std::move(stack.error());
+      const bool barred = !decision_.floor.empty() &&
+                          compose(wish_.needs, transport, peer.options, facts, catalogue_).has_value() &&
+                          !compose({wish_.needs.word | decision_.floor, wish_.needs.max_message}, transport,
+                                   peer.options, facts, catalogue_);
+      return refuse(std::string(transport.name), &peer,
+                    barred ? below_floor(std::move(why)) : std::move(why));
+    }
     const bool near = transport.reach != nullptr;
     offer(*stack, peer,
           text::join({"cheapest for ", property::to_string(decision_.needs.word), " over ", transport.name,
@@ -155,10 +163,18 @@ class LinkPolicy {
                       near ? property::to_string(transport.reach(peer.options)) : ""}));
   }
 
+  [[nodiscard]] Error below_floor(Error why) const {
+    return floor_not_met(std::move(why), from_.domain, to_.domain, decision_.floor);
+  }
+
   void offer(const StackSpec& stack, const Candidate& peer, std::string why) {
     const Facts facts = facts_of(*stack.transport, stack.transport_options);
     auto checked = check(stack, facts, decision_.needs, catalogue_);
-    if (!checked) return refuse(stack.text(), &peer, std::move(checked.error()));
+    if (!checked) {
+      const bool barred = floor_bars(stack, facts, wish_.needs, decision_.floor);
+      Error error = std::move(checked.error());
+      return refuse(stack.text(), &peer, barred ? below_floor(std::move(error)) : std::move(error));
+    }
     if (!checked->disturbing.empty())
       why.append(text::join({"; disturbed on purpose by ",
                              text::list(std::span<const std::string_view>(checked->disturbing))}));
@@ -232,6 +248,8 @@ Decision decide_link(const Place& from, const Place& to, const Wish& wish, std::
   Decision decision;
   decision.trust = trust_between(from, to);
   decision.needs = demand(wish, from, to, decision.trust, floors);
+  for (const Floor& floor : floors)
+    if (joins(floor, from, to)) decision.floor = decision.floor | floor.word;
   LinkPolicy(from, to, wish, candidates, catalogue, decision).decide();
   return decision;
 }

@@ -70,6 +70,7 @@ struct Refusal {
 struct Decision {
   Properties trust{};
   Needs needs;                   // wished ∪ floors: what both ends check the agreed stack against
+  Properties floor{};            // of the floors alone
   std::vector<Choice> offers;    // most preferred first; empty: the link cannot be
   std::vector<Refusal> refused;  // asked for, and impossible
   std::vector<Refusal> unasked;  // never tried: not among what was asked for, or no address to dial

@@ -8,6 +8,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -19,6 +20,8 @@ namespace harness {
 
 /// An X25519 key, public or secret.
 using Key = std::array<std::byte, 32>;
+/// A short code over bytes, by a key.
+using Code = std::array<std::byte, 16>;
 
 /// A proven identity: the node `name` of `domain`, holder of the secret to `static_key`.
 struct Principal {
@@ -26,6 +29,13 @@ struct Principal {
   std::string name;
   Key static_key{};  // X25519, public
   friend bool operator==(const Principal&, const Principal&) = default;
+};
+
+/// What whoever has no certificate yet shows instead: the name of a secret, and the secret.
+struct Ticket {
+  static constexpr std::size_t name_bytes = 21;
+  std::array<std::byte, name_bytes> name{};
+  Key key{};
 };
 
 class Authority {
@@ -53,6 +63,23 @@ class Authority {
   /// What a link between this node and one of `domain` must guarantee at least, as both roots have signed it
   /// and as this node's own configuration has raised it. [stack-thread]
   [[nodiscard]] virtual Properties floor(std::string_view domain) const noexcept = 0;
+  /// The code on a first frame: all who believe `domain`, its sender's, can make it, and a stranger cannot.
+  /// It costs a hash, so that a flood is turned away before any arithmetic of keys. Nothing when the domain
+  /// is not believed. Neither allocates nor blocks. [stack-thread]
+  [[nodiscard]] virtual std::optional<Code> greeting(std::string_view domain, Bytes frame) const noexcept = 0;
+  /// A code over `bytes` that only this object can make: for cookies, which are given out and not remembered.
+  /// [stack-thread]
+  [[nodiscard]] virtual Code cookie(Bytes bytes) const noexcept = 0;
+  /// What this node joins by: then it is of no domain yet and has no certificate. Nothing for all others.
+  /// [stack-thread]
+  [[nodiscard]] virtual std::optional<Ticket> ticket() const { return {}; }
+  /// The key of a ticket that was given out here. Errors: denied (there is none of that name, or it has
+  /// expired). May read a file. [stack-thread]
+  [[nodiscard]] virtual Result<Key> ticket_key(Bytes name) const {
+    (void)name;
+    return fail(Errc::denied, "nobody joins here", "this node gives out no certificates",
+                "dial a node where the root of the domain is");
+  }
 
  protected:
   Authority() = default;

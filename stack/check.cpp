@@ -152,6 +152,20 @@ bool accepts(const StackSpec& stack, const Facts& facts, const Needs& needs) {
   return !refusal_of(descriptors_of(stack), facts, needs).has_value();
 }
 
+bool floor_bars(const StackSpec& stack, const Facts& facts, const Needs& wished, Properties floor) {
+  const Needs all{wished.word | floor, wished.max_message};
+  return accepts(stack, facts, wished) && !accepts(stack, facts, all);
+}
+
+Error floor_not_met(Error refused, std::string_view domain, std::string_view other, Properties floor) {
+  refused.because = text::join({domain == other ? "links within " : "links between ", domain,
+                                domain == other ? "" : " and ", domain == other ? "" : other, " must give ",
+                                property::to_string(floor), "; ", refused.what, ": ", refused.because});
+  refused.what = "the floor is not met";
+  refused.code = Errc::denied;
+  return refused;
+}
+
 Result<Checked> check(const StackSpec& stack, const Facts& facts, const Needs& needs,
                       const Catalogue& catalogue) {
   const std::vector<const Descriptor*> layers = descriptors_of(stack);

@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <harness/stack/spec.hpp>
@@ -58,6 +59,12 @@ bool accepts(const StackSpec& stack, const Facts& facts, const Needs& needs);
 /// [any-thread]
 Result<Checked> check(const StackSpec& stack, const Facts& facts, const Needs& needs,
                       const Catalogue& catalogue);
+
+/// Whether a floor stands in the way: the stack gives what is wished, and not what `floor` adds to it.
+/// [any-thread]
+bool floor_bars(const StackSpec& stack, const Facts& facts, const Needs& wished, Properties floor);
+/// The same refusal, told as that of a floor between two domains: "the floor is not met". [any-thread]
+Error floor_not_met(Error refused, std::string_view domain, std::string_view other, Properties floor);
 
 /// The cheapest stack over one transport; layers with default options. Among equally cheap ones the fewest
 /// layers, then the canonical order. Error unsupported: names the minimal set of needs that no stack meets

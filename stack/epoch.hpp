@@ -59,6 +59,7 @@ struct Epoch {
   std::uint64_t attempt = 0;           // names it; drawn by the initiator
   std::uint64_t sent_before = 0;       // messages of the link, when it began
   std::uint64_t delivered_before = 0;  // …
+  std::uint64_t peer_messages = 0;     // … sent, as its FIN told
   std::uint64_t peer_frames = 0;       // as its FIN told
   bool fin_sent = false;
   bool fin_acked = false;

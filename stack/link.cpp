@@ -185,6 +185,9 @@ void Link::on_frame(const setup::Frame& frame) {
     if (mine(*accept)) on_accept(*accept);
   } else if (const auto* refuse = std::get_if<setup::Refuse>(&frame)) {
     on_refuse(*refuse);
+  } else if (const auto* cookie = std::get_if<setup::Cookie>(&frame)) {
+    if (mine(*cookie) && opening_ != nullptr && (state_ == State::dialing || state_ == State::resuming))
+      on_cookie(epoch_, *opening_, *cookie);
   } else if (const auto* ready = std::get_if<setup::Ready>(&frame)) {
     if (mine(*ready)) on_ready();
   } else if (const auto* fin = std::get_if<setup::Fin>(&frame)) {
@@ -315,6 +318,7 @@ void Link::on_fin(const setup::Fin& fin) {
   if (awaits_first_) become_up();
   epoch_.fin_received = true;
   epoch_.peer_frames = fin.frames;
+  epoch_.peer_messages = fin.messages;
   if (fin.successor != 0) return;  // the peer has cut, we have not yet
   close();
   maybe_closed();
@@ -353,6 +357,12 @@ void Link::finish(State state, Error error, EventKind kind) {
   }
   tell({kind, error_.code,
         error_.because.empty() ? std::string_view(error_.what) : std::string_view(error_.because)});
+}
+
+// The floor was raised above what the stack gives: not in order, since what waits in the layers would leave.
+void Link::fall_below(Error error) {
+  epoch_.gate->hold(Gate::link_bit);
+  finish(State::lost, std::move(error), EventKind::peer_lost);
 }
 
 void Link::drop_endpoint(std::uint64_t linger_ns) { drop_endpoint(epoch_, linger_ns); }

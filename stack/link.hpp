@@ -168,6 +168,7 @@ class Link : public std::enable_shared_from_this<Link> {
   void stand_back();
   void on_hello(const setup::Hello& hello);
   void on_accept(const setup::Accept& accept);
+  void on_cookie(Epoch& epoch, Opening& opening, const setup::Cookie& cookie);
   void on_refuse(const setup::Refuse& refuse);
   void on_ready();
   Result<setup::Proof> finish_handshake(Opening& opening, const setup::Accept& accept) const;
@@ -192,6 +193,7 @@ class Link : public std::enable_shared_from_this<Link> {
   bool is_through(const Epoch& epoch) const noexcept;
   void maybe_closed();
   void finish(State state, Error error, EventKind kind);
+  void fall_below(Error error);
   void drop_endpoint(std::uint64_t linger_ns);
   void drop_endpoint(Epoch& epoch, std::uint64_t linger_ns);
 
@@ -256,6 +258,7 @@ class Link : public std::enable_shared_from_this<Link> {
   struct Opening {
     setup::Hello hello;
     std::unique_ptr<Handshake> handshake;
+    std::uint8_t cookies = 0;  // that the peer has given out for this attempt
   };
 
   Epoch epoch_;  // the message path first

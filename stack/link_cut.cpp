@@ -33,6 +33,7 @@ void Link::cut() {
     hash_ = epoch_.stack->spec().hash();
   }
   swap.stage = Swap::Stage::draining;
+  if (old.fin_received) swap.peer_messages = old.peer_messages;  // it has cut, and ended, before us
   session_ = epoch_.is_resumable() ? epoch_.attempt : 0;
   old.stack->redirect(&Link::deliver_old, &Link::notify_old);
   attach<&Link::on_old_frame, &Link::on_old_event>(old);

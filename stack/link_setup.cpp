@@ -115,6 +115,7 @@ Result<std::unique_ptr<Link::Opening>> Link::make_hello(std::uint64_t attempt,
   }
   if (type == nullptr) {
     if (swaps != 0) hello.proof = epoch_.seal(true, hello);
+    node_.greet(hello);
     return opening;
   }
   auto handshake = node_.make_handshake(*type, Role::initiator);
@@ -123,6 +124,7 @@ Result<std::unique_ptr<Link::Opening>> Link::make_hello(std::uint64_t attempt,
   auto proof = opening->handshake->hello(setup::bound(hello));
   if (!proof) return tl::unexpected<Error>(proof.error());
   hello.proof = std::move(*proof);
+  node_.greet(hello);
   return opening;
 }
 
@@ -170,6 +172,17 @@ void Link::on_accept(const setup::Accept& accept) {
   // Data must not overtake a READY that the peer needs before it can read any.
   awaits_first_ = epoch_.handshake != nullptr && !epoch_.bears_early_data();
   if (!awaits_first_) become_up();
+}
+
+// The peer is under load, and wants to see that we hear it. A cookie may grow old on the way; nobody makes us
+// talk without end.
+void Link::on_cookie(Epoch& epoch, Opening& opening, const setup::Cookie& cookie) {
+  constexpr std::uint8_t cookies_max = 8;
+  if (opening.cookies >= cookies_max) return;
+  ++opening.cookies;
+  opening.hello.cookie = cookie.cookie;
+  node_.greet(opening.hello);
+  epoch.send(node_.engine().pool(), opening.hello);
 }
 
 // Encrypted, or going to be: nobody in clear takes it over or replaces it.
@@ -271,7 +284,7 @@ Result<std::unique_ptr<Stack>> Link::make_stack(Epoch& epoch, const StackSpec& s
   if (const Errc code = epoch.endpoint->configure(spec.transport_options); code != Errc::ok)
     return fail(code, "the transport refuses its options",
                 print(StackText{{}, {std::string(spec.transport->name), {}}}));
-  const auto proved = check(spec, epoch.facts, node_.with_floor(options_.needs, peer_), node_.catalogue());
+  const auto proved = node_.prove(spec, epoch.facts, options_.needs, peer_);
   if (!proved) return tl::unexpected<Error>(proved.error());
   epoch.given = proved->given.word;
   const Foundation foundation{node_.engine(),      epoch.endpoint->down(), epoch.facts,

@@ -31,7 +31,6 @@ Result<> Link::may_swap(std::vector<Offer>& offers) const {
   Error first{Errc::invalid, "nothing to swap to", "no stack was given",
               "give one, as in 'order / frag @ tcp'"};
   bool refused = false;
-  const Needs floor = node_.with_floor(options_.needs, peer_);
   const Properties trust = node_.trust_of(peer_);
   std::erase_if(offers, [&](Offer& offer) {
     const TransportType& transport = *offer.stack.transport;
@@ -45,8 +44,8 @@ Result<> Link::may_swap(std::vector<Offer>& offers) const {
     else if (!reaches(transport, offer.stack.transport_options, trust))
       fits = fail(Errc::unsupported, std::string(transport.name) + " does not reach " + peer_.name,
                   "the two ends are not near enough", "swap to another transport");
-    else if (auto proved = check(offer.stack, transport.facts(offer.stack.transport_options, trust), floor,
-                                 node_.catalogue());
+    else if (auto proved = node_.prove(offer.stack, transport.facts(offer.stack.transport_options, trust),
+                                       options_.needs, peer_);
              !proved)
       fits = tl::unexpected<Error>(proved.error());
     else if (const LayerType* type = encrypting_layer(offer.stack); type != nullptr)
@@ -266,6 +265,8 @@ void Link::on_next_frame(const setup::Frame& frame) {
     if (mine(*refuse)) swap_failed({refuse->code, refuse->what, refuse->because, refuse->advice});
   } else if (const auto* ready = std::get_if<setup::Ready>(&frame)) {
     if (mine(*ready) && waits) cut();
+  } else if (const auto* cookie = std::get_if<setup::Cookie>(&frame)) {
+    if (mine(*cookie) && swap.opening != nullptr) on_cookie(swap.other, *swap.opening, *cookie);
   } else if (const auto* hello = std::get_if<setup::Hello>(&frame)) {
     if (mine(*hello) && swap.accept) swap.other.send(node_.engine().pool(), *swap.accept);  // ours was lost
   } else if (const auto* told = std::get_if<setup::Cut>(&frame)) {

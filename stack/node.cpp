@@ -98,6 +98,25 @@ Needs Node::with_floor(Needs needs, const setup::Identity& peer) const noexcept 
   return needs;
 }
 
+// check with all floors; says when it is the authority's that is not met.
+Result<Checked> Node::prove(const StackSpec& spec, const Facts& facts, const Needs& needs,
+                            const setup::Identity& peer) const {
+  auto proved = check(spec, facts, with_floor(needs, peer), catalogue_);
+  if (proved || authority_ == nullptr) return proved;
+  const Properties floor = authority_->floor(peer.domain);
+  if (!floor_bars(spec, facts, needs, floor)) return proved;
+  return tl::unexpected<Error>(
+      floor_not_met(std::move(proved.error()), identity_.domain, peer.domain, floor));
+}
+
+void Node::floors_changed() {
+  for (const auto& [names, link] : Links(links_)) {
+    if (link->epoch_.stack == nullptr || link->stale_) continue;
+    auto proved = prove(link->epoch_.stack->spec(), link->epoch_.facts, link->options_.needs, link->peer_);
+    if (!proved) link->fall_below(std::move(proved.error()));
+  }
+}
+
 Result<std::unique_ptr<Handshake>> Node::make_handshake(const LayerType& layer, Role role) const {
   if (authority_ == nullptr)
     return fail(Errc::denied, "node " + identity_.name + " cannot prove who it is",

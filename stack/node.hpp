@@ -15,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include <harness/stack/flood_guard.hpp>
 #include <harness/stack/link.hpp>
 
 namespace harness {
@@ -40,10 +41,12 @@ class Node : private Poller, private Acceptor {
   using Admit = std::function<Result<Admission>(const setup::Identity& peer, const std::string& link)>;
   using OnLink = std::function<void(const std::shared_ptr<Link>&)>;
 
-  static constexpr std::size_t waiting_max = 256;                   // accepted endpoints without a link yet
+  static constexpr std::size_t waiting_max = 256;                   // accepted endpoints without a link yet:
+                                                                    // unanswered, and as many answered
   static constexpr std::uint64_t hello_timeout_ns = 5'000'000'000;  // … and how long they may wait
   static constexpr std::uint64_t repeat_ns = 20'000'000;            // first repetition on lossy media
   static constexpr std::uint64_t back_off_ns_max = 1'000'000'000;
+  static constexpr std::uint64_t cookie_ns = 120'000'000'000;  // a cookie is good for as long, at most twice
 
   /// Requires: a valid name and domain (setup::valid_name); engine and catalogue outlive the node.
   Node(Engine& engine, const Catalogue& catalogue, NodeOptions options);
@@ -77,6 +80,11 @@ class Node : private Poller, private Acceptor {
   /// Decides which peers may open which links; the default admits the own domain only.
   void set_admission(Admit admit) { admit_ = std::move(admit); }
 
+  /// The authority's floors may have been raised: a link that is below its floor now sends nothing more of
+  /// the application and is lost, with "the floor is not met"; whoever opened it may open another.
+  /// [stack-thread]
+  void floors_changed();
+
   /// Links by the names of their peer and their own: a peer's is empty until it answers whoever dialled
   /// anybody.
   using Links = std::multimap<std::pair<std::string, std::string>, std::shared_ptr<Link>>;
@@ -99,6 +107,13 @@ class Node : private Poller, private Acceptor {
 
   unsigned poll(unsigned budget) override;
   void accepted(std::unique_ptr<Endpoint> endpoint) override;
+  bool expects(Bytes frame) override;
+  bool screen(Waiting& waiting, Bytes frame);
+  bool screen_loaded(Waiting& waiting, const setup::Knock& knock);
+  void turn_away(Waiting& waiting, const setup::Knock& knock);
+  [[nodiscard]] bool greets(const setup::Knock& knock) const noexcept;
+  [[nodiscard]] Code cookie_of(std::string_view address, std::uint64_t attempt, std::uint64_t period) const;
+  void greet(setup::Hello& hello) const;
   void on_frame(Waiting& waiting, Message& frame);
   void on_timer(Waiting& waiting);
   void on_hello(Waiting& waiting, const setup::Hello& hello);
@@ -118,6 +133,8 @@ class Node : private Poller, private Acceptor {
   void release(Waiting& waiting) noexcept;
   [[nodiscard]] Result<Transport*> transport(std::string_view name);
   [[nodiscard]] Needs with_floor(Needs needs, const setup::Identity& peer) const noexcept;
+  [[nodiscard]] Result<Checked> prove(const StackSpec& spec, const Facts& facts, const Needs& needs,
+                                      const setup::Identity& peer) const;
   [[nodiscard]] Result<std::unique_ptr<Handshake>> make_handshake(const LayerType& layer, Role role) const;
   void retire(std::unique_ptr<Endpoint> endpoint);
   void retire(Epoch&& epoch);
@@ -133,6 +150,8 @@ class Node : private Poller, private Acceptor {
   std::vector<std::string> addresses_;
   Links links_;
   std::list<Waiting> waiting_;
+  std::list<Waiting> answered_;
+  FloodGuard guard_;
   std::vector<std::unique_ptr<Endpoint>>
       dead_endpoints_;  // freed in the next turn, never inside their own callbacks
   std::vector<std::shared_ptr<Link>> dead_links_;

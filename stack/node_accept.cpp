@@ -5,7 +5,8 @@
 //         ── with one ──▶ answered: ACCEPT, no link yet ── READY that proves the peer ──▶ the link, up
 //
 // What is said in clear changes nothing that exists before it is proved: a HELLO in another's name ends no
-// link, takes no session over and stops no attempt of ours for longer than a few repetitions.
+// link, takes no session over and stops no attempt of ours for longer than a few repetitions. What a HELLO
+// must show before it is read at all: node_screen.cpp.
 #include <algorithm>
 
 #include <harness/stack/node_waiting.hpp>
@@ -29,7 +30,10 @@ LinkOptions link_options(const setup::Hello& hello, const Admission& admission) 
 
 void Node::accepted(std::unique_ptr<Endpoint> endpoint) {
   if (waiting_.size() >= waiting_max) release(waiting_.front());  // the oldest stranger goes
+  if (2 * waiting_.size() >= waiting_max) guard_.alarm(engine_.now_ns());
   Waiting& waiting = waiting_.emplace_back(*this, std::move(endpoint));
+  waiting.home = &waiting_;
+  waiting.place = std::prev(waiting_.end());
   Receiver receiver;
   receiver.self = &waiting;
   receiver.setup = [](void* self, Message& frame) {
@@ -67,8 +71,8 @@ void Node::release(Waiting& waiting) noexcept {
     waiting.endpoint->close(hello_timeout_ns);
     retire(std::move(waiting.endpoint));
   }
-  for (auto at = waiting_.begin(); at != waiting_.end(); ++at)
-    if (&*at == &waiting) return dead_waiting_.splice(dead_waiting_.end(), waiting_, at);
+  if (waiting.home == nullptr) return;  // already
+  dead_waiting_.splice(dead_waiting_.end(), *std::exchange(waiting.home, nullptr), waiting.place);
 }
 
 void Node::turn_away(Waiting& waiting, std::uint64_t attempt, const Error& error, bool yield) {
@@ -80,7 +84,9 @@ void Node::turn_away(Waiting& waiting, std::uint64_t attempt, const Error& error
 }
 
 void Node::on_frame(Waiting& waiting, Message& frame) {
-  auto parsed = setup::parse(frame.gathered(engine_.pool()));
+  const Bytes bytes = frame.gathered(engine_.pool());
+  if (waiting.answered == nullptr && !screen(waiting, bytes)) return;
+  auto parsed = setup::parse(bytes);
   const auto* hello = parsed ? std::get_if<setup::Hello>(&*parsed) : nullptr;
   if (waiting.answered == nullptr && hello != nullptr) return on_hello(waiting, *hello);
   if (waiting.answered == nullptr)
@@ -194,6 +200,9 @@ const LayerType* Node::encrypting_offer(const setup::Hello& hello) const {
 // can take the encrypting offers out.
 Result<> Node::answer(Waiting& waiting, const setup::Hello& hello, const LinkOptions& options, Choice choice,
                       const LayerType& encrypting) {
+  if (hello.greeting == Code{})
+    return fail(Errc::denied, "the first frame does not greet", "it has a handshake and no code over itself",
+                "run the same release on both nodes");
   auto handshake = make_handshake(encrypting, Role::responder);
   if (!handshake) return tl::unexpected<Error>(handshake.error());
   setup::Accept accept{hello.attempt,
@@ -208,6 +217,9 @@ Result<> Node::answer(Waiting& waiting, const setup::Hello& hello, const LinkOpt
   accept.proof = std::move(*proof);
   waiting.answered = std::make_unique<Waiting::Answered>(
       Waiting::Answered{hello, std::move(accept), options, std::move(choice), std::move(*handshake)});
+  if (answered_.size() >= waiting_max) release(answered_.front());
+  if (2 * answered_.size() >= waiting_max) guard_.alarm(engine_.now_ns());
+  answered_.splice(answered_.end(), *std::exchange(waiting.home, &answered_), waiting.place);
   send_accept(waiting);
   const bool repeats = !waiting.endpoint->facts().word.covers(property::reliable);
   if (repeats) engine_.timers().arm(waiting.timer, engine_.now_ns() + waiting.back_off_ns);
@@ -272,9 +284,8 @@ Result<Node::Choice> Node::choose(const setup::Hello& hello, const Endpoint& end
       refused({Errc::corrupt, "an encrypted stack without a handshake", spec->text(), {}});
       continue;
     }
-    const Needs floor = with_floor(admission.floor, hello.from);
     const Facts facts = spec->transport->facts(spec->transport_options, trust);
-    if (auto proved = check(*spec, facts, floor, catalogue_); !proved) {
+    if (auto proved = prove(*spec, facts, admission.floor, hello.from); !proved) {
       refused(proved.error());
       continue;
     }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // An endpoint that dialled us, before a link exists: until its HELLO, and with a handshake until its READY.
-// Bounded in number and time, so that strangers cost no more than Node::waiting_max of these.
+// Bounded in number and time, so that strangers cost no more than Node::waiting_max of these, and those that
+// were answered as many again: silent ones do not push out who is about to prove itself.
 #pragma once
 
 #include <memory>
@@ -25,6 +26,8 @@ struct Node::Waiting {
   };
 
   Node& node;
+  std::list<Waiting>* home = nullptr;  // the list it stands in, and where
+  std::list<Waiting>::iterator place;
   std::unique_ptr<Endpoint> endpoint;
   std::unique_ptr<Answered> answered;
   std::uint64_t deadline_ns = 0;

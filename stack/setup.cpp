@@ -8,7 +8,7 @@ namespace harness::setup {
 
 namespace {
 
-enum class Type : std::uint8_t { hello = 1, accept, refuse, ready, fin, fin_ack, propose, cut };
+enum class Type : std::uint8_t { hello = 1, accept, refuse, ready, fin, fin_ack, cookie, propose, cut };
 
 void put(Writer& to, const Identity& who) {
   to.put_text(who.name);
@@ -59,6 +59,10 @@ void put(Writer& to, const Fin& fin) {
   to.put(fin.messages);
 }
 void put(Writer& to, const FinAck& ack) { to.put(ack.attempt); }
+void put(Writer& to, const Cookie& cookie) {
+  to.put(cookie.attempt);
+  to.put_bytes(cookie.cookie);
+}
 void put(Writer& to, const Propose& propose) {
   to.put(propose.attempt);
   to.put(propose.id);
@@ -75,6 +79,18 @@ void put(Writer& to, const Cut& cut) {
 
 template <class T>
 concept Proves = requires(T frame) { frame.proof; };
+template <class T>
+concept Greets = requires(T frame) { frame.greeting; };
+
+// Everything behind the fields that are bound, as far as the greeting.
+template <class T>
+void put_proof(Writer& to, const T& frame) {
+  if constexpr (Proves<T>) {
+    to.put(static_cast<std::uint16_t>(frame.proof.size()));
+    to.put_bytes(frame.proof);
+  }
+  if constexpr (Greets<T>) to.put_bytes(frame.cookie);
+}
 
 void put_head(Writer& to, const Frame& frame) {
   to.put(magic);
@@ -87,6 +103,13 @@ Proof take_proof(Reader& from) {
   const std::size_t size = from.take<std::uint16_t>();
   const Bytes raw = from.take_bytes(size <= proof_bytes_max ? size : from.remaining() + 1);
   return {raw.begin(), raw.end()};
+}
+
+Code take_code(Reader& from) {
+  Code code{};
+  const Bytes raw = from.take_bytes(code.size());
+  std::copy(raw.begin(), raw.end(), code.begin());
+  return code;
 }
 
 Identity take_identity(Reader& from) {
@@ -122,6 +145,8 @@ Hello take_hello(Reader& from) {
     hello.offers.push_back(std::move(offer));
   }
   hello.proof = take_proof(from);
+  hello.cookie = take_code(from);
+  hello.greeting = take_code(from);
   return hello;
 }
 Accept take_accept(Reader& from) {
@@ -185,6 +210,10 @@ Result<Frame> take(Type type, Reader& from) {
       const auto attempt = from.take<std::uint64_t>();
       return FinAck{attempt, take_proof(from)};
     }
+    case Type::cookie: {
+      const auto attempt = from.take<std::uint64_t>();
+      return Cookie{attempt, take_code(from)};
+    }
     case Type::propose: return take_propose(from);
     case Type::cut: {
       Cut cut;
@@ -206,10 +235,8 @@ Message write(Pool& pool, const Frame& frame) {
   put_head(to, frame);
   std::visit(
       [&](const auto& value) {
-        if constexpr (Proves<decltype(value)>) {
-          to.put(static_cast<std::uint16_t>(value.proof.size()));
-          to.put_bytes(value.proof);
-        }
+        put_proof(to, value);
+        if constexpr (Greets<decltype(value)>) to.put_bytes(value.greeting);
       },
       frame);
   if (!to.ok()) return {};
@@ -223,6 +250,32 @@ std::vector<std::byte> bound(const Frame& frame) {
   put_head(to, frame);
   bytes.resize(to.used());
   return bytes;
+}
+
+std::vector<std::byte> greeted(const Hello& hello) {
+  std::vector<std::byte> bytes(frame_bytes_max);
+  Writer to(bytes);
+  put_head(to, hello);
+  put_proof(to, hello);
+  bytes.resize(to.used());
+  return bytes;
+}
+
+std::optional<Knock> knock(Bytes frame) noexcept {
+  Knock found;
+  Reader from(frame);
+  if (from.take<std::uint32_t>() != magic || from.take<std::uint16_t>() != version ||
+      from.take<std::uint8_t>() != static_cast<std::uint8_t>(Type::hello))
+    return {};
+  found.attempt = from.take<std::uint64_t>();
+  (void)from.take_text(name_bytes_max);
+  found.domain = from.take_text(name_bytes_max);
+  if (!from.ok() || from.remaining() < 2 * sizeof(Code)) return {};
+  Reader end(frame.last(2 * sizeof(Code)));
+  found.cookie = take_code(end);
+  found.greeting = take_code(end);
+  found.covered = frame.first(frame.size() - sizeof(Code));
+  return found;
 }
 
 Result<Frame> parse(Bytes bytes) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The frames of link set-up, swap and close: HELLO, ACCEPT, REFUSE, READY, FIN, FIN_ACK, PROPOSE, CUT. Values,
-// a writer and a parser.
+// The frames of link set-up, swap and close: HELLO, ACCEPT, REFUSE, READY, FIN, FIN_ACK, COOKIE, PROPOSE, CUT.
+// Values, a writer and a parser.
 //
 //   initiator                              responder
 //     HELLO{version, names, offers}  ──▶     first offer that both catalogues and floors allow
@@ -18,16 +18,23 @@
 // theirs; data then does not count as READY. Without a handshake it is empty. A HELLO that swaps an encrypted
 // stack for one in clear carries a code of the old one.
 //
+// Behind its proof a HELLO has a cookie and a greeting, both of a fixed size at the end of the frame, so that
+// `knock` finds them without reading what lies before: the greeting is a code over every byte before it that
+// only who believes the sender's domain can make (Authority::greeting), the cookie what the responder gave
+// out by COOKIE when it was under load (stack/flood_guard.hpp). Zeros when there is none.
+//
 // Every frame: magic 32, version 16, type 8, then its fields; texts have a 16-bit length. Bounded before
 // anything is allocated: names 64 bytes, offers 16 of 4096 bytes. An attempt number, drawn by the initiator,
 // names the attempt, so that repeated and late frames are recognised on lossy media.
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
 
+#include <harness/stack/authority.hpp>
 #include <harness/stack/message.hpp>
 #include <harness/stack/property.hpp>
 #include <harness/stack/result.hpp>
@@ -80,6 +87,8 @@ struct Hello {
   Properties floor;  // what the initiator needs of the link at least
   std::vector<Offer> offers;
   Proof proof;
+  Code cookie{};
+  Code greeting{};
   friend bool operator==(const Hello&, const Hello&) = default;
 };
 struct Accept {
@@ -139,12 +148,32 @@ struct Cut {
   friend bool operator==(const Cut&, const Cut&) = default;
 };
 
-using Frame = std::variant<Hello, Accept, Refuse, Ready, Fin, FinAck, Propose, Cut>;
+/// The answer to a HELLO under load: say it again with this. Nothing is kept of it.
+struct Cookie {
+  std::uint64_t attempt = 0;
+  Code cookie{};
+  friend bool operator==(const Cookie&, const Cookie&) = default;
+};
+
+using Frame = std::variant<Hello, Accept, Refuse, Ready, Fin, FinAck, Cookie, Propose, Cut>;
 
 /// A setup frame as bytes; empty when the pool's limit is reached or a text is too long. [stack-thread]
 Message write(Pool& pool, const Frame& frame);
 /// The bytes of a frame before its proof: what a handshake binds. Equal at both ends. [any-thread]
 std::vector<std::byte> bound(const Frame& frame);
+/// The bytes of a HELLO before its greeting: what that covers. [any-thread]
+std::vector<std::byte> greeted(const Hello& hello);
+
+/// What stands at the two ends of a HELLO: enough to turn it away.
+struct Knock {
+  std::uint64_t attempt = 0;
+  std::string_view domain;  // of its sender, in the frame's bytes, like `covered`
+  Code cookie{};
+  Code greeting{};
+  Bytes covered;  // by the greeting
+};
+/// Looks at a HELLO of this version without a parse: nothing when it is none. Allocates nothing. [any-thread]
+std::optional<Knock> knock(Bytes frame) noexcept;
 /// Reads a setup frame. Errors: corrupt (not one of ours, short, too long), conflict (another version).
 /// [any-thread]
 Result<Frame> parse(Bytes bytes);

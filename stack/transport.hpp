@@ -118,6 +118,12 @@ class Acceptor {
  public:
   virtual ~Acceptor() = default;
   virtual void accepted(std::unique_ptr<Endpoint> endpoint) = 0;
+  /// Whether a stranger's first frame is worth an endpoint; asked before one is opened, where the whole frame
+  /// is there by then.
+  virtual bool expects(Bytes frame) {
+    (void)frame;
+    return true;
+  }
 };
 
 class Transport : public Poller {

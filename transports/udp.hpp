@@ -55,7 +55,8 @@ class Udp final : public Transport {
     std::uint64_t unanswered = 0;      // … and the answer could not be sent
     std::uint64_t late = 0;            // opening frames of endpoints that are gone already
     std::uint64_t table_full = 0;
-    std::uint64_t no_socket = 0;  // the system gave none
+    std::uint64_t unexpected = 0;  // first frames that the acceptor gives no endpoint for
+    std::uint64_t no_socket = 0;   // the system gave none
   };
 
   /// `options` are values of type().options; the engine outlives the transport, the transport its endpoints.

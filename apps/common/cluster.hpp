@@ -17,6 +17,7 @@
 #include <vector>
 
 #include <harness/policies/link.hpp>
+#include <harness/stack/authority.hpp>
 #include <harness/stack/catalogue.hpp>
 #include <harness/stack/result.hpp>
 
@@ -92,10 +93,12 @@ struct NodeFacts {
 };
 using FactBook = std::map<std::string, NodeFacts, std::less<>>;  // by the node's name
 
-/// Which stacks the link from its dialling node to `to` may use, and why. Both ends decide the same from the
-/// same file and facts. [any-thread]
+/// Which stacks the link from its dialling node to `to` may use, and why. `authority`: who this node
+/// believes, whose floors count beside those of the file; null: nobody. Both ends decide the same from the
+/// same file, facts and signed floors. [any-thread]
 policies::Decision decide(const Cluster& cluster, const ClusterLink& link, std::string_view to,
-                          const FactBook& book, const Catalogue& catalogue);
+                          const FactBook& book, const Catalogue& catalogue,
+                          const Authority* authority = nullptr);
 
 /// Where a node may be dialled over a transport, as it told or as its file says; empty: nowhere. [any-thread]
 std::string address_of(const Cluster& cluster, std::string_view node, std::string_view transport,

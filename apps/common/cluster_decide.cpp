@@ -48,13 +48,18 @@ std::string any_address(std::string_view transport) {
 }
 
 policies::Decision decide(const Cluster& cluster, const ClusterLink& link, std::string_view to,
-                          const FactBook& book, const Catalogue& catalogue) {
+                          const FactBook& book, const Catalogue& catalogue, const Authority* authority) {
+  const ClusterNode& from = *cluster.node(link.from);
   const ClusterNode& peer = *cluster.node(to);
+  std::vector<policies::Floor> floors = cluster.floors;
+  if (authority != nullptr) {
+    const bool here = authority->self().domain == from.domain;
+    floors.push_back({from.domain, peer.domain, authority->floor(here ? peer.domain : from.domain)});
+  }
   const NodeFacts* told = told_by(book, to);
   return policies::decide_link(
-      place_of(cluster, *cluster.node(link.from), book), place_of(cluster, peer, book),
-      {link.needs, link.prefer, link.stacks}, cluster.floors,
-      candidates_of(told == nullptr ? peer.listen : told->addresses, catalogue), catalogue);
+      place_of(cluster, from, book), place_of(cluster, peer, book), {link.needs, link.prefer, link.stacks},
+      floors, candidates_of(told == nullptr ? peer.listen : told->addresses, catalogue), catalogue);
 }
 
 std::string address_of(const Cluster& cluster, std::string_view node, std::string_view transport,

@@ -69,6 +69,16 @@ Result<std::unique_ptr<identity::NodeAuthority>> load_authority(const IdentityPl
   return authority;  // an expired one may still be renewed
 }
 
+std::vector<Setting> signed_floors(const identity::TrustStore& trust) {
+  std::vector<Setting> settings;
+  for (const auto& [domain, trusted] : trust.domains())
+    if (trusted.floor)
+      settings.push_back({fmt::format("floors.{}.{}", trust.self(), domain),
+                          fmt::format("\"{}\"", property::to_string(trusted.floor->word)),
+                          fmt::format("signed by both, serial {}", trusted.floor->serial)});
+  return settings;
+}
+
 Result<IdentityView> look_at_identity(const IdentityPlace& place, identity::Seconds now) {
   const NodeFolder folder(place.folder);
   IdentityView view{identity::spiffe_name(place.domain, place.node), "none", "none", {}, 0, true};

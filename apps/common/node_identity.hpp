@@ -31,6 +31,9 @@ Result<std::unique_ptr<identity::NodeAuthority>> load_authority(const IdentityPl
                                                                 const Cluster& cluster,
                                                                 const identity::Secret* passphrase);
 
+/// The floors that a domain and others have signed, as settings beside those of a cluster file.
+std::vector<Setting> signed_floors(const identity::TrustStore& trust);
+
 /// What a person is told of it.
 struct IdentityView {
   std::string name;         // spiffe://…

@@ -9,6 +9,7 @@
 
 #include <harness/apps/common/human.hpp>
 #include <harness/apps/common/machine.hpp>
+#include <harness/apps/common/node_identity.hpp>
 #include <harness/stack/text.hpp>
 
 namespace harness::apps {
@@ -24,6 +25,11 @@ std::uint64_t real_clock_ns() {
   return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(
                                         std::chrono::system_clock::now().time_since_epoch())
                                         .count());
+}
+
+// Of no domain: which only a ticket proves.
+bool joins(const setup::Identity& peer, const std::string& link) {
+  return peer.domain.empty() && link == join_link;
 }
 
 }  // namespace
@@ -80,7 +86,11 @@ Result<> Runtime::open() {
       NodeOptions{self->name, self->domain, machine_host(self->host), machine_user(), authority_.get()});
   node_->set_admission(
       [this](const setup::Identity& peer, const std::string& link) { return admit(peer, link); });
+  if (authority_ != nullptr)
+    desk_ = std::make_unique<JoinDesk>(
+        *engine_, JoinDesk::Options{options_.state_root, self->domain, cluster().file, &unix_now});
   node_->on_link([this](const std::shared_ptr<Link>& link) {
+    if (desk_ != nullptr && joins(link->peer(), link->name())) return desk_->serve(link);
     for (const auto& slot : slots_)
       if (!slot->dials && slot->declared->name == link->name() && slot->peer == link->peer().name)
         attach(*slot, link);
@@ -127,8 +137,10 @@ void Runtime::make_slots() {
 
 void Runtime::dial(LinkSlot& slot) {
   if (stopping_ || slot.link != nullptr) return;
-  const policies::Decision decision = decide(cluster(), *slot.declared, slot.peer, facts_, catalogue_);
+  const policies::Decision decision =
+      decide(cluster(), *slot.declared, slot.peer, facts_, catalogue_, authority_.get());
   if (decision.offers.empty()) return note_down(slot, policies::why_no_link(decision));
+  slot.decided = decision.offers.front().stack.text();
   LinkOptions options;
   options.name = slot.declared->name;
   for (const policies::Choice& choice : decision.offers)
@@ -211,6 +223,7 @@ void Runtime::sweep() {
 }
 
 Result<Admission> Runtime::admit(const setup::Identity& peer, const std::string& link) {
+  if (desk_ != nullptr && joins(peer, link)) return desk_->admit();
   const auto slot = std::find_if(slots_.begin(), slots_.end(), [&](const auto& one) {
     return !one->dials && one->declared->name == link && one->peer == peer.name;
   });
@@ -225,7 +238,8 @@ Result<Admission> Runtime::admit(const setup::Identity& peer, const std::string&
                 fmt::format("it says {}, the cluster file says {}", peer.domain, declared->domain),
                 "use the same cluster file at both ends");
   const ClusterLink& wanted = *(*slot)->declared;
-  const policies::Decision decision = decide(cluster(), wanted, options_.node, facts_, catalogue_);
+  const policies::Decision decision =
+      decide(cluster(), wanted, options_.node, facts_, catalogue_, authority_.get());
   return Admission{decision.needs, wanted.max_message, wanted.quota_bytes};
 }
 
@@ -308,7 +322,11 @@ Result<> Runtime::set_facts(const std::string& peer, NodeFacts facts) {
                 "the cluster file does not have it", "harness config show");
   facts_[peer] = std::move(facts);
   for (const auto& slot : slots_) {
-    if (!slot->dials || slot->peer != peer || (slot->link != nullptr && slot->link->is_up())) continue;
+    if (!slot->dials || slot->peer != peer) continue;
+    if (slot->link != nullptr && slot->link->is_up()) {
+      decide_again(*slot);
+      continue;
+    }
     if (slot->link != nullptr) {  // it dials the old address: nobody need hear that it ended
       slot->services->on_event({});
       slot->link->close();
@@ -318,6 +336,21 @@ Result<> Runtime::set_facts(const std::string& peer, NodeFacts facts) {
     dial(*slot);
   }
   return {};
+}
+
+// A better way to the peer has come to be, or the one in use is not allowed any more: the link takes it while it
+// carries traffic. What somebody else has swapped it to stays, until what is decided changes.
+void Runtime::decide_again(LinkSlot& slot) {
+  const policies::Decision decision =
+      decide(cluster(), *slot.declared, slot.peer, facts_, catalogue_, authority_.get());
+  if (decision.offers.empty() || decision.offers.front().stack.text() == slot.decided) return;
+  slot.decided = decision.offers.front().stack.text();
+  if (slot.decided == slot.link->stack()->spec().text()) return;
+  std::vector<Offer> offers;
+  for (const policies::Choice& choice : decision.offers) offers.push_back({choice.stack, choice.address});
+  if (auto asked = slot.link->swap(std::move(offers)); !asked)
+    engine_->log(LogLevel::warning, fmt::format("link {} to {} keeps its stack: {}", slot.declared->name,
+                                                slot.peer, asked.error().what));
 }
 
 // ---- running and stopping ----
@@ -331,6 +364,7 @@ void Runtime::stop() {
     slot->redial.cancel();
     if (slot->link != nullptr) slot->link->close();
   }
+  if (desk_ != nullptr) desk_->close();
   stop_deadline_ns_ = engine_->now_ns() + stop_ns_max;
   stop_timer_ = std::make_unique<Timer>([](void* self) { static_cast<Runtime*>(self)->finish_stop(); }, this);
   finish_stop();
@@ -350,6 +384,7 @@ Runtime::~Runtime() {
   stop_timer_.reset();
   slots_.clear();
   retired_.clear();
+  desk_.reset();
   node_.reset();
   engine_.reset();
   state_.close();

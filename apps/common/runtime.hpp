@@ -16,6 +16,7 @@
 
 #include <harness/apps/common/admin_server.hpp>
 #include <harness/apps/common/cluster.hpp>
+#include <harness/apps/common/join_desk.hpp>
 #include <harness/apps/common/link_services.hpp>
 #include <harness/apps/common/state_folder.hpp>
 #include <harness/kernel/identity/authority.hpp>
@@ -36,6 +37,7 @@ struct LinkSlot {
   std::shared_ptr<Link> link;  // null while there is none
   std::unique_ptr<LinkServices> services;
   Error error{Errc::ok, {}, {}, {}};  // why the last link ended, or none could be
+  std::string decided;                // the stack that the policy prefers, as far as this node knows the peer
   std::function<void(const Event&)> on_swap;  // who asked for a swap: told once how it ended
   std::uint64_t came_up = 0;
   std::uint64_t redial_ns;  // how long to wait before the next attempt
@@ -117,6 +119,7 @@ class Runtime final : public Inbox {
   void look_at_life();
   void make_slots();
   void dial(LinkSlot& slot);
+  void decide_again(LinkSlot& slot);
   void attach(LinkSlot& slot, const std::shared_ptr<Link>& link);
   void on_event(LinkSlot& slot, const Event& event);
   void retire(LinkSlot& slot);
@@ -131,6 +134,7 @@ class Runtime final : public Inbox {
   std::unique_ptr<transports::OsEngine> engine_;
   StateFolder state_;
   std::unique_ptr<identity::NodeAuthority> authority_;  // before the node, which asks it
+  std::unique_ptr<JoinDesk> desk_;                      // null when it has no identity
   std::unique_ptr<Node> node_;
   std::unique_ptr<admin::Server> server_;
   std::vector<std::unique_ptr<LinkSlot>> slots_;

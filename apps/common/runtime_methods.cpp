@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Admin methods that look at a node and its links, and those that change them at once.
+#include <harness/apps/common/node_identity.hpp>
 #include <harness/apps/common/runtime.hpp>
 
 #include <algorithm>
@@ -157,8 +158,8 @@ void list_candidates(admin::LinkWhy& why, const policies::Decision& decision, Li
 /// Explains the running stack, or else the first offer.
 admin::LinkWhy link_why(Runtime& runtime, LinkSlot& slot) {
   const std::string& responder = slot.dials ? slot.peer : runtime.node().identity().name;
-  const policies::Decision decision =
-      decide(runtime.cluster(), *slot.declared, responder, runtime.facts(), runtime.catalogue());
+  const policies::Decision decision = decide(runtime.cluster(), *slot.declared, responder, runtime.facts(),
+                                             runtime.catalogue(), runtime.authority());
   admin::LinkWhy why;
   why.name = slot.declared->name;
   why.peer = slot.peer;
@@ -199,7 +200,10 @@ void add_admin_methods(Runtime& runtime) {
   });
   server.on<admin::Nothing>("config.show", [&runtime](const admin::Nothing&, const admin::CallPointer& call) {
     admin::Config config{runtime.cluster().name, runtime.cluster().file, {}};
-    for (const Setting& setting : runtime.cluster().settings)
+    std::vector<Setting> settings = runtime.cluster().settings;
+    if (runtime.authority() != nullptr)
+      for (Setting& floor : signed_floors(runtime.authority()->trust())) settings.push_back(std::move(floor));
+    for (const Setting& setting : settings)
       config.settings.push_back({setting.path, setting.value, setting.origin});
     call->reply_with(config);
   });

@@ -27,6 +27,10 @@ class KnownPeer final : public Authority {
   }
   [[nodiscard]] Key shared_secret(std::string_view) const noexcept override { return {}; }
   [[nodiscard]] Properties floor(std::string_view) const noexcept override { return {}; }
+  [[nodiscard]] std::optional<Code> greeting(std::string_view, Bytes) const noexcept override {
+    return Code{std::byte{1}};
+  }
+  [[nodiscard]] Code cookie(Bytes) const noexcept override { return {}; }
 
  private:
   Principal self_;

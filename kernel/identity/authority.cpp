@@ -5,7 +5,9 @@
 #include <fmt/format.h>
 
 #include <harness/kernel/identity/domain.hpp>
+#include <harness/kernel/identity/greeting.hpp>
 #include <harness/kernel/identity/refusal.hpp>
+#include <harness/kernel/identity/take.hpp>
 #include <harness/stack/text.hpp>
 
 namespace harness::identity {
@@ -20,6 +22,21 @@ Result<TrustStore> trust_of(const NodeAuthority::Options& options) {
 
 }  // namespace
 
+NodeAuthority::NodeAuthority(Options options, NodeKeys keys, TrustStore trust)
+    : options_(std::move(options)), keys_(std::move(keys)), trust_(std::move(trust)) {
+  fill_random(cookie_key_);
+}
+
+// What was checked against other roots is checked again.
+void NodeAuthority::take_trust(TrustStore trust) {
+  trust_ = std::move(trust);
+  checked_.forget();
+  greeting_keys_.clear();
+  for (const auto& [domain, trusted] : trust_.domains())
+    greeting_keys_.emplace(domain, greeting_key(trusted.root));
+  greeting_keys_.emplace("", greeting_key(trust_.find(options_.domain)->root.fingerprint));  // who joins
+}
+
 Result<std::unique_ptr<NodeAuthority>> NodeAuthority::load(Options options, const Secret* passphrase) {
   const NodeFolder folder(options.folder);
   auto certificate = folder.certificate();
@@ -29,8 +46,8 @@ Result<std::unique_ptr<NodeAuthority>> NodeAuthority::load(Options options, cons
   if (!keys) return tl::unexpected<Error>(keys.error());
   auto trust = trust_of(options);
   if (!trust) return tl::unexpected<Error>(trust.error());
-  std::unique_ptr<NodeAuthority> authority(
-      new NodeAuthority(std::move(options), std::move(*keys), std::move(*trust)));
+  std::unique_ptr<NodeAuthority> authority(new NodeAuthority(std::move(options), std::move(*keys), *trust));
+  authority->take_trust(std::move(*trust));
   if (auto right = authority->take_certificate(**certificate, authority->trust_); !right)
     return tl::unexpected<Error>(right.error());
   return authority;
@@ -67,7 +84,7 @@ Result<> NodeAuthority::reload() {
   auto trust = trust_of(options_);
   if (!trust) return tl::unexpected<Error>(trust.error());
   if (auto right = take_certificate(**certificate, *trust); !right) return right;
-  trust_ = std::move(*trust);
+  take_trust(std::move(*trust));
   return {};
 }
 
@@ -81,13 +98,19 @@ Result<Principal> NodeAuthority::verify(Bytes bytes) const {
                             trust_.domains().size()),
                 fmt::format("harness domain trust {} ROOT, with what `harness domain show {}` prints there",
                             options_.domain, shown->domain));
-  auto valid = check_certificate(bytes, domain->root, options_.now());
-  if (!valid) return tl::unexpected<Error>(valid.error());
-  if (domain->revoked && domain->revoked->has(valid->serial))
-    return refuse(Refusal::revoked, spiffe_name(valid->domain, valid->name),
-                  fmt::format("{} revoked the certificate {:016x}", valid->domain, valid->serial),
-                  fmt::format("if that was a mistake, enroll {} anew with a new key", valid->name));
-  return Principal{std::move(valid->domain), std::move(valid->name), valid->static_key};
+  const CertificateCache::Name name = CertificateCache::name_of(bytes);
+  if (checked_.has(name)) {
+    if (auto valid = check_dates(*shown, options_.now()); !valid) return tl::unexpected<Error>(valid.error());
+  } else {
+    if (auto valid = check_certificate(bytes, domain->root, options_.now()); !valid)
+      return tl::unexpected<Error>(valid.error());
+    checked_.add(name);
+  }
+  if (domain->revoked && domain->revoked->has(shown->serial))
+    return refuse(Refusal::revoked, spiffe_name(shown->domain, shown->name),
+                  fmt::format("{} revoked the certificate {:016x}", shown->domain, shown->serial),
+                  fmt::format("if that was a mistake, enroll {} anew with a new key", shown->name));
+  return Principal{std::move(shown->domain), std::move(shown->name), shown->static_key};
 }
 
 Key NodeAuthority::shared_secret(std::string_view domain) const noexcept {
@@ -101,5 +124,34 @@ Properties NodeAuthority::floor(std::string_view domain) const noexcept {
     if (raise.domain == domain) word = word | raise.word;
   return word;
 }
+
+std::optional<Code> NodeAuthority::greeting(std::string_view domain, Bytes frame) const noexcept {
+  const auto key = greeting_keys_.find(domain);
+  if (key == greeting_keys_.end()) return {};
+  return short_code(key->second, frame);
+}
+
+Result<Key> NodeAuthority::ticket_key(Bytes name) const {
+  Fingerprint root{};
+  TokenId id{};
+  Reader in(name);
+  take(in, root);
+  take(in, id);
+  const Root& own = trust_.find(options_.domain)->root;
+  if (!in.done() || root != own.fingerprint)
+    return refuse(Refusal::wrong_root, "the token",
+                  fmt::format("it names {}, {} has {}", fingerprint_text(root), options_.domain,
+                              fingerprint_text(own.fingerprint)),
+                  "dial a node of the domain that the token is for");
+  auto domain = Domain::open(options_.state, options_.domain);
+  if (!domain) return tl::unexpected<Error>(domain.error());
+  if (!domain->holds_root())
+    return fail(Errc::not_found,
+                fmt::format("the root of {} is not held by {}", options_.domain, options_.node),
+                "who lets a node join must be able to issue", "dial the node where the domain was made");
+  return domain->psk(id, options_.now());
+}
+
+Code NodeAuthority::cookie(Bytes bytes) const noexcept { return short_code(cookie_key_, bytes); }
 
 }  // namespace harness::identity

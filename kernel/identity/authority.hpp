@@ -3,14 +3,17 @@
 // believes.
 //
 // Everything is read once and kept; reload() reads it again, all or nothing, so that a damaged file leaves
-// what was in force. What a handshake asks then costs one signature check and a few look-ups, no file.
+// what was in force. What a handshake asks then costs a few look-ups, no file, and one signature check for a
+// certificate that was not shown before. Only who joins makes it read one: its token's.
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include <harness/kernel/identity/certificate_cache.hpp>
 #include <harness/kernel/identity/node_folder.hpp>
 #include <harness/kernel/identity/trust_store.hpp>
 #include <harness/stack/authority.hpp>
@@ -44,6 +47,9 @@ class NodeAuthority final : public Authority {
   [[nodiscard]] Result<Principal> verify(Bytes certificate) const override;
   [[nodiscard]] Key shared_secret(std::string_view domain) const noexcept override;
   [[nodiscard]] Properties floor(std::string_view domain) const noexcept override;
+  [[nodiscard]] std::optional<Code> greeting(std::string_view domain, Bytes frame) const noexcept override;
+  [[nodiscard]] Code cookie(Bytes bytes) const noexcept override;
+  [[nodiscard]] Result<Key> ticket_key(Bytes name) const override;
 
   /// Its own certificate, taken apart; it may have expired. [stack-thread]
   [[nodiscard]] const Certificate& own() const noexcept { return own_; }
@@ -53,13 +59,16 @@ class NodeAuthority final : public Authority {
   Result<> reload();
 
  private:
-  NodeAuthority(Options options, NodeKeys keys, TrustStore trust)
-      : options_(std::move(options)), keys_(std::move(keys)), trust_(std::move(trust)) {}
+  NodeAuthority(Options options, NodeKeys keys, TrustStore trust);
   Result<> take_certificate(Bytes bytes, const TrustStore& trust);
+  void take_trust(TrustStore trust);
 
   Options options_;
   NodeKeys keys_;
   TrustStore trust_;
+  std::map<std::string, Code, std::less<>> greeting_keys_;  // of the domains that trust_ believes
+  Code cookie_key_{};                                       // drawn when it is loaded
+  mutable CertificateCache checked_;
   std::vector<std::byte> certificate_;
   Certificate own_;
   Principal self_;

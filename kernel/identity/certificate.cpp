@@ -20,21 +20,6 @@ tl::unexpected<Error> damaged(std::string because) {
               "let the node enroll anew: harness node enroll NAME");
 }
 
-Result<> holds(const Certificate& one, Seconds now) {
-  const std::string about = "the certificate of " + spiffe_name(one.domain, one.name);
-  if (now < one.not_before)
-    return fail(
-        Errc::denied, about + " is not valid yet",
-        fmt::format("it holds from {}; the clock here says {}", utc_text(one.not_before), utc_text(now)),
-        "set the clock of this machine: timedatectl");
-  if (now > one.not_after)
-    return fail(
-        Errc::denied, about + " has expired",
-        fmt::format("it held until {}; the clock here says {}", utc_text(one.not_after), utc_text(now)),
-        fmt::format("harness node enroll {}, where the root of {} is", one.name, one.domain));
-  return {};
-}
-
 }  // namespace
 
 std::vector<std::byte> issue(const Certificate& one, const SigningKey& root) {
@@ -91,8 +76,23 @@ Result<Certificate> check_certificate(Bytes bytes, const Root& root, Seconds now
   const std::size_t signed_bytes = bytes.size() - sizeof(Signature);
   if (!is_signed(root.key, label, bytes.first(signed_bytes), bytes.subspan(signed_bytes)))
     return damaged(fmt::format("its signature is not that of the root of {}", root.domain));
-  if (auto valid = holds(*one, now); !valid) return tl::unexpected<Error>(valid.error());
+  if (auto valid = check_dates(*one, now); !valid) return tl::unexpected<Error>(valid.error());
   return one;
+}
+
+Result<> check_dates(const Certificate& one, Seconds now) {
+  const std::string about = "the certificate of " + spiffe_name(one.domain, one.name);
+  if (now < one.not_before)
+    return fail(
+        Errc::denied, about + " is not valid yet",
+        fmt::format("it holds from {}; the clock here says {}", utc_text(one.not_before), utc_text(now)),
+        "set the clock of this machine: timedatectl");
+  if (now > one.not_after)
+    return fail(
+        Errc::denied, about + " has expired",
+        fmt::format("it held until {}; the clock here says {}", utc_text(one.not_after), utc_text(now)),
+        fmt::format("harness node enroll {}, where the root of {} is", one.name, one.domain));
+  return {};
 }
 
 }  // namespace harness::identity

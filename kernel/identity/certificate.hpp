@@ -46,5 +46,7 @@ Result<Certificate> parse_certificate(Bytes bytes);
 /// A certificate that `root` has issued and that holds `now`. Errors: corrupt (not a certificate, or not
 /// signed by that key), denied (another domain's, another root's, not yet or no longer valid). [any-thread]
 Result<Certificate> check_certificate(Bytes bytes, const Root& root, Seconds now);
+/// Only whether one that is otherwise valid holds `now`. Errors: denied. [any-thread]
+Result<> check_dates(const Certificate& certificate, Seconds now);
 
 }  // namespace harness::identity

@@ -13,7 +13,12 @@ constexpr std::size_t digest_bytes = 32;
 constexpr std::size_t answer_fixed_bytes = 1 + digest_bytes;
 constexpr std::size_t bound_bytes_max = std::size_t{72} << 10;  // of a set-up frame
 
-NoiseProtocol protocol_of(Suite suite) {
+constexpr std::byte joins{0x80};  // in the byte of the suite
+
+NoiseProtocol protocol_of(Suite suite, bool joining) {
+  if (joining)
+    return *noise_protocol(suite == Suite::aes ? "Noise_XXpsk0_25519_AESGCM_SHA256"
+                                               : "Noise_XXpsk0_25519_ChaChaPoly_SHA256");
   return *noise_protocol(suite == Suite::aes ? "Noise_XXpsk3_25519_AESGCM_SHA256"
                                              : "Noise_XXpsk3_25519_ChaChaPoly_SHA256");
 }
@@ -42,6 +47,7 @@ tl::unexpected<Error> KeyExchange::refuse(Errc code, std::string because) {
 
 Result<Handshake::Blob> KeyExchange::hello(Bytes bound) {
   if (role_ != Role::initiator || step_ != Step::first) return refuse(Errc::conflict, "hello out of turn");
+  if (const auto ticket = authority_.ticket()) return hello_with(*ticket, bound);
   if (auto started = start(preferred(), bound); !started) return tl::unexpected<Error>(started.error());
   const std::string& domain = authority_.self().domain;
   if (domain.size() > domain_bytes_max) return refuse(Errc::too_large, "this node's domain is too long");
@@ -54,14 +60,14 @@ Result<Handshake::Blob> KeyExchange::hello(Bytes bound) {
 
 Result<Handshake::Blob> KeyExchange::answer(Bytes bound, Bytes hello, Bytes chosen) {
   if (role_ != Role::responder || step_ != Step::first) return refuse(Errc::conflict, "answer out of turn");
-  const auto suite = hello.empty() ? std::nullopt : suite_of(hello.front());
+  joining_ = !hello.empty() && (hello.front() & joins) == joins;
+  const auto suite = hello.empty() ? std::nullopt : suite_of(hello.front() & ~joins);
   if (!suite || hello.size() > blob_bytes_max) return refuse(Errc::corrupt, "its first blob is none");
-  if (auto started = start(*suite, bound); !started) return tl::unexpected<Error>(started.error());
-  const auto domain = read(hello.subspan(1));
+  const auto domain = read_hello(*suite, bound, hello.subspan(1));
   if (!domain) return tl::unexpected<Error>(domain.error());
   if (domain->size() > domain_bytes_max) return refuse(Errc::corrupt, "its domain is too long");
   claimed_domain_ = as_text(*domain);
-  noise_->add_psk(authority_.shared_secret(claimed_domain_));
+  if (!joining_) noise_->add_psk(authority_.shared_secret(claimed_domain_));
 
   record_suite_ = *suite == Suite::aes ? preferred() : Suite::chacha;
   const Bytes certificate = authority_.certificate();
@@ -90,7 +96,7 @@ Result<Handshake::Blob> KeyExchange::finish(Bytes answer, Bytes chosen) {
   if (auto believed = believe(payload->subspan(answer_fixed_bytes)); !believed)
     return tl::unexpected<Error>(believed.error());
   record_suite_ = *suite;
-  noise_->add_psk(authority_.shared_secret(peer_->domain));
+  if (!joining_) noise_->add_psk(authority_.shared_secret(peer_->domain));
   const Bytes certificate = authority_.certificate();
   if (certificate.size() > Authority::certificate_bytes_max)
     return refuse(Errc::too_large, "this node's certificate is too long");
@@ -103,6 +109,11 @@ Result<> KeyExchange::confirm(Bytes finish) {
   if (role_ != Role::responder || step_ != Step::second) return refuse(Errc::conflict, "confirm out of turn");
   const auto certificate = read(finish);
   if (!certificate) return tl::unexpected<Error>(certificate.error());
+  if (joining_) {
+    peer_ = Principal{{}, claimed_domain_, noise_->remote_static()};
+    derive();
+    return {};
+  }
   if (auto believed = believe(*certificate); !believed) return believed;
   if (peer_->domain != claimed_domain_)
     return refuse(Errc::denied, "it said it was of the domain " + claimed_domain_ +
@@ -112,6 +123,37 @@ Result<> KeyExchange::confirm(Bytes finish) {
 }
 
 // ---- parts ----
+
+Result<Handshake::Blob> KeyExchange::hello_with(const Ticket& ticket, Bytes bound) {
+  joining_ = true;
+  if (auto started = start(preferred(), bound); !started) return tl::unexpected<Error>(started.error());
+  noise_->add_psk(ticket.key);
+  const std::string& name = authority_.self().name;
+  if (name.size() > domain_bytes_max) return refuse(Errc::too_large, "this node's name is too long");
+  auto blob = write(as_bytes(name), 1 + ticket.name.size());
+  if (!blob) return blob;
+  blob->front() = static_cast<std::byte>(preferred()) | joins;
+  std::copy(ticket.name.begin(), ticket.name.end(), blob->begin() + 1);
+  step_ = Step::second;
+  return blob;
+}
+
+// What the first blob says behind its suite: the initiator's domain, or the name of who joins.
+Result<Bytes> KeyExchange::read_hello(Suite suite, Bytes bound, Bytes blob) {
+  if (auto started = start(suite, bound); !started) return tl::unexpected<Error>(started.error());
+  if (!joining_) return read(blob);
+  if (blob.size() < Ticket::name_bytes) return refuse(Errc::corrupt, "its first blob is too short");
+  auto key = authority_.ticket_key(blob.first(Ticket::name_bytes));
+  if (!key) {
+    step_ = Step::failed;
+    return tl::unexpected<Error>(key.error());
+  }
+  noise_->add_psk(*key);
+  wipe(*key);
+  auto name = read(blob.subspan(Ticket::name_bytes));
+  if (!name) return refuse(Errc::denied, "the token is wrong: its secret is another than was given out");
+  return name;
+}
 
 Result<> KeyExchange::start(Suite suite, Bytes bound) {
   if (!libraries_ready())
@@ -123,13 +165,13 @@ Result<> KeyExchange::start(Suite suite, Bytes bound) {
     return refuse(Errc::invalid, "this node's key or offer is malformed");
   Secret key;
   std::copy(secret.begin(), secret.end(), key.bytes.begin());
-  noise_.emplace(protocol_of(suite), role_);
+  noise_.emplace(protocol_of(suite, joining_), role_);
   noise_->set_static(key.bytes, authority_.self().static_key);
   std::vector<std::byte> prologue;
   prologue.reserve(label.size() + 1 + bound.size());
   const Bytes first = as_bytes(label);
   prologue.insert(prologue.end(), first.begin(), first.end());
-  prologue.push_back(static_cast<std::byte>(suite));
+  prologue.push_back(static_cast<std::byte>(suite) | (joining_ ? joins : std::byte{}));
   prologue.insert(prologue.end(), bound.begin(), bound.end());
   noise_->begin(prologue);
   return {};

@@ -14,6 +14,14 @@
 // The suite of the first byte is the cipher of the handshake: AES-256-GCM where the initiator has the
 // instructions. The responder says in `answer` which suite the records take: AES when both have them.
 // Suite is one byte; there is no other agility.
+// Who joins has no certificate but a ticket (Authority::ticket): XXpsk0 with its key in place of XXpsk3.
+//
+//   hello    suite 8 + 128 · name of the ticket (21 bytes) · psk, e, {name of the initiator}
+//   answer   as above
+//   finish   s, se, {}
+//
+// Whoever does not know the key reads not even the first blob; whoever does proves no more than that, so the
+// responder knows the initiator as a node of no domain, which no certificate bears.
 // Record secrets and frame keys come from Noise's keys by HKDF with the handshake's hash as salt.
 // Rejected: a timestamp in the first blob (a peer's clock set forward once would lock it out for ever:
 // WireGuard, Donenfeld 2021); application data before the third blob; a key known before `finish` is read.
@@ -59,6 +67,8 @@ class KeyExchange final : public Handshake {
   enum class Step : std::uint8_t { first, second, done, failed };
 
   Result<> start(Suite suite, Bytes bound);
+  Result<Blob> hello_with(const Ticket& ticket, Bytes bound);
+  Result<Bytes> read_hello(Suite suite, Bytes bound, Bytes blob);
   Result<> believe(Bytes certificate);
   Result<Blob> write(Bytes payload, std::size_t before = 0);
   Result<Bytes> read(Bytes message);
@@ -69,7 +79,8 @@ class KeyExchange final : public Handshake {
   Authority& authority_;
   Step step_ = Step::first;
   std::optional<Noise> noise_;
-  std::string claimed_domain_;  // of the initiator, as the responder heard it
+  bool joining_ = false;        // the initiator has a ticket and no certificate
+  std::string claimed_domain_;  // of the initiator, as the responder heard it; who joins says its name
   std::optional<Principal> peer_;
   std::optional<SessionKeys> keys_;
   Secret sent_frames_;

@@ -126,6 +126,49 @@ class Domains(TestCase):
         done = self.run_harness("ping", "b", "--node", "a", code="unreachable")
         self.assert_error(done.stderr, r"\w", "encrypted|authenticated", "encrypt")
 
+    def raise_floor(self, *words):
+        line = self.run_harness("domain", "floor", "lab", "lab", *words, code="ok").stdout
+        self.assertTrue(line.startswith("harness-floor-"))
+
+    def test_a_signed_floor_counts_for_the_policy_and_is_shown(self):
+        self.file("cluster.toml", cluster(b="lab", link='require = ["reliable", "ordered"]'))
+        self.run_harness("domain", "create", "lab", code="ok")
+        self.raise_floor("--require", "encrypted")
+        a, _, _ = self.start(cluster(b="lab", link='require = ["reliable", "ordered"]'))
+        a.wait_for("link main to b is up: .*encrypt @ tcp")
+        why = json.loads(self.run_harness("link", "why", "main", "--node", "a", "--json", code="ok").stdout)
+        self.assertIn("encrypted", why["needs"])
+        for words in (("--cluster", "cluster.toml"), ("--node", "a")):
+            shown = self.run_harness("config", "show", "--origin", *words, code="ok").stdout
+            self.assertRegex(shown, r"floors\.lab\.lab +\"encrypted\" +signed by both, serial 1")
+
+    def test_a_written_stack_below_a_signed_floor_has_an_exit_code_of_its_own(self):
+        self.file("cluster.toml", cluster(b="lab"))
+        self.run_harness("domain", "create", "lab", code="ok")
+        self.raise_floor("--require", "encrypted")
+        a, _, wire = self.start(cluster(b="lab", link='stack = "frag @ tcp"'))
+        a.wait_for("link main to b is down: the floor is not met")
+        done = self.run_harness("ping", "b", "--node", "a", code="floor not met")
+        self.assert_error(done.stderr, "main to b is not up", "within lab must give encrypted", "encrypt")
+        self.assertNotIn(CANARY, wire.seen)
+
+    def test_a_floor_raised_while_a_link_runs_lets_nothing_below_it_leave(self):
+        link = 'require = ["reliable", "ordered"]'
+        self.file("cluster.toml", cluster(b="lab", link=link))
+        self.run_harness("domain", "create", "lab", code="ok")
+        a, b, wire = self.start(cluster(b="lab", link=link))
+        a.wait_for("link main to b is up: @ tcp")
+        self.send_canary()
+        self.assertIn(CANARY, wire.seen)
+        before = len(a.lines)
+        self.raise_floor("--require", "encrypted")
+        mark = len(wire.seen)
+        a.wait_for("link main to b is (down: the floor is not met|up: .*encrypt @ tcp)", before)
+        a.wait_for("link main to b is up: .*encrypt @ tcp", before)
+        self.send_canary()
+        self.assertGreater(len(wire.seen) - mark, len(CANARY) * 4096)
+        self.assertNotIn(CANARY, wire.seen[mark:])
+
     def test_a_domain_that_is_not_believed_gets_no_link(self):
         self.domains()
         self.run_harness("domain", "distrust", "lab", "office", code="ok")

@@ -77,6 +77,8 @@ class CommandLine(TestCase):
         )
         self.run_harness("domain", "create", "--cluster", self.home / "examples/cluster.toml", code="ok")
         a = self.node("a", text)
+        told = self.admin("a", "example").ask("node.show")["result"]["addresses"]
+        self.address = next(one for one in told if one.startswith("tcp:"))
         for name in sorted(set(LINKS.values())):
             self.node(name, text)
             self.introduce("a", name, cluster="example")
@@ -150,8 +152,9 @@ class CommandLine(TestCase):
         elif line.startswith("harness recv"):
             self.run_recv(line)
         else:
-            # Domains are made from the start by somebody who has none yet.
-            fresh = re.match(r"harness (domain|token|node enroll|node show)", line)
+            # Domains are made from the start by somebody who has none yet, unless a running node is asked.
+            fresh = re.match(r"harness (domain|token|node enroll|node show)", line) and " --at " not in line
+            line = re.sub(r"(?<= --at )tcp:\S+", self.address, line)
             changes = {"HARNESS_STATE": str(self.folder / "fresh")} if fresh else {}
             self.assertTrue(self.works(self.shell(line, **changes)) or ">" in line, "it said nothing")
 

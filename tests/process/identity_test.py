@@ -268,6 +268,18 @@ class Joining(Identity):
         self.assertFalse(domain["holds_root"])
         self.assertEqual(self.told("token", "ls")["tokens"][0]["state"], "used up")
 
+    def test_a_dry_run_of_a_request_writes_nothing(self):
+        token = self.token()
+        for words in ((), ("--token", token)):
+            done = self.run_there("node", "enroll", "c", "--request", "--dry-run", *words)
+            self.assertIn("nothing was changed", done.stdout)
+            self.assertEqual(list(self.elsewhere.rglob("node.*")), [])
+        request = self.request("c", "--token", token)
+        kept = {path: path.read_bytes() for path in self.elsewhere.rglob("node.*")}
+        self.run_there("node", "enroll", "c", "--request", "--dry-run")
+        self.assertEqual(kept, {path: path.read_bytes() for path in self.elsewhere.rglob("node.*")})
+        self.run_harness("domain", "sign", request)
+
     def test_each_wrong_token_has_its_own_exit_code(self):
         token = self.token()
         mistyped = self.secret("mistyped", mistype(token.read_text(encoding="ascii")))

@@ -9,10 +9,12 @@ import struct
 from support import DEADLINE_S
 
 DATA, SETUP, BYE = 1, 2, 3
-HELLO, ACCEPT, REFUSE, READY, FIN, FIN_ACK = 1, 2, 3, 4, 5, 6
+HELLO, ACCEPT, REFUSE, READY, FIN, FIN_ACK, COOKIE = 1, 2, 3, 4, 5, 6, 7
 NAMES = {HELLO: "HELLO", ACCEPT: "ACCEPT", REFUSE: "REFUSE", READY: "READY", FIN: "FIN", FIN_ACK: "FIN_ACK"}
+NAMES[COOKIE] = "COOKIE"
 MAGIC = b"HRN1"
 NO_PROOF = b"\0\0"
+NO_COOKIE = NO_GREETING = bytes(16)
 
 
 def fnv1a(text):
@@ -56,7 +58,9 @@ def hello(
         + struct.pack("<QIQQB", session, max_message, quota, 0, 1)
         + struct.pack("<Q", fnv1a(stack))
         + text(stack)
-        + NO_PROOF,
+        + NO_PROOF
+        + NO_COOKIE
+        + NO_GREETING,
         version,
     )
 

@@ -24,6 +24,8 @@ class Middle final : public Acceptor {
       : engine_(engine), transport_(transport), onward_(std::move(onward)) {}
 
   Edit edit = [](bool, setup::Frame frame) { return frame; };
+  /// Greets anew in a HELLO that was changed, as whoever knows the root can; null: nobody who knows it.
+  const Authority* greeter = nullptr;
 
   void accepted(std::unique_ptr<Endpoint> endpoint) override {
     auto further = transport_.dial(onward_);
@@ -52,6 +54,9 @@ class Middle final : public Acceptor {
   void say(End& to, const setup::Frame& frame) {
     (void)to.endpoint->send_setup(setup::write(engine_.pool(), frame));
   }
+  void greet(setup::Hello& hello) const {
+    if (greeter != nullptr) hello.greeting = *greeter->greeting(hello.from.domain, setup::greeted(hello));
+  }
   static void attach(End& end) {
     Receiver receiver;
     receiver.self = &end;
@@ -64,8 +69,12 @@ class Middle final : public Acceptor {
       End& from = *static_cast<End*>(self);
       auto parsed = setup::parse(frame.gathered(from.middle->engine_.pool()));
       if (!parsed) return;
-      if (auto edited = from.middle->edit(from.dialler, std::move(*parsed)))
-        from.middle->say(other(from), *edited);
+      const setup::Frame before = *parsed;
+      auto edited = from.middle->edit(from.dialler, std::move(*parsed));
+      if (!edited) return;
+      if (auto* hello = std::get_if<setup::Hello>(&*edited); hello != nullptr && !(*edited == before))
+        from.middle->greet(*hello);
+      from.middle->say(other(from), *edited);
     };
     receiver.event = [](void* self, const Event& event) {
       if (event.kind == EventKind::peer_lost) other(*static_cast<End*>(self)).endpoint->close(0);

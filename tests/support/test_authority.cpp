@@ -62,8 +62,23 @@ Result<Principal> TestAuthority::verify(Bytes certificate) const {
 }
 
 Key TestAuthority::shared_secret(std::string_view domain) const noexcept {
+  ++begun;
   const auto at = shared.find(domain);
   return at != shared.end() ? at->second : Key{};
+}
+
+std::optional<Code> TestAuthority::greeting(std::string_view domain, Bytes frame) const noexcept {
+  const std::byte known{root};
+  Code code{};
+  store<std::uint64_t>(code.data(), checksum({&known, 1}) ^ checksum(as_bytes(domain)));
+  store<std::uint64_t>(code.data() + 8, load<std::uint64_t>(code.data()) + checksum(frame));
+  return code;
+}
+
+Code TestAuthority::cookie(Bytes bytes) const noexcept {
+  Code code{};
+  store<std::uint64_t>(code.data(), checksum(bytes) ^ load<std::uint64_t>(secret_.data()));
+  return code;
 }
 
 Hands::Hands(const LayerType& layer, Authority& initiator, Authority& responder)

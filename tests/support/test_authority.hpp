@@ -29,11 +29,16 @@ class TestAuthority final : public Authority {
   [[nodiscard]] Bytes static_secret() const noexcept override { return secret_; }
   [[nodiscard]] Result<Principal> verify(Bytes certificate) const override;
   [[nodiscard]] Key shared_secret(std::string_view domain) const noexcept override;
-  [[nodiscard]] Properties floor(std::string_view) const noexcept override { return {}; }
+  [[nodiscard]] Properties floor(std::string_view) const noexcept override { return floor_word; }
+  [[nodiscard]] std::optional<Code> greeting(std::string_view domain, Bytes frame) const noexcept override;
+  [[nodiscard]] Code cookie(Bytes bytes) const noexcept override;
 
+  Properties floor_word{};
+  std::uint8_t root = 0;  // of every domain, as this node knows it: who has another number is a stranger
   std::map<std::string, Key, std::less<>> shared;  // by domain; zeros for the others
   std::string refused;                             // the name of a node that is not believed
   mutable unsigned verified = 0;                   // certificates looked at
+  mutable unsigned begun = 0;                      // secrets asked for: one a handshake
 
  private:
   Principal self_;

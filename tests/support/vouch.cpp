@@ -105,6 +105,19 @@ Result<Principal> VouchAuthority::verify(Bytes certificate) const {
   return principal;
 }
 
+std::optional<Code> VouchAuthority::greeting(std::string_view domain, Bytes frame) const noexcept {
+  if (strangers.contains(domain)) return {};
+  Code code{};
+  store(code.data(), digest(digest(0, as_bytes(domain)), frame));
+  return code;
+}
+
+Code VouchAuthority::cookie(Bytes bytes) const noexcept {
+  Code code{};
+  store(code.data(), digest(digest(1, as_bytes(text_)), bytes));
+  return code;
+}
+
 Vouch::Vouch(const OptionValues&, LayerContext& context)
     : key_(static_cast<const VouchHandshake*>(context.handshake)->key()) {}
 

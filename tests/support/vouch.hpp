@@ -24,7 +24,10 @@ class VouchAuthority final : public Authority {
   [[nodiscard]] Result<Principal> verify(Bytes certificate) const override;
   [[nodiscard]] Key shared_secret(std::string_view) const noexcept override { return {}; }
   [[nodiscard]] Properties floor(std::string_view) const noexcept override { return floor_word; }
+  [[nodiscard]] std::optional<Code> greeting(std::string_view domain, Bytes frame) const noexcept override;
+  [[nodiscard]] Code cookie(Bytes bytes) const noexcept override;
 
+  std::set<std::string, std::less<>> strangers;  // domains that are not believed
   std::set<std::string> revoked;
   Properties floor_word{};
 

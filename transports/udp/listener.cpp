@@ -78,6 +78,10 @@ void Listener::open(const Address& from, const Address& to, Bytes datagram) {
       ++udp_.drops().late;
       return;
     }
+    if (setup.pieces == 1 && !acceptor_.expects(piece)) {
+      ++udp_.drops().unexpected;
+      return;
+    }
     channel = accept(from, to, setup.sender, origin);
     if (channel == nullptr) return;
   }

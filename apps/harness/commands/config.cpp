@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // harness config show: every setting in force, and where it comes from.
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include <harness/apps/common/cluster.hpp>
 #include <harness/apps/common/human.hpp>
+#include <harness/apps/common/node_identity.hpp>
 #include <harness/apps/common/table.hpp>
 #include <harness/apps/harness/local.hpp>
+#include <harness/kernel/identity/domain.hpp>
 
 namespace harness::apps {
 
@@ -17,6 +21,22 @@ constexpr Argument arguments[] = {
     {"--node", Argument::Kind::option, "what the running node NAME has, instead of reading the file", "NAME"},
 };
 
+// The floors that the domains of the file have signed, as far as this user holds those domains.
+Result<std::vector<Setting>> floors_here(const Context& context, const Cluster& cluster) {
+  auto root = chosen_root(context);
+  if (!root) return tl::unexpected<Error>(root.error());
+  std::vector<Setting> all;
+  for (const std::string& name : identity::Domain::names(*root)) {
+    if (std::none_of(cluster.nodes.begin(), cluster.nodes.end(),
+                     [&](const ClusterNode& node) { return node.domain == name; }))
+      continue;
+    auto domain = identity::Domain::open(*root, name);
+    if (!domain) return tl::unexpected<Error>(domain.error());
+    for (Setting& floor : signed_floors(domain->trust())) all.push_back(std::move(floor));
+  }
+  return all;
+}
+
 Result<admin::Config> config_of(Context& context) {
   if (context.arguments.given("--node")) {
     auto client = connect_one(context);
@@ -26,7 +46,11 @@ Result<admin::Config> config_of(Context& context) {
   auto cluster = read_cluster(chosen_cluster(context), context.catalogue, context.arguments.texts("--set"));
   if (!cluster) return tl::unexpected<Error>(cluster.error());
   admin::Config config{cluster->name, cluster->file, {}};
-  for (const Setting& setting : cluster->settings)
+  auto floors = floors_here(context, *cluster);
+  if (!floors) return tl::unexpected<Error>(floors.error());
+  std::vector<Setting> settings = cluster->settings;
+  settings.insert(settings.end(), floors->begin(), floors->end());
+  for (const Setting& setting : settings)
     config.settings.push_back({setting.path, setting.value, setting.origin});
   return config;
 }

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // harness node enroll: a node comes to its certificate.  harness node show: who it is, and until when.
+#include <filesystem>
+
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
@@ -9,6 +11,7 @@
 #include <harness/apps/common/state_folder.hpp>
 #include <harness/apps/common/table.hpp>
 #include <harness/apps/harness/identity_command.hpp>
+#include <harness/apps/harness/joining.hpp>
 #include <harness/apps/harness/local.hpp>
 #include <harness/kernel/files.hpp>
 #include <harness/kernel/identity/enroll.hpp>
@@ -28,6 +31,8 @@ constexpr Argument enroll_arguments[] = {
     {"--request", Argument::Kind::flag, "print a request, to be signed where the root is"},
     {"--token", Argument::Kind::option, "prove this token in the request: a file of mode 0600, fd:N, or -",
      "SOURCE"},
+    {"--at", Argument::Kind::option,
+     "join at once, over a link to a running node where the root is; needs --token", "ADDRESS"},
     {"--answer", Argument::Kind::option, "take what was signed: the line, a file, or -", "DOCUMENT"},
     {"--root", Argument::Kind::option,
      "the fingerprint that the answer's root must have, when no token tells it", "FP"},
@@ -44,8 +49,7 @@ struct Subject {
   NodeFolder folder{{}};
 };
 
-Result<Subject> subject_of(const Context& context) {
-  auto cluster = read_cluster(chosen_cluster(context), context.catalogue);
+Result<Subject> subject_in(const Context& context, const Result<Cluster>& cluster) {
   if (!cluster) return tl::unexpected<Error>(cluster.error());
   const std::string name = context.arguments.text("name");
   const ClusterNode* node = cluster->node(name);
@@ -59,6 +63,10 @@ Result<Subject> subject_of(const Context& context) {
   return fail(Errc::not_found, fmt::format("there is no node {} in {}", text::quoted(name), cluster->file),
               "its nodes are " + text::list(std::span(std::as_const(known))),
               meant.empty() ? "--cluster FILE" : fmt::format("did you mean {}?", meant));
+}
+
+Result<Subject> subject_of(const Context& context) {
+  return subject_in(context, read_cluster(chosen_cluster(context), context.catalogue));
 }
 
 Told told_of(const identity::Certificate& own, const identity::Root& root) {
@@ -110,17 +118,28 @@ Result<std::optional<identity::Token>> token_given(const Context& context) {
 
 std::string request_path(const Subject& subject) { return subject.folder.path() + "/node.request"; }
 
+// The node's keys, made now when there are none; with `dry` those are thrown away.
+Result<identity::NodeKeys> keys_for(Subject& subject, const identity::Secret* passphrase, bool dry) {
+  if (!dry) return subject.folder.keys_or_new(passphrase);
+  auto facts = subject.folder.facts();
+  if (!facts) return tl::unexpected<Error>(facts.error());
+  if (*facts) return subject.folder.keys(passphrase);
+  return identity::NodeKeys::make();
+}
+
 Result<ExitCode> request(Context& context, Subject& subject, identity::Seconds life) {
   auto token = token_given(context);
   if (!token) return tl::unexpected<Error>(token.error());
   auto passphrase = node_passphrase(context, subject.folder);
   if (!passphrase) return tl::unexpected<Error>(passphrase.error());
-  auto keys = subject.folder.keys_or_new(*passphrase ? &**passphrase : nullptr);
+  const bool dry = context.arguments.given("--dry-run");
+  auto keys = keys_for(subject, *passphrase ? &**passphrase : nullptr, dry);
   if (!keys) return tl::unexpected<Error>(keys.error());
   const identity::JoinAsk ask(*keys, subject.domain, subject.node, *token ? &**token : nullptr, life);
   const std::string line = identity::write_line(identity::request_prefix, ask.request());
-  if (auto kept = write_file(request_path(subject), as_bytes(line + "\n"), Privacy::open); !kept)
-    return tl::unexpected<Error>(kept.error());
+  if (!dry)
+    if (auto kept = write_file(request_path(subject), as_bytes(line + "\n"), Privacy::open); !kept)
+      return tl::unexpected<Error>(kept.error());
   tell_line(context, line,
             {identity::spiffe_name(subject.domain, subject.node) +
                  " asks for a certificate; nothing in it is secret",
@@ -167,6 +186,23 @@ Result<identity::JoinAsk> pending(const Subject& subject, const identity::NodeKe
   return identity::JoinAsk::resume(keys, *bytes);
 }
 
+// Keeps what the issuer gave, unless it is a dry run.
+Result<ExitCode> take_in(Context& context, Subject& subject, const identity::JoinAnswer& taken,
+                         std::vector<std::pair<std::string, std::string>> facts) {
+  Told told = told_of(*identity::parse_certificate(taken.certificate), taken.roots.front());
+  told.facts.insert(told.facts.end(), facts.begin(), facts.end());
+  if (!context.arguments.given("--dry-run")) {
+    auto domain = Domain::learn(subject.state, taken);
+    if (!domain) return tl::unexpected<Error>(domain.error());
+    if (auto kept = subject.folder.keep_certificate(taken.certificate); !kept)
+      return tl::unexpected<Error>(kept.error());
+    (void)remove_file(request_path(subject));
+    for (auto& fact : tell_nodes(context)) told.facts.push_back(std::move(fact));
+  }
+  tell(context, told);
+  return ExitCode::ok;
+}
+
 Result<ExitCode> answer(Context& context, Subject& subject) {
   auto text = read_document(context.arguments.text("--answer"));
   if (!text) return tl::unexpected<Error>(text.error());
@@ -182,20 +218,61 @@ Result<ExitCode> answer(Context& context, Subject& subject) {
     return tl::unexpected<Error>(expected.error());
   auto taken = ask->accept(*bytes, unix_now());
   if (!taken) return tl::unexpected<Error>(taken.error());
-  Told told = told_of(*identity::parse_certificate(taken->certificate), taken->roots.front());
-  if (!context.arguments.given("--dry-run")) {
-    auto domain = Domain::learn(subject.state, *taken);
-    if (!domain) return tl::unexpected<Error>(domain.error());
-    if (auto kept = subject.folder.keep_certificate(taken->certificate); !kept)
+  return take_in(context, subject, *taken, {});
+}
+
+// ---- over a link ----
+
+// The cluster file of this machine, or that of the desk, which is kept here when there is none.
+Result<Cluster> cluster_for(const Context& context, Joining& joining,
+                            std::vector<std::pair<std::string, std::string>>& facts) {
+  const std::string path = context.common.cluster.empty() ? "harness.toml" : context.common.cluster;
+  auto here = read_cluster(chosen_cluster(context), context.catalogue);
+  if (here || here.error().code != Errc::not_found || file_exists(path)) return here;
+  auto text = joining.ask(JoinKind::ask_cluster, {}, JoinKind::cluster);
+  if (!text) return tl::unexpected<Error>(text.error());
+  auto cluster = parse_cluster(as_text(*text), path, context.catalogue);
+  if (!cluster) return cluster;
+  if (!context.arguments.given("--dry-run"))
+    if (auto kept = write_file(std::filesystem::absolute(path).string(), *text, Privacy::open); !kept)
       return tl::unexpected<Error>(kept.error());
-    (void)remove_file(request_path(subject));
-    for (auto& fact : tell_nodes(context)) told.facts.push_back(std::move(fact));
+  facts.emplace_back("cluster file", fmt::format("{}, from {}", path, joining.desk().name));
+  return cluster;
+}
+
+Result<ExitCode> join(Context& context, identity::Seconds life) {
+  auto token = token_given(context);
+  if (!token) return tl::unexpected<Error>(token.error());
+  if (!*token)
+    return fail(Errc::invalid, "nobody joins without a token", "--at was given and --token was not",
+                "--token FILE, with the line of: harness token create DOMAIN");
+  auto joining = Joining::open(context.catalogue, **token, context.arguments.text("--at"));
+  if (!joining) return tl::unexpected<Error>(joining.error());
+  std::vector<std::pair<std::string, std::string>> facts;
+  auto subject = subject_in(context, cluster_for(context, **joining, facts));
+  if (!subject) return tl::unexpected<Error>(subject.error());
+  auto passphrase = node_passphrase(context, subject->folder);
+  if (!passphrase) return tl::unexpected<Error>(passphrase.error());
+  const bool dry = context.arguments.given("--dry-run");
+  auto keys = keys_for(*subject, *passphrase ? &**passphrase : nullptr, dry);
+  if (!keys) return tl::unexpected<Error>(keys.error());
+  if (dry) {  // a token that is used is used
+    tell(context, {identity::spiffe_name(subject->domain, subject->node) + " may join", facts, {}});
+    return ExitCode::ok;
   }
-  tell(context, told);
-  return ExitCode::ok;
+  const identity::JoinAsk ask(*keys, subject->domain, subject->node, &**token, life);
+  auto bytes = (*joining)->ask(JoinKind::request, ask.request(), JoinKind::answer);
+  if (!bytes) return tl::unexpected<Error>(bytes.error());
+  auto taken = ask.accept(*bytes, unix_now());
+  if (!taken) return tl::unexpected<Error>(taken.error());
+  return take_in(context, *subject, *taken, std::move(facts));
 }
 
 Result<ExitCode> enroll(Context& context) {
+  if (context.arguments.given("--at")) {
+    auto life = identity::read_span(context.arguments.text("--life"));
+    return life ? join(context, *life) : tl::unexpected<Error>(life.error());
+  }
   auto subject = subject_of(context);
   if (!subject) return tl::unexpected<Error>(subject.error());
   auto life = identity::read_span(context.arguments.text("--life"));
@@ -242,10 +319,11 @@ void add_node_enroll(Cli& cli) {
       cli, {"node",
             "nodes of a cluster file",
             "enroll",
-            "Gives a node its certificate: at once where the root of its domain is, else by a request and "
-            "its answer.",
+            "Gives a node its certificate: at once where the root of its domain is, over a link to a node "
+            "there by a token, or by a request and its answer.",
             enroll_arguments,
             {{"harness node enroll a --life 30d"},
+             {"harness token create lab | harness node enroll b --token - --at tcp:127.0.0.1:7101"},
              {"harness token create lab | harness node enroll b --request --token -"},
              {"harness node enroll b --request | harness domain sign - | harness node enroll b --answer -"}},
             &enroll});

@@ -95,6 +95,67 @@ TEST_F(AuthorityTest, RefusesARevokedNodeAsSoonAsItsListIsKnown) {
   expect_refusal(error_of(authority->verify(b)), Refusal::revoked);
 }
 
+TEST_F(AuthorityTest, ACertificateThatWasCheckedBeforeIsStillHeldToDatesRevocationAndBelief) {
+  const auto b = enroll(office, "b");
+  auto authority = std::move(*load());
+  ASSERT_TRUE(authority->verify(b));
+  ASSERT_TRUE(authority->verify(b)) << "from memory";
+  clock = now + life_usual + 1;
+  expect_error(error_of(authority->verify(b)), Errc::denied, "has expired");
+  clock = now - early - 1;
+  expect_error(error_of(authority->verify(b)), Errc::denied, "not valid yet");
+  clock = now;
+  for_each_change(b, [&](Bytes changed) { EXPECT_FALSE(authority->verify(changed)); });
+  auto list = office.revoke("b", now);
+  ASSERT_TRUE(list && lab.trust().add_revocations(*list) && authority->reload());
+  expect_refusal(error_of(authority->verify(b)), Refusal::revoked);
+  ASSERT_TRUE(lab.trust().remove("office"));
+  ASSERT_TRUE(authority->reload());
+  expect_error(error_of(authority->verify(b)), Errc::denied, "office is not believed");
+}
+
+TEST_F(AuthorityTest, AnotherRootUnderTheSameNameBelievesNothingThatTheFirstSigned) {
+  const auto b = enroll(office, "b");
+  auto authority = std::move(*load());
+  ASSERT_TRUE(authority->verify(b));
+  ASSERT_TRUE(lab.trust().remove("office"));
+  ASSERT_TRUE(lab.trust().add_root(make_root("office", key_number(9))) && authority->reload());
+  expect_refusal(error_of(authority->verify(b)), Refusal::wrong_root);
+}
+
+TEST(CertificateCache, RemembersAsManyAsItsBoundAndForgetsTheOldest) {
+  CertificateCache cache;
+  const auto name = [](std::uint64_t number) {
+    CertificateCache::Name numbered{};
+    store(numbered.data(), number);
+    return numbered;
+  };
+  for (std::uint64_t i = 0; i <= CertificateCache::certificates_max; ++i) cache.add(name(i));
+  EXPECT_FALSE(cache.has(name(0)));
+  EXPECT_TRUE(cache.has(name(1)));
+  EXPECT_TRUE(cache.has(name(CertificateCache::certificates_max)));
+  cache.add(name(1));
+  EXPECT_TRUE(cache.has(name(2))) << "one that is there takes no place";
+  cache.forget();
+  EXPECT_FALSE(cache.has(name(1)));
+}
+
+TEST_F(AuthorityTest, GreetsAsThoseWhoKnowTheRootOfTheSendersDomain) {
+  auto authority = std::move(*load());
+  const Bytes frame = as_bytes("hello");
+  const auto code = authority->greeting("lab", frame);
+  ASSERT_TRUE(code);
+  EXPECT_NE(*code, *authority->greeting("lab", as_bytes("hellp")));
+  EXPECT_NE(*code, *authority->greeting("office", frame));
+  EXPECT_EQ(authority->greeting("nowhere", frame), std::nullopt);
+  auto again = std::move(*load());
+  EXPECT_EQ(*code, *again->greeting("lab", frame)) << "another node of the domain makes the same";
+  EXPECT_NE(authority->cookie(frame), again->cookie(frame)) << "and nobody else the same cookie";
+  ASSERT_TRUE(lab.trust().remove("office"));
+  ASSERT_TRUE(lab.trust().add_root(make_root("office", key_number(9))) && authority->reload());
+  EXPECT_NE(*authority->greeting("office", frame), *again->greeting("office", frame));
+}
+
 TEST_F(AuthorityTest, IsRefusedWhenTheCertificateIsForAnotherNodeOrKey) {
   expect_error(error_of(load({}, "lab", "z")), Errc::conflict, "spiffe://lab/node/z");
   expect_error(error_of(load({}, "office", "a")), Errc::conflict, "spiffe://office/node/a");

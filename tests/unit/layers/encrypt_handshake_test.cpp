@@ -138,6 +138,8 @@ class Borrower final : public Authority {
   }
   [[nodiscard]] Key shared_secret(std::string_view) const noexcept override { return {}; }
   [[nodiscard]] Properties floor(std::string_view) const noexcept override { return {}; }
+  [[nodiscard]] std::optional<Code> greeting(std::string_view, Bytes) const noexcept override { return {}; }
+  [[nodiscard]] Code cookie(Bytes) const noexcept override { return {}; }
 
  private:
   const TestAuthority& victim_;
@@ -175,6 +177,8 @@ TEST(KeyExchange, ADomainThatTheCertificateDoesNotBearIsRefused) {
     [[nodiscard]] Result<Principal> verify(Bytes shown) const override { return truth.verify(shown); }
     [[nodiscard]] Key shared_secret(std::string_view) const noexcept override { return {}; }
     [[nodiscard]] Properties floor(std::string_view) const noexcept override { return {}; }
+    [[nodiscard]] std::optional<Code> greeting(std::string_view, Bytes) const noexcept override { return {}; }
+    [[nodiscard]] Code cookie(Bytes) const noexcept override { return {}; }
     const TestAuthority& truth;
     Principal told;
   } liar(real);

@@ -254,6 +254,22 @@ TEST_F(LinkPolicyTest, FloorsOfTheTwoDomainsRaiseTheNeedsAndOthersDoNot) {
               ElementsAre("reliable / checksum @ udp"));
 }
 
+TEST_F(LinkPolicyTest, ALinkThatOnlyAFloorForbidsSaysThatTheFloorIsNotMet) {
+  floors_ = {{"lab", "lab", encrypted}, {"lab", "lab", views}};
+  const Error derived = why_no_link(decide(near_, {{reliable}, {}, {}}, over({"udp"})));
+  EXPECT_EQ(derived.what, "the floor is not met");
+  EXPECT_EQ(derived.code, Errc::denied);
+  EXPECT_THAT(derived.because, HasSubstr("links within lab must give encrypted"));
+  EXPECT_THAT(derived.because, HasSubstr("no stack over udp gives"));
+  floors_.pop_back();
+  const Error written = why_no_link(decide(near_, {{reliable}, {}, {stack("@ tcp")}}, over({"tcp"})));
+  EXPECT_EQ(written.what, "the floor is not met");
+  EXPECT_THAT(written.advice, HasSubstr("encrypt @ tcp"));
+  const Error wish =
+      why_no_link(decide(near_, {{reliable | fifo}, {}, {stack("reliable @ udp")}}, over({"udp"})));
+  EXPECT_NE(wish.what, "the floor is not met") << "it does not give what was wished either";
+}
+
 TEST_F(LinkPolicyTest, AWrittenStackIsCheckedAgainstNeedsAndFloors) {
   Wish wish{{reliable | fifo},
             {},

@@ -1,59 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Links whose set-up carries a handshake: who gets in, and what somebody in between can and cannot do.
-#include <harness/layers/frag.hpp>
-#include <harness/tests/support/middle.hpp>
-#include <harness/tests/support/vouch.hpp>
-#include <harness/tests/unit/stack/node_fixture.hpp>
+#include <harness/tests/unit/stack/handshake_fixture.hpp>
 
 namespace harness::tests {
 namespace {
 
 using State = Link::State;
-
-class HandshakeTest : public NodeTest {
- protected:
-  HandshakeTest() {
-    catalogue_.add<Vouch>();
-    catalogue_.add<layers::Frag>();
-  }
-
-  struct Proven {
-    Proven(const std::string& name, const std::string& domain) : authority(name, domain) {}
-    VouchAuthority authority;
-    std::unique_ptr<Node> node;
-    Ear ear;
-  };
-  /// `claimed`: what the node says of itself; its certificate says `name`.
-  std::unique_ptr<Proven> prove(const std::string& name, const std::string& domain = "lab",
-                                std::string claimed = {}, bool listens = true) {
-    auto host = std::make_unique<Proven>(name, domain);
-    if (claimed.empty()) claimed = name;
-    NodeOptions options{claimed, domain, "host", {}};
-    options.authority = &host->authority;
-    host->node = std::make_unique<Node>(engine_, catalogue_, options);
-    host->node->add(loop_);
-    host->node->on_link([raw = host.get()](const std::shared_ptr<Link>& link) { raw->ear.listen_to(link); });
-    host->node->set_admission([](const setup::Identity&, const std::string&) { return Admission{}; });
-    if (listens) {
-      EXPECT_TRUE(host->node->listen("loop:" + claimed));
-    }
-    return host;
-  }
-  std::shared_ptr<Link> dial(Node& from, const std::string& peer, const std::string& address,
-                             const std::string& stack = "vouch @ loop") {
-    LinkOptions options = to(address, stack);
-    options.timeout_ns = 500 * ms;
-    auto link = from.connect(peer, options);
-    EXPECT_TRUE(link) << link.error().text();
-    return *link;
-  }
-  /// A man in the middle at "middle", in front of `onward`.
-  std::unique_ptr<Middle> stand_between(const std::string& onward) {
-    auto middle = std::make_unique<Middle>(engine_, *loop_, onward);
-    EXPECT_TRUE(loop_->listen("middle", *middle));
-    return middle;
-  }
-};
 
 TEST_F(HandshakeTest, ALinkOpensAcrossDomainsAndBothEndsKnowWhoThePeerIs) {
   auto a = prove("a", "north");
@@ -180,6 +132,7 @@ std::vector<Change> changes() {
           {"offers turned round", +[](Hello& hello) { std::swap(hello.offers[0], hello.offers[1]); }},
           {"hello.proof", +[](Hello& hello) { hello.proof[0] ^= std::byte{1}; }},
           {"hello.proof gone", +[](Hello& hello) { hello.proof.clear(); }},
+          {"hello.from.domain", +[](Hello& hello) { hello.from.domain += "x"; }},
           {"accept.from.host", +[](Accept& accept) { accept.from.host += "x"; }},
           {"accept.choice", +[](Accept& accept) { accept.choice ^= 1; }},
           {"accept.quota", +[](Accept& accept) { ++accept.limits.quota_bytes; }},

@@ -2,6 +2,8 @@
 // Set-up frames: what is written is read back, and nothing else is read at all.
 #include <harness/stack/setup.hpp>
 
+#include <algorithm>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -19,6 +21,8 @@ Hello hello() {
   hello.floor = property::reliable;
   hello.limits = {1 << 20, 1 << 24};
   hello.offers = {{7, "frag @ tcp"}, {8, "order / frag @ tcp"}};
+  hello.cookie[15] = std::byte{3};
+  hello.greeting[0] = std::byte{5};
   return hello;
 }
 
@@ -30,7 +34,7 @@ std::vector<Frame> one_of_each() {
   accept.hash = 8;
   accept.limits = {4096, 65536};
   Refuse refuse{42, Errc::denied, true, "no", "because", "try"};
-  return {hello(), accept, refuse, Ready{42}, Fin{42, 1000}, FinAck{42}};
+  return {hello(), accept, refuse, Ready{42}, Fin{42, 1000}, FinAck{42}, Cookie{42, Code{std::byte{9}}}};
 }
 
 TEST(Setup, EveryFrameIsReadBackAsItWasWritten) {
@@ -51,6 +55,39 @@ TEST(Setup, AFrameThatIsCutAnywhereIsRefused) {
     for (std::size_t length = 0; length < bytes.front().size(); ++length)
       EXPECT_FALSE(parse(bytes.front().first(length))) << "type " << frame.index() << " cut at " << length;
   }
+}
+
+TEST(Setup, AKnockIsWhatStandsAtTheTwoEndsOfAHello) {
+  Pool pool;
+  for (const Frame& frame : one_of_each()) {
+    const Message message = write(pool, frame);
+    const Bytes bytes = message.front();
+    const auto found = knock(bytes);
+    ASSERT_EQ(found.has_value(), frame.index() == 0);
+    if (!found) continue;
+    EXPECT_EQ(found->attempt, 42u);
+    EXPECT_EQ(found->domain, "lab");
+    EXPECT_EQ(found->cookie, hello().cookie);
+    EXPECT_EQ(found->greeting, hello().greeting);
+    EXPECT_TRUE(std::ranges::equal(found->covered, greeted(hello())));
+    for (std::size_t length = 0; length < bytes.size(); ++length) {
+      const auto cut = knock(bytes.first(length));
+      EXPECT_TRUE(!cut || cut->covered.size() + sizeof(Code) == length) << "it reads nothing behind the end";
+    }
+  }
+}
+
+TEST(Setup, AGreetingCoversEveryByteBeforeItAndTheHandshakeBindsNeitherItNorTheCookie) {
+  Hello other = hello();
+  other.cookie[0] ^= std::byte{1};
+  EXPECT_NE(greeted(other), greeted(hello()));
+  EXPECT_EQ(bound(other), bound(hello()));
+  other = hello();
+  other.proof.push_back(std::byte{1});
+  EXPECT_NE(greeted(other), greeted(hello()));
+  other = hello();
+  other.greeting[0] ^= std::byte{1};
+  EXPECT_EQ(greeted(other), greeted(hello()));
 }
 
 TEST(Setup, TrailingBytesAreRefused) {
