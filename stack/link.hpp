@@ -183,6 +183,8 @@ class Link : public std::enable_shared_from_this<Link> {
   void lose_contact(const Event& event);
   void look_for_peer(std::uint64_t delay_ns);
   void go_on_with(Swap& swap);
+  void await_swap(const Swap& swap);
+  void tell_swap();
   bool session_is(const setup::Hello& hello) const noexcept;
   bool needs_proof() const noexcept;
   bool ends_with_session();
@@ -280,6 +282,7 @@ class Link : public std::enable_shared_from_this<Link> {
   LinkOptions options_;
   std::unique_ptr<Opening> opening_;
   std::unique_ptr<Swap> swap_;
+  std::vector<std::uint64_t> awaited_;  // hashes of stacks asked for, while resuming
   setup::Identity peer_;
   setup::Limits agreed_;
   OnEvent on_event_;

@@ -18,11 +18,11 @@ void Link::lose_contact(const Event& event) {
                   {event.code, "lost the peer " + peer_.name + " in the middle of a swap",
                    std::string(event.detail), "open the link again"},
                   EventKind::peer_lost);
-  if (swap_ != nullptr) swap_->queued.clear();
   const auto dialled = swap_ != nullptr && swap_->dials_session() ? std::move(swap_) : nullptr;
-  if (swap_ != nullptr && !swap_->has_cut())
-    abort_swap({event.code, "lost the peer " + peer_.name, std::string(event.detail), {}});
-  if (state_ >= State::closed) return;
+  if (dialled != nullptr) await_swap(*dialled);
+  if (swap_ != nullptr) await_swap(*swap_);
+  if (epoch_.fin_received && swap_ != nullptr && !swap_->has_cut())
+    return abort_swap({event.code, "lost the peer " + peer_.name, std::string(event.detail), {}});
   drop_swap();
   const std::uint64_t now = node_.engine().now_ns();
   close_asked_ = close_asked_ || state_ == State::closing;
@@ -61,6 +61,23 @@ void Link::look_for_peer(std::uint64_t delay_ns) {
   const std::uint64_t now = node_.engine().now_ns();
   const std::uint64_t left_ns = deadline_ns_ - std::min(now, deadline_ns_);
   arm(role_ == Role::initiator ? std::min(delay_ns, left_ns) : left_ns);
+}
+
+// What was asked for and may still come of it: the link opens again, with one of these stacks or another.
+void Link::await_swap(const Swap& swap) {
+  for (const Offer& offer : swap.queued.empty() ? swap.offers : swap.queued)
+    if (swap.asked || !swap.queued.empty()) awaited_.push_back(offer.stack.hash());
+}
+
+// The link goes on: tells whoever asked for a swap whether it is with such a stack.
+void Link::tell_swap() {
+  const auto awaited = std::exchange(awaited_, {});
+  const StackSpec& now = epoch_.stack->spec();
+  if (std::find(awaited.begin(), awaited.end(), now.hash()) != awaited.end()) {
+    const std::string text = now.text();
+    return tell({EventKind::swapped, Errc::ok, text});
+  }
+  tell({EventKind::not_swapped, Errc::peer_lost, "contact was lost; the link goes on with another stack"});
 }
 
 // A swap has dialled the peer already, for the same session.

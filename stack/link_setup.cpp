@@ -327,6 +327,7 @@ void Link::become_up() {
     epoch_.stack->event({EventKind::mtu, Errc::ok, {}, epoch_.endpoint->mtu()});
   epoch_.stack->event({EventKind::up});
   if (again && state_ == State::up) epoch_.stack->event({EventKind::writable});
+  if (!awaited_.empty() && state_ == State::up) tell_swap();
   if (close_asked_) close();
 }
 

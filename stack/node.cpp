@@ -138,9 +138,13 @@ void Node::retire(std::unique_ptr<Endpoint> endpoint) {
   engine_.post([] {});
 }
 
-// Its endpoint first says what is still to be said.
+// An endpoint that it still has is cut off.
 void Node::retire(Epoch&& epoch) {
-  if (epoch.endpoint != nullptr) retire(std::move(epoch.endpoint));
+  if (epoch.endpoint != nullptr) {
+    epoch.endpoint->attach({});
+    epoch.endpoint->close(0);
+    retire(std::move(epoch.endpoint));
+  }
   dead_epochs_.push_back(std::move(epoch));
   engine_.post([] {});
 }

@@ -335,6 +335,7 @@ Result<> Mirror::look_closely() {
     if (!why) return tl::unexpected<Error>(why.error());
     for (const admin::WhyOffer& offer : why->offers)
       if (offer.chosen) link.why = offer.why;
+    if (link.why.empty() && link.proof) link.why = "swapped to while files crossed";
   }
   return {};
 }
