@@ -343,10 +343,14 @@ void Link::finish(State state, Error error, EventKind kind) {
         error_.because.empty() ? std::string_view(error_.what) : std::string_view(error_.because)});
 }
 
-// The floor was raised above what the stack gives: not in order, since what waits in the layers would leave.
-void Link::fall_below(Error error) {
-  gate_.hold(Gate::link_bit);
+// Nothing more may leave, below the floor or to whom it goes: not in order, nor by close, which hands on what
+// waits in the layers or in the endpoint.
+void Link::cut(Error error) {
+  const auto keep = shared_from_this();
+  const auto endpoint = std::move(endpoint_);
+  if (endpoint != nullptr) endpoint->attach({});
   finish(State::lost, std::move(error), EventKind::peer_lost);
+  stack_.reset();  // it knows the endpoint, which goes now
 }
 
 void Link::drop_endpoint(std::uint64_t linger_ns) {

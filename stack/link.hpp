@@ -162,7 +162,7 @@ class Link : public std::enable_shared_from_this<Link> {
   void on_fin(const setup::Fin& fin);
   void maybe_closed();
   void finish(State state, Error error, EventKind kind);
-  void fall_below(Error error);
+  void cut(Error error);
   void drop_endpoint(std::uint64_t linger_ns);
 
   // both

@@ -109,11 +109,16 @@ Result<Checked> Node::prove(const StackSpec& spec, const Facts& facts, const Nee
       floor_not_met(std::move(proved.error()), identity_.domain, peer.domain, floor));
 }
 
-void Node::floors_changed() {
+void Node::authority_changed() {
+  if (authority_ == nullptr) return;
   for (const auto& [names, link] : Links(links_)) {
     if (link->stack_ == nullptr || link->stale_) continue;
-    auto proved = prove(link->stack_->spec(), link->facts_, link->options_.needs, link->peer_);
-    if (!proved) link->fall_below(std::move(proved.error()));
+    const Principal* peer = link->proven();
+    Result<> good = peer != nullptr ? authority_->still_believed(*peer) : Result<>();
+    if (good)
+      if (auto proved = prove(link->stack_->spec(), link->facts_, link->options_.needs, link->peer_); !proved)
+        good = tl::unexpected<Error>(std::move(proved.error()));
+    if (!good) link->cut(std::move(good.error()));
   }
 }
 
