@@ -27,7 +27,8 @@ using Code = std::array<std::byte, 16>;
 struct Principal {
   std::string domain;
   std::string name;
-  Key static_key{};  // X25519, public
+  Key static_key{};          // X25519, public
+  std::uint64_t serial = 0;  // of the certificate that proved it
   friend bool operator==(const Principal&, const Principal&) = default;
 };
 
@@ -58,6 +59,12 @@ class Authority {
   /// revoked. Errors: corrupt (not a certificate), denied (everything else, each with its own reason).
   /// [stack-thread]
   [[nodiscard]] virtual Result<Principal> verify(Bytes certificate) const = 0;
+  /// Whether somebody who was believed still is: not revoked since, its domain not forgotten. Its certificate
+  /// may have expired meanwhile. Errors: denied, with the reason. [stack-thread]
+  [[nodiscard]] virtual Result<> still_believed(const Principal& peer) const {
+    (void)peer;
+    return {};
+  }
   /// The 32-byte secret that the two domains share; 32 zero bytes when they share none. [stack-thread]
   [[nodiscard]] virtual Key shared_secret(std::string_view domain) const noexcept = 0;
   /// What a link between this node and one of `domain` must guarantee at least, as both roots have signed it

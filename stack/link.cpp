@@ -3,6 +3,7 @@
 #include <harness/stack/link.hpp>
 
 #include <algorithm>
+#include <array>
 
 #include <harness/stack/link_swap.hpp>
 #include <harness/stack/node.hpp>
@@ -359,10 +360,19 @@ void Link::finish(State state, Error error, EventKind kind) {
         error_.because.empty() ? std::string_view(error_.what) : std::string_view(error_.because)});
 }
 
-// The floor was raised above what the stack gives: not in order, since what waits in the layers would leave.
-void Link::fall_below(Error error) {
-  epoch_.gate->hold(Gate::link_bit);
+// Nothing more may leave, below the floor or to whom it goes: not in order, nor by close, which hands on what
+// waits in the layers or in the endpoint.
+void Link::cut_off(Error error) {
+  const auto keep = shared_from_this();
+  std::array<std::unique_ptr<Endpoint>, 2> endpoints{std::move(epoch_.endpoint), nullptr};
+  if (swap_ != nullptr) {
+    if (swap_->other.stack != nullptr) swap_->other.stack->cut_off();
+    endpoints[1] = std::move(swap_->other.endpoint);
+  }
+  for (const auto& endpoint : endpoints)
+    if (endpoint != nullptr) endpoint->attach({});
   finish(State::lost, std::move(error), EventKind::peer_lost);
+  epoch_.stack.reset();  // it knows the endpoint, which goes now
 }
 
 void Link::drop_endpoint(std::uint64_t linger_ns) { drop_endpoint(epoch_, linger_ns); }

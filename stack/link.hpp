@@ -195,7 +195,7 @@ class Link : public std::enable_shared_from_this<Link> {
   bool is_through(const Epoch& epoch) const noexcept;
   void maybe_closed();
   void finish(State state, Error error, EventKind kind);
-  void fall_below(Error error);
+  void cut_off(Error error);
   void drop_endpoint(std::uint64_t linger_ns);
   void drop_endpoint(Epoch& epoch, std::uint64_t linger_ns);
 
@@ -217,6 +217,7 @@ class Link : public std::enable_shared_from_this<Link> {
   void abort_swap(const Error& error);
   void drop_swap();
   [[nodiscard]] bool is_draining() const noexcept;
+  [[nodiscard]] std::vector<const Epoch*> epochs() const;
   void arm_swap(std::uint64_t delay_ns) noexcept;
   void on_swap_timer();
   static std::uint64_t settle_after(std::uint64_t round_trip_ns) noexcept;

@@ -199,6 +199,13 @@ bool Link::swap_is(const setup::Hello& hello) const noexcept {
 
 bool Link::is_draining() const noexcept { return swap_ != nullptr && swap_->stage == Swap::Stage::draining; }
 
+// Those that carry anything of the application.
+std::vector<const Epoch*> Link::epochs() const {
+  std::vector<const Epoch*> all{&epoch_};
+  if (is_draining()) all.push_back(&swap_->other);
+  return all;
+}
+
 void Link::accept_swap(std::unique_ptr<Endpoint> endpoint, const setup::Hello& hello, const StackSpec& spec,
                        std::uint8_t choice, std::unique_ptr<Handshake> handshake) {
   auto proposed = std::exchange(swap_, std::make_unique<Swap>(options_.quota_bytes));

@@ -109,11 +109,21 @@ Result<Checked> Node::prove(const StackSpec& spec, const Facts& facts, const Nee
       floor_not_met(std::move(proved.error()), identity_.domain, peer.domain, floor));
 }
 
-void Node::floors_changed() {
+// Its peer is believed, and each of its stacks is at the floor.
+Result<> Node::still_good(const Link& link) const {
+  if (const Principal* peer = link.proven(); peer != nullptr)
+    if (auto believed = authority_->still_believed(*peer); !believed) return believed;
+  for (const Epoch* epoch : link.epochs())
+    if (auto proved = prove(epoch->stack->spec(), epoch->facts, link.options_.needs, link.peer_); !proved)
+      return tl::unexpected<Error>(std::move(proved.error()));
+  return {};
+}
+
+void Node::authority_changed() {
+  if (authority_ == nullptr) return;
   for (const auto& [names, link] : Links(links_)) {
     if (link->epoch_.stack == nullptr || link->stale_) continue;
-    auto proved = prove(link->epoch_.stack->spec(), link->epoch_.facts, link->options_.needs, link->peer_);
-    if (!proved) link->fall_below(std::move(proved.error()));
+    if (auto good = still_good(*link); !good) link->cut_off(std::move(good.error()));
   }
 }
 

@@ -80,10 +80,10 @@ class Node : private Poller, private Acceptor {
   /// Decides which peers may open which links; the default admits the own domain only.
   void set_admission(Admit admit) { admit_ = std::move(admit); }
 
-  /// The authority's floors may have been raised: a link that is below its floor now sends nothing more of
-  /// the application and is lost, with "the floor is not met"; whoever opened it may open another.
-  /// [stack-thread]
-  void floors_changed();
+  /// The authority's floors or beliefs may have changed: a link that is below its floor now, or whose peer is
+  /// believed no more, sends nothing more of the application and is lost, with the reason; whoever opened it
+  /// may open another. Not inside a callback of a link. [stack-thread]
+  void authority_changed();
 
   /// Links by the names of their peer and their own: a peer's is empty until it answers whoever dialled
   /// anybody.
@@ -137,6 +137,7 @@ class Node : private Poller, private Acceptor {
                                       const setup::Identity& peer) const;
   [[nodiscard]] Result<std::unique_ptr<Handshake>> make_handshake(const LayerType& layer, Role role) const;
   void retire(std::unique_ptr<Endpoint> endpoint);
+  [[nodiscard]] Result<> still_good(const Link& link) const;
   void retire(Epoch&& epoch);
   void keep(const std::shared_ptr<Link>& link);
   std::shared_ptr<Link> take(const Link& link);

@@ -36,7 +36,7 @@ Result<> Runtime::reload_identity() {
   auto renewed = renew_if_due({options_.state_root, state_.path(), self.domain, self.name}, nullptr, issued);
   auto loaded = authority_->reload();
   if (!loaded) return loaded;
-  node_->floors_changed();
+  node_->authority_changed();
   if (issued)
     engine_->log(LogLevel::info,
                  "the certificate is renewed until " + identity::utc_text(authority_->own().not_after));

@@ -24,6 +24,7 @@
 #include <harness/transports/all.hpp>
 #include <harness/transports/engine.hpp>
 #include <harness/transports/udp/setup_pieces.hpp>
+#include <harness/transports/wire/stream.hpp>
 
 namespace {
 
@@ -33,17 +34,18 @@ using namespace harness::bench;
 constexpr std::string_view help =
     R"(flood                 100,000 bogus first frames a second over udp, for ten seconds each
 flood --quick         a second each
-flood --only routable senders that hear our answers; --only blind: forged addresses
+flood --only routable senders that hear our answers; --only blind: forged addresses; --only tcp: connections
 )";
 
 constexpr std::uint64_t second_ns = 1'000'000'000;
 constexpr std::uint64_t frames_s = 100'000;
 constexpr std::size_t sources = 16, cookies = 256, batch = 64;
-constexpr const char* stack_text = "order / frag / reliable / encrypt @ udp";
+constexpr const char* udp_stack = "order / frag / reliable / encrypt @ udp";
+constexpr const char* tcp_stack = "frag / encrypt @ tcp";
 
 /// What the node's process tells.
 struct Board {
-  std::atomic<std::uint16_t> port{0};
+  std::atomic<std::uint16_t> udp{0}, tcp{0};
   std::atomic<std::uint64_t> refused{0};
 };
 
@@ -68,9 +70,11 @@ struct Party {
 [[noreturn]] void serve(const Catalogue& catalogue, Certified& nodes, Board& board) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   Party party(catalogue, "b", "office", *nodes.responder);
-  auto address = party.node->listen("udp:127.0.0.1:0");
-  if (!address) give_up(address.error());
-  board.port = static_cast<std::uint16_t>(std::stoul(address->substr(address->rfind(':') + 1)));
+  for (const auto& [kind, port] : {std::pair("udp", &board.udp), std::pair("tcp", &board.tcp)}) {
+    auto address = party.node->listen(fmt::format("{}:127.0.0.1:0", kind));
+    if (!address) give_up(address.error());
+    *port = static_cast<std::uint16_t>(std::stoul(address->substr(address->rfind(':') + 1)));
+  }
   for (;;) {
     party.engine->run_until([] { return false; }, second_ns / 10);
     board.refused = party.node->refused_count();
@@ -145,7 +149,7 @@ Message bogus_frame(Pool& pool, Authority& authority) {
   hello.from = {"a", "lab", {}, {}, 7};
   hello.link = "main";
   hello.limits = {1 << 20, 1 << 24};
-  hello.offers = {{1, stack_text}};
+  hello.offers = {{1, udp_stack}};
   hello.proof = *layers::Encrypt::handshake(Role::initiator, authority)->hello(setup::bound(hello));
   hello.greeting = Code{std::byte{1}};
   return setup::write(pool, hello);
@@ -165,6 +169,29 @@ std::uint64_t flood(std::vector<std::unique_ptr<Sender>>& senders, bool hears,
       heard_ns = now_ns();
       for (auto& sender : senders) sender->listen();
     }
+  }
+  return sent;
+}
+
+/// Connects from one address after the other, says the frame and resets, as fast as it can; how many.
+std::uint64_t connect_flood(std::uint16_t port, const Message& frame, const std::atomic<bool>& stop) {
+  std::vector<std::byte> bytes(wire::bytes_of<wire::StreamFrame> + frame.size());
+  wire::encode(wire::StreamFrame{frame.size(), wire::StreamKind::setup, 0, 0}, bytes.data());
+  frame.copy_to(bytes.data() + wire::bytes_of<wire::StreamFrame>);
+  std::uint64_t sent = 0;
+  for (; !stop.load(std::memory_order_relaxed); ++sent) {
+    const int descriptor = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockaddr_in here{}, there{};
+    here.sin_family = there.sin_family = AF_INET;
+    here.sin_addr.s_addr = htonl(0x7f000101u + static_cast<std::uint32_t>(sent % sources));
+    there.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    there.sin_port = htons(port);
+    const linger reset{1, 0};  // no port stays behind
+    setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+    (void)(bind(descriptor, reinterpret_cast<const sockaddr*>(&here), sizeof here) == 0 &&
+           connect(descriptor, reinterpret_cast<const sockaddr*>(&there), sizeof there) == 0 &&
+           send(descriptor, bytes.data(), bytes.size(), MSG_NOSIGNAL) > 0);
+    close(descriptor);
   }
   return sent;
 }
@@ -214,31 +241,34 @@ Honest knock(Party& party, const StackSpec& stack, std::uint16_t port, std::uint
   return honest;
 }
 
-void measure(Program& program, const char* name, bool hears) {
+void measure(Program& program, const std::string& name) {
   if (!program.wants(name)) return;
+  const bool tcp = name == "tcp";
   const Catalogue catalogue = everything();
   Certified nodes;
   auto* board =
       new (mmap(nullptr, sizeof(Board), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0)) Board;
   const pid_t server = fork();
   if (server == 0) serve(catalogue, nodes, *board);
-  while (board->port == 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  while (board->tcp == 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
   Party party(catalogue, "a", "lab", *nodes.initiator);
-  const StackSpec stack = *stack_from(stack_text, catalogue);
+  const StackSpec stack = *stack_from(tcp ? tcp_stack : udp_stack, catalogue);
+  const std::uint16_t port = tcp ? board->tcp : board->udp;
   const std::uint64_t for_ns = (program.quick() ? 1 : 10) * second_ns;
   unsigned number = 0;
-  (void)knock(party, stack, board->port, second_ns / 2, number);  // what the first links need is made
+  (void)knock(party, stack, port, second_ns / 2, number);  // what the first links need is made
 
   Pool pool;
   const Message frame = bogus_frame(pool, *nodes.initiator);
   std::vector<std::unique_ptr<Sender>> senders;
-  for (unsigned i = 0; i < sources; ++i) senders.push_back(std::make_unique<Sender>(i, board->port, frame));
+  for (unsigned i = 0; i < sources; ++i) senders.push_back(std::make_unique<Sender>(i, board->udp, frame));
   const double before_kib = resident_kib(server), before_s = cpu_s(server);
   std::atomic<bool> stop{false};
   std::uint64_t sent = 0;
   const std::uint64_t begin = now_ns();
-  std::thread flooder([&] { sent = flood(senders, hears, stop); });
-  const Honest honest = knock(party, stack, board->port, for_ns, number);
+  std::thread flooder(
+      [&] { sent = tcp ? connect_flood(port, frame, stop) : flood(senders, name == "routable", stop); });
+  const Honest honest = knock(party, stack, port, for_ns, number);
   const double seconds = static_cast<double>(now_ns() - begin) / 1e9;
   const double during_kib = resident_kib(server), used_s = cpu_s(server) - before_s;
   stop = true;
@@ -264,7 +294,6 @@ void measure(Program& program, const char* name, bool hears) {
 
 int main(int argc, char** argv) {
   Program program(argc, argv, "flood", help);
-  measure(program, "blind", false);
-  measure(program, "routable", true);
+  for (const char* name : {"blind", "routable", "tcp"}) measure(program, name);
   return program.finish();
 }

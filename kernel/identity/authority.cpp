@@ -20,6 +20,12 @@ Result<TrustStore> trust_of(const NodeAuthority::Options& options) {
   return std::move(domain->trust());
 }
 
+tl::unexpected<Error> revoked(const std::string& domain, const std::string& name, std::uint64_t serial) {
+  return refuse(Refusal::revoked, spiffe_name(domain, name),
+                fmt::format("{} revoked the certificate {:016x}", domain, serial),
+                fmt::format("if that was a mistake, enroll {} anew with a new key", name));
+}
+
 }  // namespace
 
 NodeAuthority::NodeAuthority(Options options, NodeKeys keys, TrustStore trust)
@@ -70,7 +76,7 @@ Result<> NodeAuthority::take_certificate(Bytes bytes, const TrustStore& trust) {
   if (auto valid = check_certificate(bytes, trust.find(options_.domain)->root, in_force); !valid)
     return tl::unexpected<Error>(valid.error());
   certificate_.assign(bytes.begin(), bytes.end());
-  self_ = {own->domain, own->name, own->static_key};
+  self_ = {own->domain, own->name, own->static_key, own->serial};
   own_ = std::move(*own);
   return {};
 }
@@ -88,16 +94,19 @@ Result<> NodeAuthority::reload() {
   return {};
 }
 
+tl::unexpected<Error> NodeAuthority::not_believed(std::string_view domain) const {
+  return fail(Errc::denied, fmt::format("the domain {} is not believed", domain),
+              fmt::format("the nodes of {} believe {} domains, not this one", options_.domain,
+                          trust_.domains().size()),
+              fmt::format("harness domain trust {} ROOT, with what `harness domain show {}` prints there",
+                          options_.domain, domain));
+}
+
 Result<Principal> NodeAuthority::verify(Bytes bytes) const {
   auto shown = parse_certificate(bytes);
   if (!shown) return tl::unexpected<Error>(shown.error());
   const Trusted* domain = trust_.find(shown->domain);
-  if (domain == nullptr)
-    return fail(Errc::denied, fmt::format("the domain {} is not believed", shown->domain),
-                fmt::format("the nodes of {} believe {} domains, not this one", options_.domain,
-                            trust_.domains().size()),
-                fmt::format("harness domain trust {} ROOT, with what `harness domain show {}` prints there",
-                            options_.domain, shown->domain));
+  if (domain == nullptr) return not_believed(shown->domain);
   const CertificateCache::Name name = CertificateCache::name_of(bytes);
   if (checked_.has(name)) {
     if (auto valid = check_dates(*shown, options_.now()); !valid) return tl::unexpected<Error>(valid.error());
@@ -107,10 +116,17 @@ Result<Principal> NodeAuthority::verify(Bytes bytes) const {
     checked_.add(name);
   }
   if (domain->revoked && domain->revoked->has(shown->serial))
-    return refuse(Refusal::revoked, spiffe_name(shown->domain, shown->name),
-                  fmt::format("{} revoked the certificate {:016x}", shown->domain, shown->serial),
-                  fmt::format("if that was a mistake, enroll {} anew with a new key", shown->name));
-  return Principal{std::move(shown->domain), std::move(shown->name), shown->static_key};
+    return revoked(shown->domain, shown->name, shown->serial);
+  return Principal{std::move(shown->domain), std::move(shown->name), shown->static_key, shown->serial};
+}
+
+Result<> NodeAuthority::still_believed(const Principal& peer) const {
+  if (peer.domain.empty()) return {};  // it joins, and is nobody yet
+  const Trusted* domain = trust_.find(peer.domain);
+  if (domain == nullptr) return not_believed(peer.domain);
+  if (domain->revoked && domain->revoked->has(peer.serial))
+    return revoked(peer.domain, peer.name, peer.serial);
+  return {};
 }
 
 Key NodeAuthority::shared_secret(std::string_view domain) const noexcept {

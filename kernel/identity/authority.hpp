@@ -45,6 +45,7 @@ class NodeAuthority final : public Authority {
   [[nodiscard]] Bytes certificate() const noexcept override { return certificate_; }
   [[nodiscard]] Bytes static_secret() const noexcept override { return keys_.static_secret.bytes(); }
   [[nodiscard]] Result<Principal> verify(Bytes certificate) const override;
+  [[nodiscard]] Result<> still_believed(const Principal& peer) const override;
   [[nodiscard]] Key shared_secret(std::string_view domain) const noexcept override;
   [[nodiscard]] Properties floor(std::string_view domain) const noexcept override;
   [[nodiscard]] std::optional<Code> greeting(std::string_view domain, Bytes frame) const noexcept override;
@@ -62,6 +63,7 @@ class NodeAuthority final : public Authority {
   NodeAuthority(Options options, NodeKeys keys, TrustStore trust);
   Result<> take_certificate(Bytes bytes, const TrustStore& trust);
   void take_trust(TrustStore trust);
+  [[nodiscard]] tl::unexpected<Error> not_believed(std::string_view domain) const;
 
   Options options_;
   NodeKeys keys_;

@@ -29,7 +29,7 @@ Result<Principal> JoinAuthority::verify(Bytes certificate) const {
                   fmt::format("the token names {}, its certificate is of {}", fingerprint_text(token_.root),
                               fingerprint_text(shown->issuer)),
                   "dial a node of the domain that the token is for");
-  return Principal{std::move(shown->domain), std::move(shown->name), shown->static_key};
+  return Principal{std::move(shown->domain), std::move(shown->name), shown->static_key, shown->serial};
 }
 
 std::optional<Code> JoinAuthority::greeting(std::string_view domain, Bytes frame) const noexcept {

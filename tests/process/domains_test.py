@@ -175,6 +175,16 @@ class Domains(TestCase):
         a, _, _ = self.start(cluster())
         a.wait_for("link main to b is down: .*(office|believed)")
 
+    def test_a_link_that_runs_ends_when_its_peer_is_revoked(self):
+        self.domains()
+        a, _, _ = self.start(cluster())
+        a.wait_for("link main to b is up")
+        line = self.run_harness("domain", "revoke", "office", "b", code="ok").stdout.strip()
+        self.run_harness("domain", "accept", line, code="ok")
+        a.wait_for("link main to b is down: spiffe://office/node/b: the node is revoked")
+        done = self.run_harness("ping", "b", "--node", "a", code="revoked")
+        self.assert_error(done.stderr, "main to b is not up", "the node is revoked", "anew|enroll")
+
     def test_a_revoked_node_gets_no_link(self):
         self.domains()
         a, b, _ = self.start(cluster())

@@ -100,9 +100,13 @@ Result<Principal> VouchAuthority::verify(Bytes certificate) const {
   Principal principal;
   principal.name = text.substr(0, blank);
   principal.domain = text.substr(blank + 1);
-  if (revoked.contains(principal.name))
-    return fail(Errc::denied, principal.name + " is revoked", "this test wants it so");
+  if (auto believed = still_believed(principal); !believed) return tl::unexpected<Error>(believed.error());
   return principal;
+}
+
+Result<> VouchAuthority::still_believed(const Principal& peer) const {
+  if (!revoked.contains(peer.name)) return {};
+  return fail(Errc::denied, peer.name + " is revoked", "this test wants it so");
 }
 
 std::optional<Code> VouchAuthority::greeting(std::string_view domain, Bytes frame) const noexcept {

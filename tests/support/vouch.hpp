@@ -22,6 +22,7 @@ class VouchAuthority final : public Authority {
   [[nodiscard]] Bytes certificate() const noexcept override { return as_bytes(text_); }
   [[nodiscard]] Bytes static_secret() const noexcept override { return self_.static_key; }
   [[nodiscard]] Result<Principal> verify(Bytes certificate) const override;
+  [[nodiscard]] Result<> still_believed(const Principal& peer) const override;
   [[nodiscard]] Key shared_secret(std::string_view) const noexcept override { return {}; }
   [[nodiscard]] Properties floor(std::string_view) const noexcept override { return floor_word; }
   [[nodiscard]] std::optional<Code> greeting(std::string_view domain, Bytes frame) const noexcept override;

@@ -114,6 +114,22 @@ TEST_F(AuthorityTest, ACertificateThatWasCheckedBeforeIsStillHeldToDatesRevocati
   expect_error(error_of(authority->verify(b)), Errc::denied, "office is not believed");
 }
 
+TEST_F(AuthorityTest, SomebodyWhoWasBelievedIsBelievedUntilRevokedOrForgottenAndNotOnlyUntilItExpires) {
+  const auto b = enroll(office, "b");
+  auto authority = std::move(*load());
+  const Principal peer = *authority->verify(b);
+  clock = now + century;
+  EXPECT_TRUE(authority->still_believed(peer));
+  auto list = office.revoke("b", now);
+  ASSERT_TRUE(list && lab.trust().add_revocations(*list) && authority->reload());
+  expect_refusal(error_of(authority->still_believed(peer)), Refusal::revoked);
+  const auto other = enroll(office, "c");
+  EXPECT_TRUE(authority->still_believed(*authority->verify(other)));
+  ASSERT_TRUE(lab.trust().remove("office"));
+  ASSERT_TRUE(authority->reload());
+  expect_error(error_of(authority->still_believed(peer)), Errc::denied, "office is not believed");
+}
+
 TEST_F(AuthorityTest, AnotherRootUnderTheSameNameBelievesNothingThatTheFirstSigned) {
   const auto b = enroll(office, "b");
   auto authority = std::move(*load());

@@ -58,6 +58,8 @@ TEST_F(JoinHandshake, BothEndsMeetByTheTokenAndTheJoinerIsOfNoDomain) {
   EXPECT_EQ(*responder->peer(), (Principal{"", "joiner-1", keys.static_key}));
   EXPECT_EQ(*initiator->peer(), desk->self());
   EXPECT_EQ(initiator->mac(true, as_bytes("x")), responder->mac(false, as_bytes("x")));
+  ASSERT_TRUE(desk->reload());
+  EXPECT_TRUE(desk->still_believed(*responder->peer())) << "a reload does not end it";
 }
 
 TEST_F(JoinHandshake, EachWrongTokenIsRefusedForItsOwnReason) {

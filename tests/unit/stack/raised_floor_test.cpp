@@ -11,7 +11,7 @@ class RaisedFloorTest : public HandshakeTest {
   /// A floor of `a` that it did not have before.
   void raise(Properties word) {
     a_->authority.floor_word = word;
-    a_->node->floors_changed();
+    a_->node->authority_changed();
   }
   std::unique_ptr<Proven> a_ = prove("a");
   std::unique_ptr<Proven> b_ = prove("b");
@@ -54,6 +54,22 @@ TEST_F(RaisedFloorTest, ALinkThatGivesItGoesOn) {
   ASSERT_EQ(send(*link, "after"), Errc::ok);
   settle();
   EXPECT_EQ(b_->ear.texts, std::vector<std::string>{"after"});
+}
+
+TEST_F(RaisedFloorTest, ALinkToAPeerThatIsRevokedIsLostWithTheReasonAndOthersGoOn) {
+  auto c = prove("c");
+  auto link = dial(*a_->node, "b", "b", "frag / vouch @ loop");
+  auto other = dial(*a_->node, "c", "c", "frag / vouch @ loop");
+  settle();
+  ASSERT_TRUE(link->is_up() && other->is_up());
+  a_->authority.revoked.insert("b");
+  a_->node->authority_changed();
+  EXPECT_NE(send(*link, "after"), Errc::ok);
+  settle();
+  EXPECT_EQ(link->state(), Link::State::lost);
+  EXPECT_NE(link->error().what.find("revoked"), std::string::npos) << link->error().text();
+  EXPECT_TRUE(b_->ear.texts.empty());
+  EXPECT_TRUE(other->is_up());
 }
 
 TEST_F(RaisedFloorTest, TheSamePeerComesInAgainAboveItAndNotBelow) {
