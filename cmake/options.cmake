@@ -26,8 +26,10 @@ if(PROJECT_IS_TOP_LEVEL AND NOT DEFINED CMAKE_CXX_COMPILER_LAUNCHER)
   find_program(HARNESS_CCACHE ccache)
   mark_as_advanced(HARNESS_CCACHE)
   if(HARNESS_CCACHE)
-    set(CMAKE_C_COMPILER_LAUNCHER ${HARNESS_CCACHE})
-    set(CMAKE_CXX_COMPILER_LAUNCHER ${HARNESS_CCACHE})
+    # Precompiled headers are told from each other by what is in them.
+    set(CMAKE_C_COMPILER_LAUNCHER env CCACHE_SLOPPINESS=pch_defines,time_macros ${HARNESS_CCACHE})
+    set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_C_COMPILER_LAUNCHER})
+    add_compile_options($<$<CXX_COMPILER_ID:GNU>:-fpch-preprocess>)
   endif()
 endif()
 

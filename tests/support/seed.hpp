@@ -6,8 +6,6 @@
 
 #include <cstdint>
 
-#include <harness/config.hpp>
-
 namespace harness::tests {
 
 // Returns HARNESS_SEED (decimal, or hexadecimal after 0x) when the variable is set, `otherwise` when not.
@@ -16,6 +14,6 @@ std::uint64_t seed(std::uint64_t otherwise);
 
 // How many of `all` random cases a run looks at: every one, or, under a sanitizer, which takes several times
 // as long for each, a quarter. It looks for damage that any case does, not for the rare ones.
-constexpr std::uint64_t rounds(std::uint64_t all) { return config::sanitizer.empty() ? all : all / 4; }
+std::uint64_t rounds(std::uint64_t all);
 
 }  // namespace harness::tests
