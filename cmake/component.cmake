@@ -148,21 +148,26 @@ function(harness_unity target batch)
   set_source_files_properties(${alone} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
 endfunction()
 
-# harness_precompile(<owner> headers …): headers that most files of the owner include, read once; other targets
-# of the same flags take them over by harness_precompiled(<target> <owner>). The release build does without, so
-# that a file which forgets an include is seen.
+# harness_precompile(<owner> headers …): headers that most files of the owner include, read once; other
+# targets of the same flags take them over by harness_precompiled(<target> <owner>). The release build does
+# without, so that a file which forgets an include is seen.
 function(harness_precompile owner)
-  target_precompile_headers(${owner} PRIVATE <algorithm> <array> <cstdint> <cstring> <functional> <map> <memory>
-    <optional> <set> <span> <string> <string_view> <utility> <vector> ${ARGN})
+  target_precompile_headers(${owner} PRIVATE <algorithm> <array> <cstdint> <cstring> <functional> <map>
+    <memory> <optional> <set> <span> <string> <string_view> <utility> <vector> ${ARGN})
 endfunction()
 
 function(harness_precompiled target owner)
+  get_target_property(independent ${owner} POSITION_INDEPENDENT_CODE)
+  set_target_properties(${target} PROPERTIES POSITION_INDEPENDENT_CODE ${independent})
   target_precompile_headers(${target} REUSE_FROM ${owner})
 endfunction()
 
-# harness_plain(<targets> …): -O0 in builds for developers, for tests, programs and benchmarks: what is compiled
-# often and runs little. The libraries below them stay at -O1.
+# harness_plain(<targets> …): -O0 in builds for developers, for tests, programs and benchmarks: what is
+# compiled often and runs little. The libraries below them stay at -O1.
 function(harness_plain)
+  if(HARNESS_FUZZ)
+    return()  # there it is fuzzed, as fast as it goes
+  endif()
   foreach(target IN LISTS ARGN)
     target_compile_options(${target} PRIVATE $<$<CONFIG:Debug>:-O0>)
   endforeach()

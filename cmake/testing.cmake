@@ -3,8 +3,9 @@
 # reaches it. A folder without sources makes no test.
 include(GoogleTest)
 
-# harness_time_limit(<variable> <seconds, or ""> <default>): the limit of one ctest entry, as the sanitizers slow
-# it down. A limit is there for a test that hangs: none that passes comes near it, on a slow machine either.
+# harness_time_limit(<variable> <seconds, or ""> <default>): the limit of one ctest entry, as the sanitizers
+# slow it down. A limit is there for a test that hangs: none that passes comes near it, on a slow machine
+# either.
 function(harness_time_limit variable wanted otherwise)
   set(limit_s ${otherwise})
   if(wanted)

@@ -18,7 +18,8 @@ function(harness_tools)
     add_custom_target(lint WORKING_DIRECTORY ${PROJECT_SOURCE_DIR} VERBATIM
       COMMAND sed "s/-include [^ ]*cmake_pch.hxx//" ${PROJECT_BINARY_DIR}/compile_commands.json
         > ${PROJECT_BINARY_DIR}/lint/compile_commands.json
-      COMMAND ${HARNESS_RUN_CLANG_TIDY} -quiet -p ${PROJECT_BINARY_DIR}/lint -extra-arg=-Wno-unknown-warning-option
+      COMMAND ${HARNESS_RUN_CLANG_TIDY} -quiet -p ${PROJECT_BINARY_DIR}/lint
+        -extra-arg=-Wno-unknown-warning-option
         "${PROJECT_SOURCE_DIR}/(stack|layers|transports|policies|kernel|apps)/.*\\.cpp$")
   endif()
   find_program(HARNESS_GCOVR gcovr)

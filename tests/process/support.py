@@ -312,5 +312,5 @@ def interrupt(process):
 
 
 def main():
-    signal.alarm(280 * TIME_FACTOR)  # ends the whole file before ctest does, with a trace of nothing left behind
+    signal.alarm(280 * TIME_FACTOR)  # ends the file before ctest does, and leaves nothing behind
     unittest.main(verbosity=2, argv=[sys.argv[0], *sys.argv[1:]])

@@ -179,8 +179,8 @@ TEST(OsEngine, NeverFiresATimerEarly) {
   }
 }
 
-// The clock is not read in every turn: a turn may take the ring of a timer that, by the time read last, is not
-// due yet.
+// The clock is not read in every turn: a turn may take the ring of a timer that, by the time read last, is
+// not due yet.
 TEST(OsEngine, SleepsOverNoTimerThatRangBeforeTheClockWasReadAgain) {
   auto engine = make({.spin_ns_max = 20'000});
   Random random(1);
