@@ -122,7 +122,6 @@ function(harness_bench_support)
   target_include_directories(harness_bench_support PUBLIC ${harness_include_dir})
   target_link_libraries(harness_bench_support PUBLIC ${ARGN})
   set_target_properties(harness_bench_support PROPERTIES POSITION_INDEPENDENT_CODE OFF)  # as programs have it
-  harness_plain(harness_bench_support)
   harness_precompile(harness_bench_support <fmt/format.h> <harness/stack/node.hpp>)
 endfunction()
 
@@ -136,7 +135,6 @@ function(harness_bench name)
   endif()
   harness_executable(bench_${name} bench SOURCES ${sources} DEPENDS ${arg_UNPARSED_ARGUMENTS})
   if(harness_made)
-    harness_plain(bench_${name})
     if(harness_bench_support IN_LIST arg_UNPARSED_ARGUMENTS)
       harness_precompiled(bench_${name} harness_bench_support)
     endif()
@@ -167,8 +165,8 @@ function(harness_precompiled target owner)
   target_precompile_headers(${target} REUSE_FROM ${owner})
 endfunction()
 
-# harness_plain(<targets> …): -O0 in builds for developers, for tests, programs and benchmarks: what is
-# compiled often and runs little. The libraries below them stay at -O1.
+# harness_plain(<targets> …): -O0 in builds for developers, for tests and programs: what is compiled often and
+# runs little. The libraries below them stay at -O1.
 function(harness_plain)
   if(HARNESS_FUZZ)
     return()  # there it is fuzzed, as fast as it goes

@@ -19,6 +19,17 @@ function(harness_time_limit variable wanted otherwise)
   set(${variable} ${limit_s} PARENT_SCOPE)
 endfunction()
 
+# harness_test_headers(headers …): what every test includes, precompiled for those at -O0 and for the others.
+function(harness_test_headers)
+  add_library(harness_test_plain OBJECT seed.cpp)
+  target_link_libraries(harness_test_plain PRIVATE harness_test_support fmt::fmt)
+  harness_plain(harness_test_plain)
+  foreach(target IN ITEMS harness_test_support harness_test_plain)
+    set_target_properties(${target} PROPERTIES POSITION_INDEPENDENT_CODE OFF)  # as programs have it
+    harness_precompile(${target} ${ARGN})
+  endforeach()
+endfunction()
+
 # harness_test(<name> [GLOB …] [SOURCES …] [DEPENDS libraries …] [LABELS …] [TIMEOUT_S s] [WHOLE] [LONG])
 # WHOLE: one entry for the program, where listing its cases is slow or a process a case too dear.
 # LONG: it runs for minutes, so it is worth optimising.
