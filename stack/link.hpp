@@ -84,16 +84,17 @@ class Link : public std::enable_shared_from_this<Link> {
   /// layer gave credit for it. The other direction goes on.
   void pause() noexcept { set_paused(true); }
   void resume() noexcept { set_paused(false); }
-  /// Replaces the stack, its transport too if the offers say so, while traffic flows: nothing is lost, doubled
-  /// or reordered as far as both stacks promise it, and until the new one stands the old one carries on.
-  /// `offers`: most preferred first, each allowed by the needs and the floor of the link; an address may be
-  /// empty where the link, or this node, knows one for that transport. Either end may ask; the one that opened
-  /// the link dials. The event `swapped` tells the end, or `not_swapped`, with why: the link then stands as
-  /// before. Asked while another is under way it waits for that, the last asked wins. Errors: closed (the link
-  /// is not up), invalid (no offers, no address), unsupported and denied (of check, for every offer).
+  /// Replaces the stack, its transport too if the offers say so, while traffic flows: nothing is lost,
+  /// doubled or reordered as far as both stacks promise it, and until the new one stands the old one carries
+  /// on. `offers`: most preferred first, each allowed by the needs and the floor of the link; an address may
+  /// be empty where the link, or this node, knows one for that transport. Either end may ask; the one that
+  /// opened the link dials. The event `swapped` tells the end, or `not_swapped`, with why: the link then
+  /// stands as before. Asked while another is under way it waits for that, the last asked wins. Errors:
+  /// closed (the link is not up), invalid (no offers, no address), unsupported and denied (of check, for
+  /// every offer).
   Result<> swap(std::vector<Offer> offers);
-  /// What swap() would say: leaves in `offers` those that it would offer, each with its address. Errors: those
-  /// of swap().
+  /// What swap() would say: leaves in `offers` those that it would offer, each with its address. Errors:
+  /// those of swap().
   Result<> may_swap(std::vector<Offer>& offers) const;
   /// Closes in order: what was sent before is delivered, then both sides hear `closed`; gives up after
   /// linger.
@@ -118,7 +119,8 @@ class Link : public std::enable_shared_from_this<Link> {
   [[nodiscard]] const Quota& quota() const noexcept { return *epoch_.quota; }
   /// Whether another stack is about to replace this one, or the one before still ends.
   [[nodiscard]] bool is_swapping() const noexcept { return swap_ != nullptr; }
-  /// How far: "proposing", "dialing", "confirming", "answered", "draining", "lingering"; empty without a swap.
+  /// How far: "proposing", "dialing", "confirming", "answered", "draining", "lingering"; empty without a
+  /// swap.
   [[nodiscard]] std::string_view swap_stage() const noexcept;
   /// Swaps done since the link opened.
   [[nodiscard]] std::uint64_t swaps() const noexcept { return swaps_; }

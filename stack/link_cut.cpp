@@ -186,7 +186,8 @@ void Link::drain_old() {
   if (!swap_timer_.armed()) arm_swap(swap.back_off_ns);
 }
 
-// Ours says that the peer has all we sent, and its own has come: when its ACK does not, it has let go already.
+// Ours says that the peer has all we sent, and its own has come: when its ACK does not, it has let go
+// already.
 void Link::repeat_fin() {
   constexpr unsigned fins_max = 10;  // the peer answers for three repetitions after its end
   Swap& swap = *swap_;

@@ -21,8 +21,8 @@
 // Rejected: agreeing over the old stack (another transport needs its own set-up anyway, and this one is
 // checked); stopping senders until the old stack has drained (a round trip of silence at least); one counter
 // in every message (bytes on each for what happens rarely).
-// Bounds: two epochs; what waits at the gate is at most the new epoch's receive quota; a swap that has not cut
-// ends after LinkOptions::timeout_ns.
+// Bounds: two epochs; what waits at the gate is at most the new epoch's receive quota; a swap that has not
+// cut ends after LinkOptions::timeout_ns.
 // Failure: the peer dies before the cut: the old stack stands. After it: the link is lost, since either stack
 // may hold messages that nobody can deliver any more.
 // Sources: SP switching of Ensemble (the count of messages as cut); QUIC connection migration and key phases.

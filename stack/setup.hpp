@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The frames of link set-up, swap and close: HELLO, ACCEPT, REFUSE, READY, FIN, FIN_ACK, COOKIE, PROPOSE, CUT.
-// Values, a writer and a parser.
+// The frames of link set-up, swap and close: HELLO, ACCEPT, REFUSE, READY, FIN, FIN_ACK, COOKIE, PROPOSE,
+// CUT. Values, a writer and a parser.
 //
 //   initiator                              responder
 //     HELLO{version, names, offers}  ──▶     first offer that both catalogues and floors allow
@@ -9,14 +9,14 @@
 //     FIN{frames}                    ──▶   each side ends its own direction …
 //                                    ◀──   FIN_ACK, and its own FIN
 //
-// A swap opens another epoch of a link that stands, by a HELLO that names the one it replaces; CUT, sent first
-// on the new one, tells how many messages went by the old; FIN on the old one names its successor. PROPOSE is
-// how the responder asks for a swap (stack/link_swap.hpp).
+// A swap opens another epoch of a link that stands, by a HELLO that names the one it replaces; CUT, sent
+// first on the new one, tells how many messages went by the old; FIN on the old one names its successor.
+// PROPOSE is how the responder asks for a swap (stack/link_swap.hpp).
 //
 // The last field of a frame is its proof. When an offer encrypts, HELLO, ACCEPT and READY carry the three
-// blobs of a handshake (stack/handshake.hpp) there, which bind every field before it, and the others a code over
-// theirs; data then does not count as READY. Without a handshake it is empty. A HELLO that swaps an encrypted
-// stack for one in clear carries a code of the old one.
+// blobs of a handshake (stack/handshake.hpp) there, which bind every field before it, and the others a code
+// over theirs; data then does not count as READY. Without a handshake it is empty. A HELLO that swaps an
+// encrypted stack for one in clear carries a code of the old one.
 //
 // Behind its proof a HELLO has a cookie and a greeting, both of a fixed size at the end of the frame, so that
 // `knock` finds them without reading what lies before: the greeting is a code over every byte before it that

@@ -51,7 +51,8 @@ std::string method_tables() {
   out += method<SendRequest, TransferResult, TransferResult>(
       "file.send", "Sends files, or with `stream` the data frames that follow on the connection.");
   out += method<SwapRequest, SwapResult>("link.swap", "Gives a link another stack while it carries traffic.");
-  out += method<ReceiveRequest, ReceiveResult>("file.receive", "Waits for the next transfer to this node.");
+  out += method<ReceiveRequest, ReceiveResult, ReceiveProgress>("file.receive",
+                                                                "Waits for the next transfer to this node.");
   return out;
 }
 

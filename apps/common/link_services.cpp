@@ -193,11 +193,10 @@ void LinkServices::dispatch(wire::Kind kind, Message&& message) {
                                [](auto& run, const wire::Echo& pong, Message&&) { run.on_pong(pong); });
     case wire::Kind::load: return on_load(std::move(message));
     case wire::Kind::counted:
-      return route<wire::Counted>(
-          std::move(message), loads_,
-          [this](auto& run, const wire::Counted& counted, Message&& judged) {
-            run.on_counted(counted, judged.gathered(engine_.pool()));
-          });
+      return route<wire::Counted>(std::move(message), loads_,
+                                  [this](auto& run, const wire::Counted& counted, Message&& judged) {
+                                    run.on_counted(counted, judged.gathered(engine_.pool()));
+                                  });
     case wire::Kind::file_open: return on_file_open(std::move(message));
     case wire::Kind::file_credit:
       return route<wire::FileCredit>(

@@ -338,8 +338,8 @@ Result<> Runtime::set_facts(const std::string& peer, NodeFacts facts) {
   return {};
 }
 
-// A better way to the peer has come to be, or the one in use is not allowed any more: the link takes it while it
-// carries traffic. What somebody else has swapped it to stays, until what is decided changes.
+// A better way to the peer has come to be, or the one in use is not allowed any more: the link takes it while
+// it carries traffic. What somebody else has swapped it to stays, until what is decided changes.
 void Runtime::decide_again(LinkSlot& slot) {
   const policies::Decision decision =
       decide(cluster(), *slot.declared, slot.peer, facts_, catalogue_, authority_.get());

@@ -98,12 +98,11 @@ struct Counted {
   std::uint16_t stream = 0;
   std::uint64_t messages = 0;
   std::uint64_t bytes = 0;
-  static constexpr auto fields =
-      std::tuple{Field<&Counted::kind>{"kind", 8, "what this is"},
-                 Field<&Counted::version>{"version", 8, "1"},
-                 Field<&Counted::stream>{"stream", 16, "which run"},
-                 Field<&Counted::messages>{"messages", 48, "messages that arrived"},
-                 Field<&Counted::bytes>{"bytes", 48, "their bytes, headers left out"}};
+  static constexpr auto fields = std::tuple{
+      Field<&Counted::kind>{"kind", 8, "what this is"}, Field<&Counted::version>{"version", 8, "1"},
+      Field<&Counted::stream>{"stream", 16, "which run"},
+      Field<&Counted::messages>{"messages", 48, "messages that arrived"},
+      Field<&Counted::bytes>{"bytes", 48, "their bytes, headers left out"}};
 };
 
 /// file_open: a transfer begins.

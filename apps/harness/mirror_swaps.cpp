@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// While files cross, two of the links change their stacks: one goes to shared memory and back, one is encrypted.
+// While files cross, two of the links change their stacks: one goes to shared memory and back, one is
+// encrypted.
 #include <harness/apps/harness/mirror.hpp>
 
 #include <fmt/format.h>

@@ -17,8 +17,8 @@ struct SwapProof {
   admin::LoadResult quiet;  // the same load without a swap, just before
   admin::LoadResult load;
 
-  /// What the swaps cost at most: the longest time between two deliveries, less what 999 of 1000 do not exceed
-  /// when nothing is swapped.
+  /// What the swaps cost at most: the longest time between two deliveries, less what 999 of 1000 do not
+  /// exceed when nothing is swapped.
   [[nodiscard]] std::uint64_t pause_ns() const noexcept {
     return load.gap_ns - std::min(load.gap_ns, quiet.gap_p999_ns);
   }

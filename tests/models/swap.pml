@@ -1,18 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0
- * A live swap (stack/link_swap.hpp, stack/link_cut.cpp), explored to the end: both ends send all the time, the old
- * and the new stack are queues that know nothing of each other, and every set-up frame may be lost, doubled or late.
+ * A live swap (stack/link_swap.hpp, stack/link_cut.cpp), explored to the end: both ends send all the time,
+ * the old and the new stack are queues that know nothing of each other, and every set-up frame may be lost,
+ * doubled or late.
  *
- * HELLO, ACCEPT, READY, CUT and FIN are repeated whenever their sender likes, so a loss is one that was not sent
- * again yet; two of them are in flight at most. Either end may give up before it has cut; when the other one has cut
- * by then the link is lost, and nothing more is promised. The old queue carries what was sent before the cut whole
- * and in order, the new one what was sent after it, in any interleaving of the two.
+ * HELLO, ACCEPT, READY, CUT and FIN are repeated whenever their sender likes, so a loss is one that was not
+ * sent again yet; two of them are in flight at most. Either end may give up before it has cut; when the other
+ * one has cut by then the link is lost, and nothing more is promised. The old queue carries what was sent
+ * before the cut whole and in order, the new one what was sent after it, in any interleaving of the two.
  *
  *   order    what is delivered is the next of what the peer sent: nothing lost, doubled or reordered
  *   gate     the new stack delivers nothing before the old one has delivered what the peer's count says
  *   end      an old stack ends only when both queues of it are empty and both ends have cut
  *   abort    an end that gives up before its cut has sent nothing by the new stack
  *
- * -DNO_GATE, -DEARLY_COUNT, -DFIN_BEFORE_DRAINED plant the bugs that the model must find (tests/models/run.py).
+ * -DNO_GATE, -DEARLY_COUNT, -DFIN_BEFORE_DRAINED plant the bugs that the model must find
+ * (tests/models/run.py).
  */
 #define K 3 /* messages each way */
 #define unknown 15
@@ -124,7 +126,8 @@ proctype End(byte me) {
      }
 
   :: atomic {
-       !lost && has_cut[me] && !ended[me] && fin_acked && fin_received && told != unknown && old_got >= told ->
+       !lost && has_cut[me] && !ended[me] && fin_acked && fin_received && told != unknown &&
+       old_got >= told ->
        assert(has_cut[1 - me] && empty(old[me]) && empty(old[1 - me]));
        ended[me] = true
      }

@@ -55,7 +55,7 @@ def hello(
         + identity(sender, incarnation=incarnation)
         + text(to)
         + text(link)
-        + struct.pack("<QIQQB", session, max_message, quota, 0, 1)
+        + struct.pack("<QQIQQB", session, 0, max_message, quota, 0, 1)
         + struct.pack("<Q", fnv1a(stack))
         + text(stack)
         + NO_PROOF
@@ -170,7 +170,7 @@ class Listener:
         connection = Connection(self.socket.accept()[0])
         fields = connection.receive_setup(HELLO)
         attempt = fields.take("Q")
-        fields.identity(), fields.text(), fields.text(), fields.take("Q")
+        fields.identity(), fields.text(), fields.text(), fields.take("Q"), fields.take("Q")
         max_message, quota, _floor, offers = (fields.take(form) for form in "IQQB")
         assert offers >= 1
         offered, stack = fields.take("Q"), fields.text()

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// harness link swap: gives a link another stack while it carries traffic, and can prove that nothing suffered.
+// harness link swap: gives a link another stack while it carries traffic, and can prove that nothing
+// suffered.
 #include <poll.h>
 
 #include <fmt/format.h>
