@@ -19,10 +19,10 @@ std::vector<std::string> over_shm_and_back(const StackSpec& now, const Catalogue
   return {there.text(), now.text()};
 }
 
-// The same layers over an encrypting one.
+// The same layers over an encrypting one. A bare transport stays: the table tells why it was derived.
 std::vector<std::string> encrypted(const StackSpec& now, const Catalogue& catalogue) {
   const LayerType* encrypt = catalogue.layer("encrypt");
-  if (encrypt == nullptr || encrypting_layer(now) != nullptr) return {};
+  if (encrypt == nullptr || encrypting_layer(now) != nullptr || now.layers.empty()) return {};
   StackSpec there = now;
   there.layers.push_back({encrypt, OptionValues(encrypt->descriptor->options)});
   return {there.text()};

@@ -41,13 +41,21 @@ class Mirror(TestCase):
         status = {name: one["link"]["links"][0] for name, one in links.items()}
         self.assertRegex(status["derived"]["stack"], r"@ shm$")
         self.assertRegex(status["written"]["stack"], r"^order / frag\(size=64KiB\) @ tcp$")
-        self.assertRegex(status["packed"]["stack"], r"^mux / compress .*@ tcp$")
+        self.assertRegex(status["packed"]["stack"], r"^mux / compress .*/ encrypt @ tcp$")
         far = r"reliable / encrypt / fault_drop\(rate=2%, seed=1\) .*@ udp$"
         self.assertRegex(status["far"]["stack"], far)
         self.assertEqual(
             {name: one["proven"] for name, one in status.items()},
-            {"derived": "", "written": "", "packed": "", "far": "spiffe://office/node/d"},
+            {"derived": "", "written": "", "packed": "spiffe://lab/node/c", "far": "spiffe://office/node/d"},
         )
+        swapped = {name: one["swapped"] for name, one in links.items() if one["swapped"]}
+        counts = {name: len(one["swaps"]) for name, one in swapped.items()}
+        self.assertEqual(counts, {"written": 2, "packed": 1})
+        for name, one in swapped.items():
+            load = one["load"]
+            self.assertGreater(load["received"], 0, name)
+            faults = [load[what] for what in ("lost", "doubled", "disordered", "damaged")]
+            self.assertEqual(faults, [0, 0, 0, 0], name)
         self.assertEqual([name for name, one in status.items() if one["measured"]], ["far"])
         self.assertGreater(status["far"]["retransmits"], 0)
         self.assertGreater(status["far"]["rtt_us"], 0)
@@ -63,6 +71,9 @@ class Mirror(TestCase):
         self.assertRegex(out, r"(?m)^far +d .* \d+ +\S+ [mµ]?s +order / frag / reliable / encrypt")
         told = " ".join(out.split())
         self.assertRegex(told, "disturbed on purpose by fault_drop, fault_reorder, fault_duplicate")
+        clean = r" +c +\S+ [mµ]?s +\d+( +0){4} +"
+        self.assertRegex(out, rf"(?m)^written{clean}order .* @ tcp → .* @ shm → .* @ tcp")
+        self.assertRegex(out, rf"(?m)^packed{clean}mux .* @ tcp → .* / encrypt @ tcp")
         self.assertRegex(told, "every byte arrived")
 
     def test_single_files_and_trees_stand_side_by_side_in_the_folder_of_their_link(self):
