@@ -172,9 +172,12 @@ std::uint64_t OsEngine::arm() {
   return due > now_ns_ ? due - now_ns_ : 0;
 }
 
+// One that rang already is set anew: what it rang for has not fired when the clock was read just before it
+// was due, and it would not ring a second time.
 void OsEngine::set_timer(std::uint64_t due_ns) noexcept {
-  if (due_ns == timer_due_ns_) return;
+  if (due_ns == timer_due_ns_ && timer_.rings == timer_set_at_rings_) return;
   timer_due_ns_ = due_ns;
+  timer_set_at_rings_ = timer_.rings;
   itimerspec when{};  // zero: no timer
   if (due_ns != never) {
     when.it_value.tv_sec = static_cast<time_t>(due_ns / second_ns);

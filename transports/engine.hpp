@@ -133,6 +133,7 @@ class OsEngine final : public Engine {
   Waker timer_;
   Waker event_;
   std::uint64_t timer_due_ns_ = ~std::uint64_t{0};  // what the timerfd is set to
+  unsigned timer_set_at_rings_ = 0;
   std::uint64_t asked_epoll_ns_ = 0;
   std::uint64_t counted_ = 0;  // the processor's counter when the clock was read
   std::uint64_t spin_ns_ = 0;
