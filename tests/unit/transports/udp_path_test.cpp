@@ -49,12 +49,11 @@ struct Hosts {
     far->engine->poll();
     path.enter(NetPath::near);
   }
+  // Bounded by time: datagrams and a router's messages are on their way for as long as the kernel likes.
   bool until(const std::function<bool()>& done) {
-    for (unsigned turns = 0; turns < 200'000; ++turns) {
-      if (done()) return true;
-      turn();
-    }
-    return done();
+    for (const std::uint64_t limit_ns = near->engine->now_ns() + long_ns; !done(); turn())
+      if (near->engine->now_ns() >= limit_ns) return false;
+    return true;
   }
   void settle() {
     for (unsigned turns = 0; turns < 2000; ++turns) turn();
@@ -65,12 +64,12 @@ struct Hosts {
   }
   // Frames of that many bytes until the MTU at the near end is `wanted`.
   bool until_mtu(std::uint32_t wanted, std::uint32_t bytes, std::uint8_t flags = 0) {
-    for (unsigned rounds = 0; rounds < 100; ++rounds) {
+    return until([&] {
       if (near->side.endpoint->mtu() == wanted) return true;
       send(bytes, flags);
       for (unsigned turns = 0; turns < 100; ++turns) turn();
-    }
-    return false;
+      return false;
+    });
   }
 };
 
