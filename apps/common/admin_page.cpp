@@ -50,7 +50,8 @@ std::string method_tables() {
   out += method<TapRequest, TapResult, TapProgress>("link.tap", "Copies of what passes between layers.");
   out += method<SendRequest, TransferResult, TransferResult>(
       "file.send", "Sends files, or with `stream` the data frames that follow on the connection.");
-  out += method<ReceiveRequest, ReceiveResult>("file.receive", "Waits for the next transfer to this node.");
+  out += method<ReceiveRequest, ReceiveResult, ReceiveProgress>("file.receive",
+                                                                "Waits for the next transfer to this node.");
   return out;
 }
 

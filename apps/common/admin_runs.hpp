@@ -141,6 +141,14 @@ struct ReceiveRequest {
   }
 };
 
+struct ReceiveProgress {
+  bool waiting = true;
+  template <class Self, class Visit>
+  static void fields(Self& self, Visit&& visit) {
+    visit("waiting", self.waiting, "said once: a transfer that begins from now on is this client's");
+  }
+};
+
 struct ReceivedFileValue {
   std::string path, sha256;
   std::uint64_t bytes = 0;

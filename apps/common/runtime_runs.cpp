@@ -273,6 +273,7 @@ void receive(Runtime& runtime, const admin::ReceiveRequest& request, const admin
     if (const auto at = weak.lock())
       at->give_up({Errc::cancelled, "nobody waits for files any more", {}, {}});
   });
+  (void)call->progress(admin::write_json(admin::ReceiveProgress{}));
 }
 
 }  // namespace

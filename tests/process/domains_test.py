@@ -7,7 +7,7 @@ import socket
 import threading
 import unittest
 
-from support import DEADLINE_S, TestCase, main
+from support import DEADLINE_S, TestCase, free_ports, main
 
 CANARY = bytes((7 * i * i + 3) % 251 for i in range(32))
 
@@ -104,8 +104,7 @@ class Domains(TestCase):
         a.wait_for("link main to b is up: .*encrypt @ tcp")
 
     def test_the_first_encrypted_message_takes_three_commands(self):
-        with socket.create_server(("127.0.0.1", 0)) as free:  # a port that nobody else is given right now
-            port = free.getsockname()[1]
+        (port,) = free_ports(1)
         self.file("harness.toml", cluster().replace("0.1:0", f"0.1:{port}").replace(f"{port}", "0", 1))
         self.run_harness("domain", "create", code="ok")
         up = self.spawn("node", "up", "--all", "--with-parent", cwd=self.folder)

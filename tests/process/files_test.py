@@ -7,12 +7,23 @@ After each: what stands under its final name is complete and right, the rest is 
 import hashlib
 import json
 import os
+import re
 import resource
 import signal
 import subprocess
 import unittest
 
-from support import DEADLINE_S, ENVIRONMENT, HARNESS, MEMORY_FACTOR, TestCase, below, main, two_nodes
+from support import (
+    DEADLINE_S,
+    ENVIRONMENT,
+    HARNESS,
+    MEMORY_FACTOR,
+    TestCase,
+    below,
+    interrupt,
+    main,
+    two_nodes,
+)
 
 LINK = 'stack = "frag @ tcp"'
 SENDER_KIB_MAX = MEMORY_FACTOR * 30 * 1024
@@ -52,16 +63,35 @@ class Arriving(Files):
     def test_every_byte_arrives_and_is_told_with_its_digest(self):
         self.pair()
         sent = self.tree(one=SMALL, two=0, three=LARGE)
-        receive = self.spawn("recv", "--node", "b", "--json")
+        receive = self.spawn("recv", "--node", "b")
+        receive.wait_for("waiting for files")
         done = self.run_harness("send", "tree", "b", "--json", code="ok")
         self.assertEqual(json.loads(done.stdout)["files"], 3)
         self.assertEqual(sorted(self.complete(sent)), ["one", "three", "two"])
-        if receive.wait() == 0:  # it may have come too late to be the one that was waited for
-            told = json.loads(receive.lines[-1])
-            self.assertEqual(
-                {f["path"].split("/")[-1]: f["sha256"] for f in told["list"]},
-                {name: hashlib.sha256(data).hexdigest() for name, data in sent.items()},
-            )
+        self.assertEqual(receive.wait(), 0, receive.lines)
+        told = dict(re.findall(r"(?m)^tree/(\w+) .* ([0-9a-f]{64})$", "\n".join(receive.lines)))
+        self.assertEqual(told, {name: hashlib.sha256(data).hexdigest() for name, data in sent.items()})
+
+    def test_a_program_that_waits_is_told_when_it_does_and_then_what_came(self):
+        self.pair()
+        sent = self.tree(one=SMALL)
+        program = self.admin("b")
+        program.start("file.receive", **{"from": "a"})
+        self.assertEqual(program.reply()["progress"], {"waiting": True})
+        self.run_harness("send", "tree", "b", code="ok")
+        told = program.reply()["result"]
+        self.assertEqual((told["peer"], told["files"], told["bytes"]), ("a", 1, SMALL))
+        self.assertEqual(told["list"][0]["sha256"], hashlib.sha256(sent["one"]).hexdigest())
+
+    def test_what_came_is_json_when_json_is_asked_for(self):
+        self.pair()
+        sent = self.tree(one=SMALL)
+        receive = self.spawn("recv", "--node", "b", "--json")
+        while receive.child.poll() is None:  # with --json it does not tell when it waits
+            self.run_harness("send", "tree", "b", code="ok")
+        self.assertEqual(receive.wait(), 0, receive.lines)
+        (told,) = json.loads(receive.lines[-1])["list"]
+        self.assertEqual(told["sha256"], hashlib.sha256(sent["one"]).hexdigest())
 
     def test_standard_input_arrives(self):
         self.pair()
@@ -128,8 +158,7 @@ class NoRoom(Files):
         self.pair()
         tap = self.spawn("tap", "main", "-w", "/dev/full")
         self.run_harness("ping", "main", "--count", "3", "--interval", "0s", code="ok")
-        tap.signal(signal.SIGINT)
-        self.assertEqual(tap.wait(), 1, tap.lines)
+        self.assertEqual(interrupt(tap), 1, tap.lines)
         self.assert_error("\n".join(tap.lines), "cannot write", "No space left", "df -h")
 
 

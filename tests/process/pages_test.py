@@ -8,7 +8,7 @@ import subprocess
 import unittest
 from pathlib import Path
 
-from support import CODES, HARNESS, ROOT, TestCase, main, two_nodes
+from support import CODES, DEADLINE_S, HARNESS, ROOT, TestCase, main, two_nodes
 
 
 def page(name):
@@ -70,7 +70,7 @@ class Pages(TestCase):
             for part in block.split("\n\n"):
                 self.assertIn(part.rstrip("\n"), source, "the page and examples/own_layer.cpp differ")
         program = Path(HARNESS).parents[1] / "examples/own_layer"
-        done = subprocess.run([program], capture_output=True, text=True, timeout=60, check=True)
+        done = subprocess.run([program], capture_output=True, text=True, timeout=DEADLINE_S, check=True)
         self.assertEqual(done.stdout, blocks(text, "")[0])
 
 

@@ -146,10 +146,11 @@ Result<ExitCode> recv(Context& context) {
   request.timeout_ms = static_cast<std::uint32_t>((*timeout + 999) / 1000);
   auto client = connect_one(context);
   if (!client) return tl::unexpected<Error>(client.error());
-  context.status("waiting for files");
-  auto result = client->ask<admin::ReceiveResult>("file.receive", request, &context.interrupts);
+  const auto waits = [&](const std::string&) {
+    if (!context.common.json) context.note("waiting for files; Ctrl-C ends it");
+  };
+  auto result = client->ask<admin::ReceiveResult>("file.receive", request, &context.interrupts, waits);
   if (!result) return tl::unexpected<Error>(result.error());
-  context.status("");
   if (into == "-") {
     if (auto copied = to_output(*result); !copied) return tl::unexpected<Error>(copied.error());
   } else if (context.common.json) {
