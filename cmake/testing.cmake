@@ -3,6 +3,22 @@
 # reaches it. A folder without sources makes no test.
 include(GoogleTest)
 
+# harness_time_limit(<variable> <seconds, or ""> <default>): the limit of one ctest entry, as the sanitizers
+# slow it down. A limit is there for a test that hangs: none that passes comes near it, on a slow machine
+# either.
+function(harness_time_limit variable wanted otherwise)
+  set(limit_s ${otherwise})
+  if(wanted)
+    set(limit_s ${wanted})
+  endif()
+  if(HARNESS_SANITIZE STREQUAL "address")
+    math(EXPR limit_s "3 * ${limit_s}")
+  elseif(HARNESS_SANITIZE STREQUAL "thread")
+    math(EXPR limit_s "6 * ${limit_s}")
+  endif()
+  set(${variable} ${limit_s} PARENT_SCOPE)
+endfunction()
+
 # harness_test(<name> [GLOB …] [SOURCES …] [DEPENDS libraries …] [LABELS …] [TIMEOUT_S s] [WHOLE])
 # WHOLE: one entry for the program, where listing its cases is slow or a process a case too dear.
 function(harness_test name)
@@ -13,33 +29,24 @@ function(harness_test name)
   if(NOT harness_made)
     return()
   endif()
-  if(HARNESS_SANITIZE)
-    target_compile_options(${target} PRIVATE -O0)  # halves the sanitized build; what is tested stays at -O1
-  endif()
-  if(NOT arg_TIMEOUT_S)
-    set(arg_TIMEOUT_S 60)
-  endif()
-  if(HARNESS_SANITIZE STREQUAL "thread")
-    math(EXPR arg_TIMEOUT_S "6 * ${arg_TIMEOUT_S}")  # it slows a program down by as much
-  endif()
+  harness_plain(${target})
+  harness_time_limit(limit_s "${arg_TIMEOUT_S}" 120)
   if(arg_WHOLE)
     add_test(NAME ${name} COMMAND ${target})
-    set_tests_properties(${name} PROPERTIES LABELS "${arg_LABELS}" TIMEOUT ${arg_TIMEOUT_S})
+    set_tests_properties(${name} PROPERTIES LABELS "${arg_LABELS}" TIMEOUT ${limit_s})
   else()
-    gtest_discover_tests(${target} TEST_PREFIX ${name}/ DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60
+    gtest_discover_tests(${target} TEST_PREFIX ${name}/ DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 180
       NO_PRETTY_VALUES
-      PROPERTIES LABELS "${arg_LABELS}" TIMEOUT ${arg_TIMEOUT_S})
+      PROPERTIES LABELS "${arg_LABELS}" TIMEOUT ${limit_s})
   endif()
 endfunction()
 
 # harness_script_test(<name> COMMAND … [LABELS …] [TIMEOUT_S s]): a check that is a script. Exit 77 is a skip.
 function(harness_script_test name)
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "TIMEOUT_S" "COMMAND;LABELS")
-  if(NOT arg_TIMEOUT_S)
-    set(arg_TIMEOUT_S 300)
-  endif()
+  harness_time_limit(limit_s "${arg_TIMEOUT_S}" 300)
   add_test(NAME ${name} COMMAND ${arg_COMMAND})
-  set_tests_properties(${name} PROPERTIES LABELS "${arg_LABELS}" TIMEOUT ${arg_TIMEOUT_S} SKIP_RETURN_CODE 77)
+  set_tests_properties(${name} PROPERTIES LABELS "${arg_LABELS}" TIMEOUT ${limit_s} SKIP_RETURN_CODE 77)
 endfunction()
 
 # harness_fuzz(libraries …): every <stem>.cpp or <stem>_fuzz.cpp here defines LLVMFuzzerTestOneInput. With

@@ -25,4 +25,9 @@ std::uint64_t seed(std::uint64_t otherwise) {
   std::exit(2);
 }
 
+std::uint64_t rounds(std::uint64_t all) {
+  const std::string_view sanitizer = HARNESS_SANITIZER;
+  return sanitizer.empty() ? all : all / 4;
+}
+
 }  // namespace harness::tests

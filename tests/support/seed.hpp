@@ -12,4 +12,8 @@ namespace harness::tests {
 // A value that is no number ends the program with an error: a replay must never silently run another seed.
 std::uint64_t seed(std::uint64_t otherwise);
 
+// How many of `all` random cases a run looks at: every one, or, under a sanitizer, which takes several times
+// as long for each, a quarter. It looks for damage that any case does, not for the rare ones.
+std::uint64_t rounds(std::uint64_t all);
+
 }  // namespace harness::tests

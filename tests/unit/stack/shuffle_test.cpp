@@ -154,21 +154,28 @@ TEST(Shuffle, TheCanonicalStacksAreAcceptedAndKeepWhatTheyPromise) {
   }
 }
 
-TEST(Shuffle, NothingWrongIsAcceptedAmongTwentyThousandAndEveryRefusalHelps) {
+// Twenty thousand shuffles, a quarter of them under a sanitizer.
+class ShuffleShard : public testing::TestWithParam<std::uint64_t> {};
+constexpr std::uint64_t shards = 8;
+constexpr std::uint64_t shuffles_in_shard = 2500;
+
+TEST_P(ShuffleShard, AcceptsNothingWrongAndEveryRefusalHelps) {
   const std::uint64_t seed = tests::seed(20261122);
   SCOPED_TRACE(testing::Message() << "HARNESS_SEED=" << seed);
   const Catalogue catalogue = tests::contract_catalogue();
   Shuffles shuffles(catalogue);
-  shuffle_all(shuffles, catalogue, 20000, seed);
+  const std::uint64_t count = tests::rounds(shuffles_in_shard);
+  shuffle_all(shuffles, catalogue, count, seed + GetParam() * shuffles_in_shard);
   EXPECT_THAT(shuffles.wrong, IsEmpty());
   EXPECT_THAT(shuffles.poor, IsEmpty());
-  EXPECT_GT(shuffles.accepted, 500u);
-  EXPECT_GT(shuffles.refusals.size(), 5000u);
+  EXPECT_GT(shuffles.accepted, count / 40);
+  EXPECT_GT(shuffles.refusals.size(), count / 4);
   RecordProperty("accepted", std::to_string(shuffles.accepted));
   RecordProperty("played", std::to_string(shuffles.played()));
   std::printf("%zu accepted, %zu played, %zu refusals\n", shuffles.accepted, shuffles.played(),
               shuffles.refusals.size());
 }
+INSTANTIATE_TEST_SUITE_P(Random, ShuffleShard, testing::Range<std::uint64_t>(0, shards));
 
 TEST(Shuffle, EverySingleDeletionIsRefusedForAReasonThatThePlayConfirms) {
   const Catalogue catalogue = tests::contract_catalogue();
