@@ -121,6 +121,8 @@ function(harness_bench_support)
   add_library(harness_bench_support STATIC ${sources})
   target_include_directories(harness_bench_support PUBLIC ${harness_include_dir})
   target_link_libraries(harness_bench_support PUBLIC ${ARGN})
+  set_target_properties(harness_bench_support PROPERTIES POSITION_INDEPENDENT_CODE OFF)  # as programs have it
+  harness_precompile(harness_bench_support <fmt/format.h> <harness/stack/node.hpp>)
 endfunction()
 
 # harness_bench(<subfolder> libraries … [WITHOUT file]): <build>/bench/<subfolder> from the .cpp files below
@@ -133,6 +135,9 @@ function(harness_bench name)
   endif()
   harness_executable(bench_${name} bench SOURCES ${sources} DEPENDS ${arg_UNPARSED_ARGUMENTS})
   if(harness_made)
+    if(harness_bench_support IN_LIST arg_UNPARSED_ARGUMENTS)
+      harness_precompiled(bench_${name} harness_bench_support)
+    endif()
     set_target_properties(bench_${name} PROPERTIES OUTPUT_NAME ${name})
   endif()
 endfunction()
@@ -146,14 +151,29 @@ function(harness_unity target batch)
   set_source_files_properties(${alone} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
 endfunction()
 
-# harness_plain(<targets> …): -O0 under a sanitizer, which halves that build, for tests and programs; the
-# libraries below them stay at -O1.
+# harness_precompile(<owner> headers …): headers that most files of the owner include, read once; other
+# targets of the same flags take them over by harness_precompiled(<target> <owner>). The release build does
+# without, so that a file which forgets an include is seen.
+function(harness_precompile owner)
+  target_precompile_headers(${owner} PRIVATE <algorithm> <array> <cstdint> <cstring> <functional> <map>
+    <memory> <optional> <set> <span> <string> <string_view> <utility> <vector> ${ARGN})
+endfunction()
+
+function(harness_precompiled target owner)
+  get_target_property(independent ${owner} POSITION_INDEPENDENT_CODE)
+  set_target_properties(${target} PROPERTIES POSITION_INDEPENDENT_CODE ${independent})
+  target_precompile_headers(${target} REUSE_FROM ${owner})
+endfunction()
+
+# harness_plain(<targets> …): -O0 in builds for developers, for tests and programs: what is compiled often and
+# runs little. The libraries below them stay at -O1.
 function(harness_plain)
-  if(HARNESS_SANITIZE AND NOT HARNESS_FUZZ)
-    foreach(target IN LISTS ARGN)
-      target_compile_options(${target} PRIVATE -O0)
-    endforeach()
+  if(HARNESS_FUZZ)
+    return()  # there it is fuzzed, as fast as it goes
   endif()
+  foreach(target IN LISTS ARGN)
+    target_compile_options(${target} PRIVATE $<$<CONFIG:Debug>:-O0>)
+  endforeach()
 endfunction()
 
 # harness_bench_peers(<subfolder> libraries …): the bench program that alone links peers, those that are here.

@@ -26,9 +26,17 @@ if(PROJECT_IS_TOP_LEVEL AND NOT DEFINED CMAKE_CXX_COMPILER_LAUNCHER)
   find_program(HARNESS_CCACHE ccache)
   mark_as_advanced(HARNESS_CCACHE)
   if(HARNESS_CCACHE)
-    set(CMAKE_C_COMPILER_LAUNCHER ${HARNESS_CCACHE})
-    set(CMAKE_CXX_COMPILER_LAUNCHER ${HARNESS_CCACHE})
+    # Precompiled headers are told from each other by what is in them.
+    set(CMAKE_C_COMPILER_LAUNCHER env CCACHE_SLOPPINESS=pch_defines,time_macros ${HARNESS_CCACHE})
+    set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_C_COMPILER_LAUNCHER})
+    add_compile_options($<$<CXX_COMPILER_ID:GNU>:-fpch-preprocess>)
   endif()
+endif()
+
+find_program(HARNESS_GOLD ld.gold)  # links in a third of the time; it comes with the default linker
+mark_as_advanced(HARNESS_GOLD)
+if(HARNESS_DEVELOPER AND HARNESS_GOLD)
+  add_link_options($<$<CONFIG:Debug>:-fuse-ld=gold>)
 endif()
 
 if(HARNESS_DEVELOPER)

@@ -19,17 +19,34 @@ function(harness_time_limit variable wanted otherwise)
   set(${variable} ${limit_s} PARENT_SCOPE)
 endfunction()
 
-# harness_test(<name> [GLOB …] [SOURCES …] [DEPENDS libraries …] [LABELS …] [TIMEOUT_S s] [WHOLE])
+# harness_test_headers(headers …): what every test includes, precompiled for those at -O0 and for the others.
+function(harness_test_headers)
+  add_library(harness_test_plain OBJECT seed.cpp)
+  target_link_libraries(harness_test_plain PRIVATE harness_test_support fmt::fmt)
+  harness_plain(harness_test_plain)
+  foreach(target IN ITEMS harness_test_support harness_test_plain)
+    set_target_properties(${target} PROPERTIES POSITION_INDEPENDENT_CODE OFF)  # as programs have it
+    harness_precompile(${target} ${ARGN})
+  endforeach()
+endfunction()
+
+# harness_test(<name> [GLOB …] [SOURCES …] [DEPENDS libraries …] [LABELS …] [TIMEOUT_S s] [WHOLE] [LONG])
 # WHOLE: one entry for the program, where listing its cases is slow or a process a case too dear.
+# LONG: it runs for minutes, so it is worth optimising.
 function(harness_test name)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "WHOLE" "TIMEOUT_S" "GLOB;SOURCES;DEPENDS;LABELS")
+  cmake_parse_arguments(PARSE_ARGV 1 arg "WHOLE;LONG" "TIMEOUT_S" "GLOB;SOURCES;DEPENDS;LABELS")
   string(REPLACE "/" "_" target test_${name})
   harness_executable(${target} tests GLOB ${arg_GLOB} SOURCES ${arg_SOURCES}
     DEPENDS ${arg_DEPENDS} harness_test_support GTest::gmock_main)
   if(NOT harness_made)
     return()
   endif()
-  harness_plain(${target})
+  if(arg_LONG AND NOT HARNESS_SANITIZE)
+    harness_precompiled(${target} harness_test_support)
+  else()
+    harness_plain(${target})
+    harness_precompiled(${target} harness_test_plain)
+  endif()
   harness_time_limit(limit_s "${arg_TIMEOUT_S}" 120)
   if(arg_WHOLE)
     add_test(NAME ${name} COMMAND ${target})

@@ -13,9 +13,13 @@ function(harness_tools)
     add_custom_target(format_all COMMAND ${script} ${HARNESS_CLANG_FORMAT} --all VERBATIM)
   endif()
   if(HARNESS_RUN_CLANG_TIDY)
-    # GCC's flags that clang does not know must not drown what it finds.
+    # GCC's flags that clang does not know must not drown what it finds, nor may it read what GCC precompiled.
+    file(MAKE_DIRECTORY ${PROJECT_BINARY_DIR}/lint)
     add_custom_target(lint WORKING_DIRECTORY ${PROJECT_SOURCE_DIR} VERBATIM
-      COMMAND ${HARNESS_RUN_CLANG_TIDY} -quiet -p ${PROJECT_BINARY_DIR} -extra-arg=-Wno-unknown-warning-option
+      COMMAND sed "s/-include [^ ]*cmake_pch.hxx//" ${PROJECT_BINARY_DIR}/compile_commands.json
+        > ${PROJECT_BINARY_DIR}/lint/compile_commands.json
+      COMMAND ${HARNESS_RUN_CLANG_TIDY} -quiet -p ${PROJECT_BINARY_DIR}/lint
+        -extra-arg=-Wno-unknown-warning-option
         "${PROJECT_SOURCE_DIR}/(stack|layers|transports|policies|kernel|apps)/.*\\.cpp$")
   endif()
   find_program(HARNESS_GCOVR gcovr)

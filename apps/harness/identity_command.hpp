@@ -20,6 +20,7 @@
 
 namespace harness::apps {
 
+inline constexpr const char* domain_summary = "domains: their roots, whom they believe, what they demand";
 inline constexpr Argument passphrase_option{
     "--passphrase", Argument::Kind::option,
     "where the passphrase of the root is: a file of mode 0600, fd:N, or - for "

@@ -29,7 +29,8 @@ def commands(build):
     found = {}
     for row in json.loads((build / "compile_commands.json").read_text(encoding="utf-8")):
         words = shlex.split(row["command"])
-        words = words[1:] if Path(words[0]).name == "ccache" else words
+        while Path(words[0]).name in ("env", "ccache") or words[0].startswith("CCACHE_"):
+            words = words[1:]
         output = words.index("-o")
         words = words[:output] + words[output + 2 : words.index("-c")]
         words = [w for w in words if not re.match(r"-O|-g|-fsanitize|--coverage|-D_GLIBCXX_ASSERTIONS|-W", w)]

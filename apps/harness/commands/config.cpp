@@ -15,7 +15,7 @@ namespace harness::apps {
 
 namespace {
 
-constexpr Argument arguments[] = {
+constexpr Argument config_arguments[] = {
     {"--origin", Argument::Kind::flag, "also where each value comes from: file:line:column, --set, default"},
     set_option,
     {"--node", Argument::Kind::option, "what the running node NAME has, instead of reading the file", "NAME"},
@@ -55,7 +55,7 @@ Result<admin::Config> config_of(Context& context) {
   return config;
 }
 
-Result<ExitCode> show(Context& context) {
+Result<ExitCode> show_config(Context& context) {
   auto config = config_of(context);
   if (!config) return tl::unexpected<Error>(config.error());
   if (context.common.json) {
@@ -81,10 +81,10 @@ void add_config(Cli& cli) {
        "settings in force",
        "show",
        "Shows every setting of a cluster file, defaults too, and with --origin where each comes from.",
-       arguments,
+       config_arguments,
        {{"harness config show --cluster examples/cluster.toml --origin", true},
         {"harness config show --cluster examples/cluster.toml --set links.derived.quota=32MiB --json", true}},
-       &show});
+       &show_config});
 }
 
 }  // namespace harness::apps

@@ -135,7 +135,7 @@ void identities(const std::string& state, std::vector<Finding>& findings) {
   }
 }
 
-ExitCode run(Cli& cli) {
+ExitCode run_doctor(Cli& cli) {
   std::vector<Finding> findings = {kernel(), processors(), descriptors(), state_folder(), congestion()};
   const auto root = cli.common.state.empty() ? state_root() : Result<std::string>(cli.common.state);
   if (root) identities(*root, findings);
@@ -167,7 +167,7 @@ void add_doctor(Cli& cli) {
            "Looks at what this machine gives Harness, opens a link over every transport, looks at domains "
            "and certificates, and says what to change. "
            "Exit code 8 when something does not work.",
-           {{"harness doctor", true}, {"harness doctor --json", true}}, [&cli] { return run(cli); });
+           {{"harness doctor", true}, {"harness doctor --json", true}}, [&cli] { return run_doctor(cli); });
 }
 
 }  // namespace harness::apps

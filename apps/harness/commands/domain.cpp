@@ -17,9 +17,7 @@ namespace {
 
 using identity::Domain;
 
-constexpr const char* summary = "domains: their roots, whom they believe, what they demand";
-
-constexpr Argument create_arguments[] = {
+constexpr Argument domain_create_arguments[] = {
     {"name", Argument::Kind::words, "which; without: every domain of the cluster file, believing each other",
      "NAME"},
     passphrase_option,
@@ -70,7 +68,7 @@ Result<std::vector<Domain>> make_domains(Context& context, const std::string& ro
   return domains;
 }
 
-Result<ExitCode> create(Context& context) {
+Result<ExitCode> create_domains(Context& context) {
   auto root = chosen_root(context);
   if (!root) return tl::unexpected<Error>(root.error());
   auto names = wanted_domains(context);
@@ -107,7 +105,7 @@ std::string where_root_is(const Domain& domain) {
   return *wrapped ? "here, wrapped" : "here";
 }
 
-Result<ExitCode> ls(Context& context) {
+Result<ExitCode> ls_domains(Context& context) {
   auto root = chosen_root(context);
   if (!root) return tl::unexpected<Error>(root.error());
   Table table({{"DOMAIN"}, {"ROOT"}, {"FINGERPRINT"}, {"BELIEVES"}});
@@ -138,7 +136,7 @@ Result<ExitCode> ls(Context& context) {
   return code;
 }
 
-constexpr Argument show_arguments[] = {{"name", Argument::Kind::word, "which", "NAME", {}, true}};
+constexpr Argument domain_show_arguments[] = {{"name", Argument::Kind::word, "which", "NAME", {}, true}};
 
 // A row a domain that is believed: what links with it must give, and what is known of it.
 std::string trust_table(const Domain& domain, nlohmann::json& list) {
@@ -159,7 +157,7 @@ std::string trust_table(const Domain& domain, nlohmann::json& list) {
   return table.text();
 }
 
-Result<ExitCode> show(Context& context) {
+Result<ExitCode> show_domain(Context& context) {
   auto root = chosen_root(context);
   if (!root) return tl::unexpected<Error>(root.error());
   auto domain = Domain::open(*root, context.arguments.text("name"));
@@ -193,29 +191,29 @@ Result<ExitCode> show(Context& context) {
 
 void add_domain(Cli& cli) {
   TableCommand::add(cli, {"domain",
-                          summary,
+                          domain_summary,
                           "create",
                           "Makes domains, each with a root key that signs for it.",
-                          create_arguments,
+                          domain_create_arguments,
                           {{"harness domain create --cluster examples/cluster.toml --dry-run", true},
                            {"harness domain create lab", true},
                            {"harness domain create office --passphrase words.txt", true}},
-                          &create});
+                          &create_domains});
   TableCommand::add(cli, {"domain",
-                          summary,
+                          domain_summary,
                           "ls",
                           "Lists the domains of this user.",
                           {},
                           {{"harness domain ls", true}, {"harness domain ls --json", true}},
-                          &ls});
+                          &ls_domains});
   TableCommand::add(
       cli, {"domain",
-            summary,
+            domain_summary,
             "show",
             "Shows a domain: the line and fingerprint of its root, whom it believes, what links must give.",
-            show_arguments,
+            domain_show_arguments,
             {{"harness domain show lab"}},
-            &show});
+            &show_domain});
 }
 
 }  // namespace harness::apps

@@ -15,8 +15,6 @@ namespace {
 using identity::Domain;
 using identity::SignedFloor;
 
-constexpr const char* summary = "domains: their roots, whom they believe, what they demand";
-
 std::string pair_name(const SignedFloor& floor) {
   return floor.same_domain() ? "within " + floor.domains[0]
                              : fmt::format("between {} and {}", floor.domains[0], floor.domains[1]);
@@ -227,7 +225,7 @@ Result<ExitCode> accept(Context& context) {
 void add_domain_sign(Cli& cli) {
   TableCommand::add(
       cli, {"domain",
-            summary,
+            domain_summary,
             "floor",
             "Makes and signs what links between two domains must give at least; both roots must sign.",
             floor_arguments,
@@ -236,7 +234,7 @@ void add_domain_sign(Cli& cli) {
             &floor});
   TableCommand::add(
       cli, {"domain",
-            summary,
+            domain_summary,
             "sign",
             "Signs a request for a certificate, or the floor that another domain has signed.",
             sign_arguments,
@@ -244,7 +242,7 @@ void add_domain_sign(Cli& cli) {
             &sign});
   TableCommand::add(
       cli, {"domain",
-            summary,
+            domain_summary,
             "accept",
             "Takes a signed floor or a list of revoked certificates, if it is newer than what is known.",
             accept_arguments,

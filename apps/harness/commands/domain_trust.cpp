@@ -14,8 +14,6 @@ namespace {
 
 using identity::Domain;
 
-constexpr const char* summary = "domains: their roots, whom they believe, what they demand";
-
 Result<Domain> open_domain(const Context& context, const std::string& argument) {
   auto root = chosen_root(context);
   if (!root) return tl::unexpected<Error>(root.error());
@@ -148,14 +146,14 @@ Result<ExitCode> secret(Context& context) {
 
 // ---- revoke ----
 
-constexpr Argument revoke_arguments[] = {
+constexpr Argument node_revoke_arguments[] = {
     {"domain", Argument::Kind::word, "which", "DOMAIN", {}, true},
     {"node", Argument::Kind::word, "every certificate of this name", "NODE", {}, true},
     passphrase_option,
     dry_run_option,
 };
 
-Result<ExitCode> revoke(Context& context) {
+Result<ExitCode> revoke_node(Context& context) {
   auto domain = unlocked_domain(context, context.arguments.text("domain"));
   if (!domain) return tl::unexpected<Error>(domain.error());
   const std::string node = context.arguments.text("node");
@@ -178,14 +176,14 @@ Result<ExitCode> revoke(Context& context) {
 void add_domain_trust(Cli& cli) {
   TableCommand::add(
       cli, {"domain",
-            summary,
+            domain_summary,
             "trust",
             "Lets a domain believe another, one way: nodes of that one are then proven.",
             trust_arguments,
             {{"harness domain trust lab office"}, {"harness domain trust lab office --dry-run --json"}},
             &trust});
   TableCommand::add(cli, {"domain",
-                          summary,
+                          domain_summary,
                           "distrust",
                           "Ends that, and forgets floor and secret with it.",
                           two_domains,
@@ -193,19 +191,19 @@ void add_domain_trust(Cli& cli) {
                           &distrust});
   TableCommand::add(cli,
                     {"domain",
-                     summary,
+                     domain_summary,
                      "secret",
                      "Keeps 32 secret bytes that two domains share: mixed into every handshake between them.",
                      secret_arguments,
                      {{"head -c 32 /dev/urandom | harness domain secret lab office -"}},
                      &secret});
   TableCommand::add(cli, {"domain",
-                          summary,
+                          domain_summary,
                           "revoke",
                           "Revokes every certificate of a node, and prints the signed list for others.",
-                          revoke_arguments,
+                          node_revoke_arguments,
                           {{"harness domain revoke lab a --dry-run"}},
-                          &revoke});
+                          &revoke_node});
 }
 
 }  // namespace harness::apps

@@ -16,7 +16,7 @@ namespace harness::apps {
 
 namespace {
 
-using nlohmann::json;
+using Json = nlohmann::json;
 
 std::string_view kind_of(OptionKind kind) {
   switch (kind) {
@@ -30,8 +30,8 @@ std::string_view kind_of(OptionKind kind) {
   return "?";
 }
 
-json options_json(std::span<const OptionSpec> options) {
-  json all = json::array();
+Json options_json(std::span<const OptionSpec> options) {
+  Json all = Json::array();
   for (const OptionSpec& option : options)
     all.push_back({{"name", option.name},
                    {"kind", kind_of(option.kind)},
@@ -56,7 +56,7 @@ void print_options(std::span<const OptionSpec> options) {
 }
 
 ExitCode list_layers(Cli& cli) {
-  json all = json::array();
+  Json all = Json::array();
   Table table({{"layer", Table::Align::left},
                {"header", Table::Align::right},
                {"needs below", Table::Align::left},
@@ -76,7 +76,7 @@ ExitCode list_layers(Cli& cli) {
     table.row({std::string(d.name), fmt::format("{} B", d.contract.cost.header_bytes),
                property::to_string(d.contract.requires_below), gives, std::string(d.summary)});
   }
-  fmt::print("{}", cli.common.json ? json{{"v", 1}, {"layers", all}}.dump(2) + "\n" : table.text());
+  fmt::print("{}", cli.common.json ? Json{{"v", 1}, {"layers", all}}.dump(2) + "\n" : table.text());
   return ExitCode::ok;
 }
 
@@ -88,7 +88,7 @@ ExitCode show_layer(Cli& cli, const std::string& name) {
   if (cli.common.json) {
     fmt::print(
         "{}\n",
-        json{{"v", 1}, {"name", d.name}, {"summary", d.summary}, {"options", options_json(d.options)}}.dump(
+        Json{{"v", 1}, {"name", d.name}, {"summary", d.summary}, {"options", options_json(d.options)}}.dump(
             2));
     return ExitCode::ok;
   }
@@ -103,7 +103,7 @@ ExitCode show_layer(Cli& cli, const std::string& name) {
 }
 
 ExitCode list_transports(Cli& cli) {
-  json all = json::array();
+  Json all = Json::array();
   Table table({{"transport", Table::Align::left},
                {"frame", Table::Align::right},
                {"gives", Table::Align::left},
@@ -118,7 +118,7 @@ ExitCode list_transports(Cli& cli) {
     table.row({std::string(type.name), human_bytes(facts.max_message), property::to_string(facts.word),
                std::string(type.summary)});
   }
-  fmt::print("{}", cli.common.json ? json{{"v", 1}, {"transports", all}}.dump(2) + "\n" : table.text());
+  fmt::print("{}", cli.common.json ? Json{{"v", 1}, {"transports", all}}.dump(2) + "\n" : table.text());
   return ExitCode::ok;
 }
 

@@ -12,9 +12,9 @@ namespace harness::apps {
 
 namespace {
 
-constexpr Argument ls_arguments[] = {node_option};
+constexpr Argument link_ls_arguments[] = {node_option};
 
-Result<ExitCode> ls(Context& context) {
+Result<ExitCode> ls_links(Context& context) {
   auto nodes = running_nodes(context);
   if (!nodes) return tl::unexpected<Error>(nodes.error());
   Table table({{"NODE"},
@@ -83,7 +83,7 @@ void print_status(const Context& context, const std::string& node, const admin::
                               human_count(link.retransmits, "packet", "packets"), rtt_of(link)));
 }
 
-Result<ExitCode> show(Context& context) {
+Result<ExitCode> show_link(Context& context) {
   auto found = find_link(context, context.arguments.text("link"));
   if (!found) return tl::unexpected<Error>(found.error());
   auto detail = found->client.ask<admin::LinkDetail>("link.show", admin::LinkName{found->link});
@@ -159,10 +159,10 @@ void add_link(Cli& cli) {
     TableCommand::add(cli, {"link", "links of the nodes that run here", verb, summary, arguments,
                             std::move(examples), run});
   };
-  add("ls", "Lists the links of every node that runs here, with their stacks and traffic.", ls_arguments,
-      {{"harness link ls"}, {"harness link ls --node a --json"}}, &ls);
+  add("ls", "Lists the links of every node that runs here, with their stacks and traffic.", link_ls_arguments,
+      {{"harness link ls"}, {"harness link ls --node a --json"}}, &ls_links);
   add("show", "Shows one link: state, counters of every layer, memory.", one_arguments,
-      {{"harness link show packed"}, {"harness link show c/packed --node a --json"}}, &show);
+      {{"harness link show packed"}, {"harness link show c/packed --node a --json"}}, &show_link);
   add("why",
       "Explains why a link has its stack, layer by layer, and what stands against every other way to the "
       "peer.",

@@ -16,7 +16,7 @@ namespace harness::apps {
 
 namespace {
 
-constexpr Argument arguments[] = {
+constexpr Argument mirror_arguments[] = {
     {"path", Argument::Kind::words, "what to mirror: of a git checkout the tracked files, else all", "PATH"},
     {"--keep", Argument::Kind::flag, "keep the mirrors, and say where they are"},
     {"--transport", Argument::Kind::option, "use this transport for every link", "NAME"},
@@ -128,7 +128,7 @@ std::string link_json(const Mirror& mirror) {
   return "{\"links\":[" + json + "]}";
 }
 
-Result<ExitCode> run(Context& context) {
+Result<ExitCode> run_mirror(Context& context) {
   auto options = options_of(context);
   if (!options) return tl::unexpected<Error>(options.error());
   if (!context.common.json) context.note(told(*options));
@@ -168,9 +168,9 @@ void add_mirror(Cli& cli) {
             "mirror",
             "The main job: starts four nodes, mirrors files from the first to the others over links "
             "with different stacks, verifies every file, and tells about each link.",
-            arguments,
+            mirror_arguments,
             {{"harness mirror"}, {"harness mirror ~/Pictures notes.txt --keep"}, {"harness mirror --json"}},
-            &run});
+            &run_mirror});
 }
 
 }  // namespace harness::apps

@@ -285,10 +285,10 @@ Result<ExitCode> enroll(Context& context) {
 
 // ---- show ----
 
-constexpr Argument show_arguments[] = {
+constexpr Argument node_show_arguments[] = {
     {"name", Argument::Kind::word, "a node of the cluster file", "NODE", {}, true}};
 
-Result<ExitCode> show(Context& context) {
+Result<ExitCode> show_node(Context& context) {
   auto subject = subject_of(context);
   if (!subject) return tl::unexpected<Error>(subject.error());
   auto seen =
@@ -331,9 +331,9 @@ void add_node_enroll(Cli& cli) {
                           "nodes of a cluster file",
                           "show",
                           "Shows who a node is: its keys, its certificate and until when it holds, its root.",
-                          show_arguments,
+                          node_show_arguments,
                           {{"harness node show a", true}, {"harness node show a --json", true}},
-                          &show});
+                          &show_node});
 }
 
 }  // namespace harness::apps

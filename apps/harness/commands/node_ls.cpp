@@ -13,7 +13,7 @@ namespace harness::apps {
 
 namespace {
 
-constexpr Argument ls_arguments[] = {
+constexpr Argument node_ls_arguments[] = {
     {"--all", Argument::Kind::flag, "also those that do not run any more"},
 };
 
@@ -30,7 +30,7 @@ std::string identity_of(const admin::NodeStatus& status) {
   return status.domain + (left < 0 ? ", expired" : ", " + identity::span_text(left));
 }
 
-Result<ExitCode> ls(Context& context) {
+Result<ExitCode> ls_nodes(Context& context) {
   auto root = chosen_root(context);
   if (!root) return tl::unexpected<Error>(root.error());
   Table table({{"CLUSTER"},
@@ -115,9 +115,9 @@ void add_node_ls(Cli& cli) {
                           "nodes of a cluster file",
                           "ls",
                           "Lists the nodes that run here: where they listen, how many links are up.",
-                          ls_arguments,
+                          node_ls_arguments,
                           {{"harness node ls", true}, {"harness node ls --all --json", true}},
-                          &ls});
+                          &ls_nodes});
   TableCommand::add(cli, {"node",
                           "nodes of a cluster file",
                           "down",

@@ -18,7 +18,7 @@ namespace harness::apps {
 
 namespace {
 
-constexpr Argument arguments[] = {
+constexpr Argument up_arguments[] = {
     {"name", Argument::Kind::word, "a node of the cluster file", "NAME"},
     {"--all", Argument::Kind::flag,
      "every node of the file, each a process: to try a cluster on one machine"},
@@ -74,7 +74,7 @@ Result<ExitCode> run_all(Context& context, const Cluster& cluster) {
   }
 }
 
-Result<ExitCode> run(Context& context) {
+Result<ExitCode> run_one(Context& context) {
   if (context.arguments.given("--with-parent")) prctl(PR_SET_PDEATHSIG, SIGTERM);
   auto cluster = read_cluster(chosen_cluster(context), context.catalogue, context.arguments.texts("--set"));
   if (!cluster) return tl::unexpected<Error>(cluster.error());
@@ -113,11 +113,11 @@ void add_node_up(Cli& cli) {
                           "nodes of a cluster file",
                           "up",
                           "Runs a node in the foreground, until Ctrl-C or `harness node down`.",
-                          arguments,
+                          up_arguments,
                           {{"harness node up a --cluster examples/cluster.toml"},
                            {"harness node up a --cluster examples/cluster.toml --any-port"},
                            {"harness node up --all --cluster examples/cluster.toml --any-port"}},
-                          &run});
+                          &run_one});
 }
 
 }  // namespace harness::apps

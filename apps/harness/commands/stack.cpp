@@ -20,7 +20,7 @@ namespace harness::apps {
 
 namespace {
 
-using nlohmann::json;
+using Json = nlohmann::json;
 
 // The words all three verbs take.
 struct Wish {
@@ -66,7 +66,7 @@ void add_options(CLI::App& verb, Wish& wish) {
       ->check(CLI::IsMember({"process", "host", "domain", "foreign"}));
 }
 
-json as_json(const Given& given) {
+Json as_json(const Given& given) {
   return {{"properties", property::to_string(given.word)},
           {"max_message", given.max_message},
           {"round_trips", given.cost.round_trips},
@@ -76,17 +76,17 @@ json as_json(const Given& given) {
 
 void print(const Common& common, const Explanation& why, const std::vector<double>& measured) {
   if (common.json) {
-    json layers = json::array();
+    Json layers = Json::array();
     for (std::size_t i = 0; i < why.reasons.size(); ++i) {
       const Reason& reason = why.reasons[i];
-      json row = {{"layer", reason.layer},
+      Json row = {{"layer", reason.layer},
                   {"why", reason.why},
                   {"header_bytes", reason.header_bytes},
                   {"nominal_ns", reason.nominal_ns}};
       if (i < measured.size()) row["measured_ns"] = measured[i];
       layers.push_back(row);
     }
-    const json document = {{"v", 1},
+    const Json document = {{"v", 1},
                            {"stack", why.stack},
                            {"layers", layers},
                            {"given", as_json(why.given)},
@@ -152,9 +152,9 @@ ExitCode run_check(Cli& cli, const Wish& wish) {
   auto proved = check(*spec, facts, *needs, cli.catalogue());
   if (!proved) return report(cli.common, proved.error());
   if (cli.common.json) {
-    json notes = json::array();
+    Json notes = Json::array();
     for (const Note& note : proved->notes) notes.push_back(note.text);
-    fmt::print("{}\n", json{{"v", 1},
+    fmt::print("{}\n", Json{{"v", 1},
                             {"stack", spec->text()},
                             {"ok", true},
                             {"given", as_json(proved->given)},
@@ -169,11 +169,11 @@ ExitCode run_check(Cli& cli, const Wish& wish) {
 }
 
 ExitCode run_words(const Cli& cli) {
-  json all = json::array();
+  Json all = Json::array();
   Table table({{"axis", Table::Align::left}, {"words, weakest first", Table::Align::left}});
   for (const AxisInfo& axis : property::axes()) {
     std::string words;
-    json list = json::array();
+    Json list = Json::array();
     for (std::size_t level = 0; level <= axis.levels; ++level) {
       words += (level == 0 ? "" : " < ") + std::string(axis.words[level]);
       list.push_back(axis.words[level]);
@@ -181,7 +181,7 @@ ExitCode run_words(const Cli& cli) {
     table.row({std::string(axis.name), words});
     all.push_back({{"axis", axis.name}, {"words", list}});
   }
-  fmt::print("{}", cli.common.json ? json{{"v", 1}, {"axes", all}}.dump(2) + "\n" : table.text());
+  fmt::print("{}", cli.common.json ? Json{{"v", 1}, {"axes", all}}.dump(2) + "\n" : table.text());
   return ExitCode::ok;
 }
 

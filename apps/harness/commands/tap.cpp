@@ -19,7 +19,7 @@ namespace harness::apps {
 
 namespace {
 
-constexpr Argument arguments[] = {
+constexpr Argument tap_arguments[] = {
     {"link", Argument::Kind::word, "a link's name, a peer's name, or PEER/LINK", "LINK"},
     {"--at", Argument::Kind::options, "watch above this layer or transport; may be repeated; else everywhere",
      "LAYER"},
@@ -110,7 +110,7 @@ class Sink {
   std::uint64_t last_ns_ = 0;
 };
 
-Result<ExitCode> run(Context& context) {
+Result<ExitCode> run_tap(Context& context) {
   if (context.arguments.given("--dissector")) {
     context.print(dissector(context.catalogue));
     return ExitCode::ok;
@@ -151,12 +151,12 @@ void add_tap(Cli& cli) {
                           "",
                           "tap",
                           "Captures messages between any two layers of a link, headers included.",
-                          arguments,
+                          tap_arguments,
                           {{"harness tap written --at frag --at tcp -w x.pcapng"},
                            {"harness tap b --count 20"},
                            {"harness tap b -w - | tshark -X lua_script:harness.lua -r -"},
                            {"harness tap --dissector > harness.lua", true}},
-                          &run});
+                          &run_tap});
 }
 
 }  // namespace harness::apps

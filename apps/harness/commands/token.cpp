@@ -15,9 +15,9 @@ namespace {
 
 using identity::Domain;
 
-constexpr const char* summary = "tokens: one line lets a node join a domain";
+constexpr const char* token_summary = "tokens: one line lets a node join a domain";
 
-constexpr Argument create_arguments[] = {
+constexpr Argument token_create_arguments[] = {
     {"domain", Argument::Kind::word, "which; its root is here", "DOMAIN", {}, true},
     {"--ttl", Argument::Kind::option, "how long it holds: 1m to 366d", "TIME", "24h"},
     {"--uses", Argument::Kind::option, "how many nodes may join by it, at most 256", "N", "1"},
@@ -25,7 +25,7 @@ constexpr Argument create_arguments[] = {
     dry_run_option,
 };
 
-Result<ExitCode> create(Context& context) {
+Result<ExitCode> create_token(Context& context) {
   auto state = chosen_root(context);
   if (!state) return tl::unexpected<Error>(state.error());
   auto domain = Domain::open(*state, context.arguments.text("domain"));
@@ -50,7 +50,7 @@ Result<ExitCode> create(Context& context) {
   return ExitCode::ok;
 }
 
-constexpr Argument ls_arguments[] = {
+constexpr Argument token_ls_arguments[] = {
     {"domain", Argument::Kind::word, "which; every one when none is named", "DOMAIN"}};
 
 std::string state_of(const identity::TokenRecord& record, identity::Seconds now) {
@@ -75,7 +75,7 @@ Result<std::vector<std::pair<std::string, identity::TokenRecord>>> tokens_of(con
   return all;
 }
 
-Result<ExitCode> ls(Context& context) {
+Result<ExitCode> ls_tokens(Context& context) {
   auto all = tokens_of(context, context.arguments.text("domain"));
   if (!all) return tl::unexpected<Error>(all.error());
   const identity::Seconds now = unix_now();
@@ -102,12 +102,12 @@ Result<ExitCode> ls(Context& context) {
   return ExitCode::ok;
 }
 
-constexpr Argument revoke_arguments[] = {
+constexpr Argument token_revoke_arguments[] = {
     {"id", Argument::Kind::word, "as harness token ls shows it; not the line", "ID", {}, true},
     dry_run_option,
 };
 
-Result<ExitCode> revoke(Context& context) {
+Result<ExitCode> revoke_token(Context& context) {
   auto all = tokens_of(context, {});
   if (!all) return tl::unexpected<Error>(all.error());
   const std::string id = context.arguments.text("id");
@@ -170,29 +170,29 @@ Result<ExitCode> check(Context& context) {
 void add_token(Cli& cli) {
   TableCommand::add(cli,
                     {"token",
-                     summary,
+                     token_summary,
                      "create",
                      "Makes a token and prints its line: the only time that it is shown.",
-                     create_arguments,
+                     token_create_arguments,
                      {{"harness token create lab"}, {"harness token create lab --ttl 1h --uses 3 --for b"}},
-                     &create});
+                     &create_token});
   TableCommand::add(cli, {"token",
-                          summary,
+                          token_summary,
                           "ls",
                           "Lists the tokens made here, without their secrets.",
-                          ls_arguments,
+                          token_ls_arguments,
                           {{"harness token ls", true}, {"harness token ls lab --json"}},
-                          &ls});
+                          &ls_tokens});
   TableCommand::add(cli,
                     {"token",
-                     summary,
+                     token_summary,
                      "revoke",
                      "Withdraws a token: nobody joins by it any more.",
-                     revoke_arguments,
+                     token_revoke_arguments,
                      {{"harness token revoke $(harness token ls lab | awk 'NR == 2 {print $2}') --dry-run"}},
-                     &revoke});
+                     &revoke_token});
   TableCommand::add(cli, {"token",
-                          summary,
+                          token_summary,
                           "check",
                           "Tells whether a token was copied rightly, and if known, still holds.",
                           check_arguments,
