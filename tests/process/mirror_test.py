@@ -71,7 +71,7 @@ class Mirror(TestCase):
         self.assertRegex(out, r"(?m)^far +d .* \d+ +\S+ [mµ]?s +order / frag / reliable / encrypt")
         told = " ".join(out.split())
         self.assertRegex(told, "disturbed on purpose by fault_drop, fault_reorder, fault_duplicate")
-        clean = r" +c +\S+ [mµ]?s +\d+( +0){4} +"
+        clean = r" +c +\S+ [nmµ]?s +\d+( +0){4} +"
         self.assertRegex(out, rf"(?m)^written{clean}order .* @ tcp → .* @ shm → .* @ tcp")
         self.assertRegex(out, rf"(?m)^packed{clean}mux .* @ tcp → .* / encrypt @ tcp")
         self.assertRegex(told, "every byte arrived")
