@@ -49,6 +49,7 @@ void Link::cut() {
   run_new();
   if (swap_ == nullptr) return;
   swap_->other.stack->event({EventKind::close});
+  if (swap_ == nullptr) return;
   swap_->back_off_ns = look_ns;
   drain_old();
 }
@@ -108,7 +109,7 @@ void Link::try_open() {
   epoch_.stack->count_delivered_on(*swap.other.stack);
   epoch_.delivered_before = swap.other.stack->delivered_messages();
   flush_held();
-  drain_old();
+  if (swap_ != nullptr) drain_old();
 }
 
 void Link::flush_held() {

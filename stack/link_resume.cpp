@@ -97,7 +97,8 @@ void Link::go_on_with(Swap& swap) {
 
 bool Link::session_is(const setup::Hello& hello) const noexcept {
   return role_ == Role::responder && session_ == hello.session &&
-         peer_.incarnation == hello.from.incarnation && state_ < State::closed;
+         peer_.incarnation == hello.from.incarnation && peer_.domain == hello.from.domain &&
+         state_ < State::closed;
 }
 
 // The peer knows nothing of the session any more, or is not found in time: an end in order when we were

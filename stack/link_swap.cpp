@@ -193,8 +193,7 @@ void Link::swap_failed(Error error) {
 
 bool Link::swap_is(const setup::Hello& hello) const noexcept {
   return role_ == Role::responder && state_ == State::up && !close_asked_ && epoch_.attempt == hello.swaps &&
-         peer_.incarnation == hello.from.incarnation &&
-         (swap_ == nullptr || swap_->stage == Swap::Stage::proposing);
+         peer_ == hello.from && (swap_ == nullptr || swap_->stage == Swap::Stage::proposing);
 }
 
 bool Link::is_draining() const noexcept { return swap_ != nullptr && swap_->stage == Swap::Stage::draining; }
