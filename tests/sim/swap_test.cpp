@@ -10,7 +10,7 @@
 namespace harness::tests {
 namespace {
 
-constexpr unsigned swaps_in_run = 25;
+constexpr unsigned swaps_in_run = 16;
 
 /// A medium, and stacks over it that all promise order and nothing lost.
 struct Stacks {
@@ -107,7 +107,7 @@ void SwappedLink::run(const Stacks& stacks, std::uint64_t seed) {
 TEST_P(SwappedLink, LosesDoublesAndReordersNothing) {
   const auto [which, shard] = GetParam();
   const std::uint64_t start = seed(1 + shard * 1000);
-  for (std::uint64_t i = 0; i < 4 && !HasFailure(); ++i) run(everything[which], start + i);
+  for (std::uint64_t i = 0; i < rounds(4) && !HasFailure(); ++i) run(everything[which], start + i);
 }
 
 INSTANTIATE_TEST_SUITE_P(Random, SwappedLink,
