@@ -82,6 +82,7 @@ void Link::on_cut(const setup::Cut& cut) {
 
 void Link::deliver_held(void* self, Message& message) {
   auto* link = static_cast<Link*>(self);
+  if (link->swap_ == nullptr) return;  // the link has ended in a handler
   link->swap_->held.push_back(std::move(message));
   if (link->swap_->open) link->flush_held();
 }

@@ -268,7 +268,10 @@ void Link::on_next_frame(const setup::Frame& frame) {
   if (const auto* accept = std::get_if<setup::Accept>(&frame)) {
     if (mine(*accept)) on_next_accept(*accept);
   } else if (const auto* refuse = std::get_if<setup::Refuse>(&frame)) {
-    if (mine(*refuse)) swap_failed({refuse->code, refuse->what, refuse->because, refuse->advice});
+    if (!mine(*refuse)) return;
+    const Error error{refuse->code, refuse->what, refuse->because, refuse->advice};
+    if (role_ == Role::initiator) return swap_failed(error);
+    abort_swap(error);  // only who dialled has another address to try
   } else if (const auto* ready = std::get_if<setup::Ready>(&frame)) {
     if (mine(*ready) && waits) cut();
   } else if (const auto* cookie = std::get_if<setup::Cookie>(&frame)) {
