@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // iperf3 over loopback, server and client pinned to a core each: what the kernel's TCP carries in bulk.
+#include <algorithm>
 #include <limits>
 #include <sstream>
 
@@ -12,6 +13,7 @@ namespace harness::bench {
 
 namespace {
 
+constexpr std::uint64_t bytes_min = 64 << 20;  // fewer would measure the start of the connection
 constexpr double none = std::numeric_limits<double>::quiet_NaN();
 
 class Iperf final : public Tool {
@@ -25,10 +27,10 @@ class Iperf final : public Tool {
     if (point.bytes < 64 * 1024) return {"-l " + std::to_string(point.bytes)};
     return {"-l 128K", "-l 256K", "-l 1M", "-l 128K -Z", "-l 128K -C cubic"};
   }
-  double ns(const Point& point, const std::string& setting, bool quick) override {
+  double ns(const Point& point, const std::string& setting, std::uint64_t repetitions) override {
     const std::string port = free_port();
-    Command client{
-        {"iperf3", "-c", "127.0.0.1", "-p", port, "-J", quick ? "-n" : "-t", quick ? "64M" : "1"}, {}, 0};
+    const std::uint64_t bytes = std::max(repetitions * point.bytes, bytes_min);
+    Command client{{"iperf3", "-c", "127.0.0.1", "-p", port, "-J", "-n", std::to_string(bytes)}, {}, 0};
     std::istringstream parts(setting);
     for (std::string part; parts >> part;) client.words.push_back(part);
     const std::string text = run_pair({{"iperf3", "-s", "-1", "-B", "127.0.0.1", "-p", port}, {}, 1}, client);

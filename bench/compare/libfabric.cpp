@@ -22,12 +22,12 @@ class Libfabric final : public Tool {
     if (shared_memory_) return {"-p shm -e rdm"};
     return {"-p tcp -e msg", "-p tcp;ofi_rxm -e rdm"};
   }
-  double ns(const Point& point, const std::string& setting, bool quick) override {
+  double ns(const Point& point, const std::string& setting, std::uint64_t repetitions) override {
     std::vector<std::string> words{"fi_pingpong"};
     std::istringstream parts(setting);
     for (std::string part; parts >> part;) words.push_back(part);
     const std::string port = free_port();
-    for (const std::string& word : {std::string("-I"), std::to_string(repetitions(point, quick) / 2 + 10),
+    for (const std::string& word : {std::string("-I"), std::to_string(repetitions / 2 + 10),
                                     std::string("-S"), std::to_string(point.bytes)})
       words.push_back(word);
     // Its library installs signal handlers unless told not to.

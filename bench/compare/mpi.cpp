@@ -34,14 +34,14 @@ class Mpi final : public Tool {
   }
   [[nodiscard]] std::vector<std::string> settings(const Point&) const override { return settings_; }
 
-  double ns(const Point& point, const std::string& setting, bool quick) override {
+  double ns(const Point& point, const std::string& setting, std::uint64_t repetitions) override {
     Command command{{"mpirun." + flavour_}, {}, -1};
     std::istringstream parts(setting);
     for (std::string part; parts >> part;)
       (part.find('=') == std::string::npos ? command.words : command.environment).push_back(part);
     for (const std::string& word : {std::string("-np"), std::string("2"), driver(),
                                     std::string(point.what == Measure::one_way ? "one_way" : "flood"),
-                                    std::to_string(point.bytes), std::to_string(repetitions(point, quick))})
+                                    std::to_string(point.bytes), std::to_string(repetitions)})
       command.words.push_back(word);
     for (const char* allow : {"OMPI_ALLOW_RUN_AS_ROOT=1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1"})
       command.environment.emplace_back(allow);

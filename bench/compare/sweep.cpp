@@ -87,7 +87,7 @@ class PointRun {
   }
   [[nodiscard]] ContestOptions options() const {
     return program_.quick() ? ContestOptions{.rounds = 1, .rounds_max = 1, .warm_up = 0, .tolerance = 1e9}
-                            : ContestOptions{.rounds = 5, .rounds_max = 12, .warm_up = 1};
+                            : ContestOptions{.rounds = 5, .rounds_max = 7, .warm_up = 1};
   }
   [[nodiscard]] Task task() const { return point_.what == Measure::one_way ? Task::echo : Task::sink; }
 
@@ -145,13 +145,18 @@ class PointRun {
     };
     if (!std::isnan(slice())) entries_.push_back({{Standing::Kind::peer, "ZeroMQ inproc"}, {"", slice}});
   }
+  struct Tried {
+    std::string setting;  // empty: it failed in each
+    double ns;
+  };
   // Briefly: the first, untried.
-  std::string best_setting(Tool& tool, const std::vector<std::string>& settings) const {
-    if (program_.quick()) return settings.front();
-    double best_ns = std::numeric_limits<double>::infinity();
-    std::string best;
+  Tried best_setting(Tool& tool, const std::vector<std::string>& settings) const {
+    constexpr double unknown = std::numeric_limits<double>::infinity();
+    if (program_.quick()) return {settings.front(), std::numeric_limits<double>::quiet_NaN()};
+    Tried best{{}, unknown};
     for (const std::string& setting : settings)
-      if (const double ns = tool.ns(point_, setting, false); ns < best_ns) best_ns = ns, best = setting;
+      if (const double ns = tool.ns(point_, setting, first_repetitions(point_)); ns < best.ns)
+        best = {setting, ns};
     return best;
   }
   void add_tool(std::shared_ptr<Tool> tool) {
@@ -160,12 +165,13 @@ class PointRun {
     const std::string test = tool->name() + (point_.what == Measure::one_way ? " one way" : " flood");
     if (skipped_.contains(test)) return;  // it hung or crashed at a smaller size, and would again
     if (const std::string missing = tool->missing(); !missing.empty()) return skip(tool->name(), missing);
-    const std::string best = best_setting(*tool, settings);
+    const auto [best, found_ns] = best_setting(*tool, settings);
     if (best.empty()) return skip(test, "it failed in every setting: " + settings.front() + " …");
-    entries_.push_back({{Standing::Kind::peer, tool->name(), best},
-                        {tool->name(), [tool, best, point = point_, quick = program_.quick()] {
-                           return tool->ns(point, best, quick);
-                         }}});
+    entries_.push_back(
+        {{Standing::Kind::peer, tool->name(), best},
+         {tool->name(), [tool, best = best, point = point_, times = repetitions(point_, found_ns)] {
+            return tool->ns(point, best, times);
+          }}});
   }
 
   void show(const Outcome& outcome) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Peers that are programs of their own: one file each. A tool names its settings; each is tried at each point
-// of a sweep, and the best is the one we run against. A run takes about a second: it cannot be cut into
-// slices.
+// of a sweep, and the best is the one we run against. A run takes about half a second, most of it its start: it
+// cannot be cut into slices.
 #pragma once
 
 #include <cstdint>
@@ -27,12 +27,14 @@ class Tool {
   [[nodiscard]] virtual std::string missing() const = 0;
   /// The settings to try, as a person would type them; none when the tool has no such test.
   [[nodiscard]] virtual std::vector<std::string> settings(const Point& point) const = 0;
-  /// ns one way, or ns a message; NaN when it failed.
-  virtual double ns(const Point& point, const std::string& setting, bool quick) = 0;
+  /// ns one way, or ns a message, over so many repetitions; NaN when it failed.
+  virtual double ns(const Point& point, const std::string& setting, std::uint64_t repetitions) = 0;
 };
 
-/// How often a program repeats a point: about half a second, or a moment.
-std::uint64_t repetitions(const Point& point, bool quick) noexcept;
+/// The repetitions of a first run: a moment over shared memory, some 50 ms where a message takes 10 µs.
+std::uint64_t first_repetitions(const Point& point) noexcept;
+/// As many as fill a quarter of a second, by what a first run found; those of the first where it failed.
+std::uint64_t repetitions(const Point& point, double found_ns) noexcept;
 
 /// ucx_perftest with these transports: tag_lat, tag_bw.
 std::unique_ptr<Tool> ucx(bool shared_memory);

@@ -10,9 +10,14 @@
 
 namespace harness::bench {
 
-std::uint64_t repetitions(const Point& point, bool quick) noexcept {
+std::uint64_t first_repetitions(const Point& point) noexcept {
   const double guess_ns = point.what == Measure::one_way ? 400 + point.bytes / 4.0 : 200 + point.bytes / 8.0;
-  return static_cast<std::uint64_t>(std::clamp((quick ? 2e6 : 4e8) / guess_ns, 50.0, 2e6));
+  return static_cast<std::uint64_t>(std::clamp(2e6 / guess_ns, 50.0, 5000.0));
+}
+
+std::uint64_t repetitions(const Point& point, double found_ns) noexcept {
+  if (!(found_ns > 0)) return first_repetitions(point);
+  return static_cast<std::uint64_t>(std::clamp(2.5e8 / found_ns, 50.0, 2e6));
 }
 
 namespace {
@@ -29,18 +34,19 @@ class Ucx final : public Tool {
     if (point.bytes < 16 * 1024) return {"UCX_TLS=posix", "UCX_TLS=sysv"};
     return {"UCX_TLS=posix,cma", "UCX_TLS=posix", "UCX_TLS=posix UCX_RNDV_THRESH=inf"};
   }
-  double ns(const Point& point, const std::string& setting, bool quick) override {
+  double ns(const Point& point, const std::string& setting, std::uint64_t repetitions) override {
     std::vector<std::string> environment;
     std::istringstream words(setting);
     for (std::string word; words >> word;) environment.push_back(word);
     const std::string port = free_port();
     const bool one_way = point.what == Measure::one_way;
     const Command server{{"ucx_perftest", "-c", "1", "-p", port}, environment, 1};
-    const Command client{{"ucx_perftest", "-c", "0", "-p", port, "127.0.0.1", "-t",
-                          one_way ? "tag_lat" : "tag_bw", "-s", std::to_string(point.bytes), "-n",
-                          std::to_string(repetitions(point, quick)), "-w", quick ? "20" : "2000", "-f", "-v"},
-                         environment,
-                         0};
+    const Command client{
+        {"ucx_perftest", "-c", "0", "-p", port, "127.0.0.1", "-t", one_way ? "tag_lat" : "tag_bw", "-s",
+         std::to_string(point.bytes), "-n", std::to_string(repetitions), "-w",
+         std::to_string(std::clamp<std::uint64_t>(repetitions / 10, 20, 2000)), "-f", "-v"},
+        environment,
+        0};
     return read(run_pair(server, client), one_way);
   }
 
