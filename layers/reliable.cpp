@@ -21,6 +21,7 @@ Reliable::Reliable(const OptionValues& values, LayerContext& context)
                                       : std::min(context.peer_quota_bytes, no_quota_bytes),
                   mtu_.bytes()),
       credit_cost_(span_of(std::min(context.peer_quota_bytes, no_quota_bytes))), advertised_cost_(own_span()),
+      message_bytes_max_(context.max_below),
       skip_at_(64 + context.env.random().below(64)),
       patience_ns_(static_cast<std::uint64_t>(values[patience]) * 1000),
       timer_([](void* self) { static_cast<Reliable*>(self)->on_timer(); }, this),
@@ -192,6 +193,7 @@ bool Reliable::take_state(Reliable& old) {
   received_cost_ = old.received_cost_;
   credit_cost_ = old.credit_cost_;
   advertised_cost_ = old.advertised_cost_;
+  message_bytes_max_ = std::max(message_bytes_max_, old.message_bytes_max_);  // the peer may have begun it
   largest_acked_ = old.largest_acked_;
   largest_at_ns_ = old.largest_at_ns_;
   skipped_ = old.skipped_;

@@ -286,6 +286,7 @@ class Reliable {
   Pacer pacer_;
   std::uint64_t credit_cost_;      // the peer's: what may be sent in all
   std::uint64_t advertised_cost_;  // ours, as told last
+  std::uint32_t message_bytes_max_;  // that may arrive in parts
   std::uint64_t largest_acked_ = 0;
   std::uint64_t skipped_ = 0;  // a number that was left out: who acknowledges it lies
   std::uint64_t skip_at_;

@@ -271,7 +271,8 @@ bool Resume::take_state(Resume& old) {
   haves_sent_ = old.haves_sent_;
   haves_received_ = old.haves_received_;
   for (unsigned channel = 0; channel < channels_max; ++channel) kept_[channel].swap(old.kept_[channel]);
-  if (old.in_contact_) {  // a swap: what was sent arrives by the old stack
+  if (old.in_contact_) {  // a swap under it: the layers below take over, too, what is under way
+    in_contact_ = true;
     out_ = old.out_;
     missing_ = old.missing_;
     awaits_have_ = old.awaits_have_;
@@ -281,6 +282,7 @@ bool Resume::take_state(Resume& old) {
     awaits_have_ = true;
   }
   untold_ = old.untold_;
+  untold_bytes_ = old.untold_bytes_;
   if (untold_ != 0) context_.env.timers().arm(tell_, context_.env.now_ns() + delay_ns_);
   hold_or_release();
   return true;

@@ -76,7 +76,7 @@ void Link::apply_pause(bool anew) noexcept {
   deaf_ = deaf;
   if (deaf == was_deaf) return;
   const Event event{deaf ? EventKind::pause : EventKind::resume};
-  if (swap_ != nullptr && swap_->stage == Swap::Stage::draining) {
+  if (swap_ != nullptr && swap_->stage == Swap::Stage::draining && !swap_->runs_on) {
     swap_->other.stack->event(event);
     if (!deaf) flush_held();
   }

@@ -96,6 +96,9 @@ class Link : public std::enable_shared_from_this<Link> {
   /// What swap() would say: leaves in `offers` those that it would offer, each with its address. Errors:
   /// those of swap().
   Result<> may_swap(std::vector<Offer>& offers) const;
+  /// What a link that is resuming dials from now on instead, beginning at once: its stacks alike down to
+  /// `resume`. Errors: closed (the link is not resuming, or the peer dials), those of swap().
+  Result<> offer(std::vector<Offer> offers);
   /// Closes in order: what was sent before is delivered, then both sides hear `closed`; gives up after
   /// linger.
   void close();
@@ -159,7 +162,7 @@ class Link : public std::enable_shared_from_this<Link> {
   void adopt(std::unique_ptr<Endpoint> endpoint);
   void attach();
   template <auto on_frame, auto on_event>
-  void attach(Epoch& epoch);
+  void attach(Epoch& epoch, harness_hook instead = nullptr);
   Result<std::unique_ptr<Opening>> make_hello(std::uint64_t attempt, const std::vector<Offer>& offers,
                                               std::size_t group, std::uint64_t swaps) const;
   Result<> say_hello();
@@ -190,6 +193,7 @@ class Link : public std::enable_shared_from_this<Link> {
   bool session_is(const setup::Hello& hello) const noexcept;
   bool needs_proof() const noexcept;
   bool ends_with_session();
+  void fall_below(Error error);
 
   // closing: link.cpp
   bool try_fin(Epoch& epoch, std::uint64_t successor);
@@ -202,6 +206,7 @@ class Link : public std::enable_shared_from_this<Link> {
   void drop_endpoint(Epoch& epoch, std::uint64_t linger_ns);
 
   // another stack while traffic flows: link_swap.cpp, link_cut.cpp
+  Result<> keep_fitting(std::vector<Offer>& offers) const;
   [[nodiscard]] std::string known_address(const TransportType& transport) const;
   void ask_swap(std::vector<Offer> offers, std::uint64_t proposal);
   void send_proposal();
@@ -237,6 +242,9 @@ class Link : public std::enable_shared_from_this<Link> {
   void end_old();
   void end_swap();
   void go_on_after_swap(std::vector<Offer> queued, std::uint64_t proposal);
+  void end_old_path();
+  [[nodiscard]] bool has_settled();
+  static void receive_first(void* self, const Entry* next, harness_message* message);
   static void deliver_next(void* self, Message& message);
   static void deliver_held(void* self, Message& message);
   static void deliver_old(void* self, Message& message);
@@ -306,11 +314,15 @@ class Link : public std::enable_shared_from_this<Link> {
   std::uint64_t answer_by_ns_ = 0;  // to this dial, while resuming
 };
 
-/// Where the endpoint of an epoch hands what it receives: data to its stack, once there is one that runs.
+/// Where the endpoint of an epoch hands what it receives: data to its stack, once there is one that runs, or
+/// to `instead`.
 template <auto on_frame, auto on_event>
-void Link::attach(Epoch& epoch) {
+void Link::attach(Epoch& epoch, harness_hook instead) {
   Receiver receiver;
-  if (epoch.stack != nullptr && !(stale_ && &epoch == &epoch_)) receiver.up = epoch.stack->up();
+  if (instead != nullptr)
+    receiver.up = {instead, this, nullptr};
+  else if (epoch.stack != nullptr && !(stale_ && &epoch == &epoch_))
+    receiver.up = epoch.stack->up();
   receiver.self = this;
   receiver.setup = [](void* self, Message& frame) { static_cast<Link*>(self)->read_frame(frame, on_frame); };
   receiver.event = [](void* self, const Event& event) { (static_cast<Link*>(self)->*on_event)(event); };

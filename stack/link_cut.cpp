@@ -36,11 +36,21 @@ void Link::cut() {
   if (old.fin_received) swap.peer_messages = old.peer_messages;  // it has cut, and ended, before us
   session_ = epoch_.is_resumable() ? epoch_.attempt : 0;
   old.stack->redirect(&Link::deliver_old, &Link::notify_old);
+  if (swap.runs_on) {
+    epoch_.stack->redirect(&Link::deliver, &Link::notify);
+    if (auto runs = epoch_.stack->run_on_from(*old.stack); !runs)
+      return finish(State::lost, runs.error(), EventKind::peer_lost);
+    epoch_.sent_before = old.sent_before;
+    epoch_.delivered_before = old.delivered_before;
+    swap.open = true;
+    swap.deadline_ns = node_.engine().now_ns() + options_.linger_ns;
+  } else {
+    epoch_.stack->redirect(&Link::deliver_held, &Link::notify);
+    epoch_.stack->take_taps(*old.stack);
+    epoch_.stack->count_sent_on(*old.stack);
+    epoch_.sent_before = epoch_.stack->sent_messages();
+  }
   attach<&Link::on_old_frame, &Link::on_old_event>(old);
-  epoch_.stack->redirect(&Link::deliver_held, &Link::notify);
-  epoch_.stack->take_taps(*old.stack);
-  epoch_.stack->count_sent_on(*old.stack);
-  epoch_.sent_before = epoch_.stack->sent_messages();
   attach();
   old.gate->hold(Gate::link_bit);
   epoch_.gate->take_over_refusals(*old.gate);
@@ -148,6 +158,8 @@ void Link::on_old_event(const Event& event) {
   const auto keep = shared_from_this();
   if (swap_->stage == Swap::Stage::lingering) return;
   Epoch& old = swap_->other;
+  const bool ends = event.kind == EventKind::peer_lost || event.kind == EventKind::corrupt;
+  if (ends && swap_->runs_on) return end_old_path();
   if (event.kind == EventKind::peer_lost && old.fin_received && old.fin_sent) {
     old.peer_gone = old.fin_acked = true;  // it had all it wanted
   } else {
@@ -168,6 +180,7 @@ void Link::notify_old(void* self, const Event& event) {
     case EventKind::resuming:
     case EventKind::peer_lost:
     case EventKind::corrupt:
+      if (link->swap_->runs_on) return link->end_old_path();
       return link->finish(Link::State::lost,
                           {event.code, "lost the stack before the swap of the link to " + link->peer_.name,
                            std::string(event.detail), "open the link again"},
@@ -183,9 +196,27 @@ void Link::drain_old() {
   Swap& swap = *swap_;
   if (swap.stage != Swap::Stage::draining) return;
   try_fin(swap.other, epoch_.attempt);
-  if (swap.open && swap.held.empty() && is_through(swap.other))
+  if (swap.open && swap.held.empty() && is_through(swap.other) && has_settled())
     return swap.other.stack->event({EventKind::closed});  // up through its layers, then notify_old
   if (!swap_timer_.armed()) arm_swap(swap.back_off_ns);
+}
+
+// The session runs on elsewhere: nothing that the old path still carries is missed. The next turn ends it,
+// since a layer of it may be telling us.
+void Link::end_old_path() {
+  Epoch& old = swap_->other;
+  old.fin_sent = old.fin_acked = old.fin_received = old.peer_gone = true;
+  swap_->settled_at_ns = node_.engine().now_ns();
+  arm_swap(0);
+}
+
+// Behind the FINs a medium that keeps no order may still carry what went before: it is taken for three round
+// trips, which spares the peer to send it again.
+bool Link::has_settled() {
+  Swap& swap = *swap_;
+  if (!swap.runs_on || !swap.other.repeats()) return true;
+  if (swap.settled_at_ns == 0) swap.settled_at_ns = node_.engine().now_ns() + swap.settle_ns;
+  return node_.engine().now_ns() >= swap.settled_at_ns;
 }
 
 // Ours says that the peer has all we sent, and its own has come: when its ACK does not, it has let go
@@ -200,6 +231,7 @@ void Link::repeat_fin() {
 void Link::on_cut_timer() {
   Swap& swap = *swap_;
   if (swap.stage == Swap::Stage::lingering) return end_swap();
+  if (swap.runs_on && node_.engine().now_ns() >= swap.deadline_ns && !swap.other.peer_gone) end_old_path();
   if (swap.back_off_ns >= Node::repeat_ns) {
     if (swap.other.fin_sent && !swap.other.fin_acked && swap.other.repeats()) repeat_fin();
     if (epoch_.repeats()) send_cut();

@@ -13,7 +13,7 @@
 namespace harness {
 
 void Link::lose_contact(const Event& event) {
-  if (is_draining())
+  if (is_draining() && !swap_->runs_on)
     return finish(State::lost,
                   {event.code, "lost the peer " + peer_.name + " in the middle of a swap",
                    std::string(event.detail), "open the link again"},
@@ -53,6 +53,32 @@ void Link::lose_contact(const Event& event) {
     look_for_peer(delay_ns);
   }
   if (was_up) tell({EventKind::resuming, event.code, event.detail});
+}
+
+// A floor above the stack: nothing more leaves, what waits in the endpoint neither. A link with a session is
+// held until it goes on above the floor, and what it keeps is sent there; any other ends.
+void Link::fall_below(Error error) {
+  if (session_ == 0 || state_ != State::up || is_draining()) return cut_off(std::move(error));
+  const auto keep = shared_from_this();
+  drop_swap();
+  const std::unique_ptr<Endpoint> endpoint = std::move(epoch_.endpoint);  // goes as it is, not by close
+  endpoint->attach({});
+  epoch_.stack->cut_off();
+  epoch_.stack->event({EventKind::peer_lost, Errc::denied, error.what});
+}
+
+Result<> Link::offer(std::vector<Offer> offers) {
+  if (state_ != State::resuming || role_ != Role::initiator)
+    return fail(Errc::closed, "link " + options_.name + " does not dial",
+                "it is " + std::string(to_string(state_)), "offer to a link that is resuming and dials");
+  if (auto fits = keep_fitting(offers); !fits) return fits;
+  drop_endpoint(0);
+  opening_.reset();
+  options_.offers = std::move(offers);
+  failures_.clear();
+  group_ = 0;
+  look_for_peer(0);
+  return {};
 }
 
 // The initiator dials after `delay_ns`, the responder only waits.

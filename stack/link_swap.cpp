@@ -28,6 +28,11 @@ Result<> Link::may_swap(std::vector<Offer>& offers) const {
     return fail(Errc::closed, "link " + options_.name + " cannot take another stack",
                 "it is " + std::string(close_asked_ ? "closing" : to_string(state_)),
                 "swap a link that is up");
+  return keep_fitting(offers);
+}
+
+// Leaves those that this link may dial, each with its address.
+Result<> Link::keep_fitting(std::vector<Offer>& offers) const {
   Error first{Errc::invalid, "nothing to swap to", "no stack was given",
               "give one, as in 'order / frag @ tcp'"};
   bool refused = false;
@@ -125,8 +130,11 @@ void Link::dial_swap() {
   const Offer& offer = swap.offers[swap.group];
   const auto at = [&](std::size_t index) { return swap.offers.begin() + static_cast<std::ptrdiff_t>(index); };
   const auto first = at(swap.group), end = at(group_end(swap.offers, swap.group));
+  const bool runs_on = std::all_of(first, end, [&](const Offer& one) {
+    return Stack::shares_session(epoch_.stack->spec(), one.stack) != 0;
+  });
   // What is encrypted gives way to what is in clear only by its own word, which a session does not carry.
-  swap.session = session_ != 0 && std::all_of(first, end, [&](const Offer& one) {
+  swap.session = session_ != 0 && !runs_on && std::all_of(first, end, [&](const Offer& one) {
                    return Stack::hands_on(epoch_.stack->spec(), one.stack) &&
                           (epoch_.handshake == nullptr || encrypting_layer(one.stack) != nullptr);
                  });
@@ -256,7 +264,8 @@ Result<> Link::build_next(const StackSpec& spec, std::unique_ptr<Handshake> hand
                 "put frag into it");
   next.handshake = std::move(handshake);
   next.stack = std::move(*stack);
-  attach<&Link::on_next_frame, &Link::on_next_event>(next);
+  swap_->runs_on = Stack::shares_session(epoch_.stack->spec(), spec) != 0;
+  attach<&Link::on_next_frame, &Link::on_next_event>(next, swap_->runs_on ? &Link::receive_first : nullptr);
   if (deaf_) next.stack->event({EventKind::pause});
   return {};
 }
@@ -312,6 +321,18 @@ void Link::notify_next(void* self, const Event& event) {
 void Link::deliver_next(void* self, Message& message) {
   static_cast<Link*>(self)->cut();
   deliver_held(self, message);
+}
+
+// The same ahead of a stack that runs on: before the cut its session is still in the old one. What overtakes
+// our peer's READY is lost; `reliable` sends it again.
+void Link::receive_first(void* self, const Entry*, harness_message* message) {
+  auto* link = static_cast<Link*>(self);
+  if (link->swap_ == nullptr || link->swap_->stage != Swap::Stage::answered) return;
+  const auto keep = link->shared_from_this();
+  link->cut();
+  if (link->state_ >= State::closed || link->epoch_.stack == nullptr) return;
+  const Entry up = link->epoch_.stack->up();
+  up.fn(up.self, up.next, message);
 }
 
 // ---- giving up ----

@@ -13,8 +13,14 @@
 // it sent before goes by the old stack, which flushes, what it sends later by the new one. CUT tells how many
 // those before are. The receiver keeps what comes by the new stack until the old one has delivered that
 // many (the gate), so order holds over both; a stack that may lose messages gets three round trips instead.
-// A resumable link whose new stack is alike down to `resume` hands the session on instead, as after lost
-// contact (link_resume.cpp): what was under way is sent again.
+// Two shorter ways, when the stacks share their upper layers:
+//   from the top through `reliable` (transform): the cut moves these layers' state into the new stack, and
+//   what still arrives by the old endpoint is handed up into them. One sequence of packets over both, so
+//   there is no gate, nothing waits, and what the old endpoint loses is sent again by the new one. Only
+//   between two stacks that encrypt, or two that do not: what was sent encrypted is never sent again in
+//   clear, and what was received in clear never stands in line behind what was proved.
+//   down to `resume`: the session is handed on as after lost contact (link_resume.cpp), what was under way
+//   is sent again.
 //
 // Only the initiator dials: it knows addresses, and two swaps never meet. A responder that wants one says
 // PROPOSE. A swap asked while another is under way waits, the last asked wins.
@@ -22,9 +28,9 @@
 // checked); stopping senders until the old stack has drained (a round trip of silence at least); one counter
 // in every message (bytes on each for what happens rarely).
 // Bounds: two epochs; what waits at the gate is at most the new epoch's receive quota; a swap that has not
-// cut ends after LinkOptions::timeout_ns.
+// cut ends after LinkOptions::timeout_ns; the old epoch of a transform ends after linger_ns at the latest.
 // Failure: the peer dies before the cut: the old stack stands. After it: the link is lost, since either stack
-// may hold messages that nobody can deliver any more.
+// may hold messages that nobody can deliver any more. Only the old path of a transform may die at any time.
 // Sources: SP switching of Ensemble (the count of messages as cut); QUIC connection migration and key phases.
 #pragma once
 
@@ -61,7 +67,8 @@ struct Link::Swap {
   Epoch other;  // the next one, after the cut the one before
   Stage stage = Stage::dialing;
   bool asked = false;    // by this end's application: it hears when nothing comes of it
-  bool session = false;  // the new stack takes the session over
+  bool session = false;  // the new stack takes the session over, as after lost contact
+  bool runs_on = false;  // … or its layers take over those of the old one, which go on meanwhile
   std::vector<Offer> offers;
   std::size_t group = 0;
   std::unique_ptr<Opening> opening;
@@ -75,7 +82,7 @@ struct Link::Swap {
   std::optional<std::uint64_t> peer_messages;  // that the peer sent by the old epoch
   bool open = false;                           // the gate: the old epoch has delivered what it will
   std::uint64_t settle_ns = 0;                 // three round trips
-  std::uint64_t settled_at_ns = 0;             // 0: not begun
+  std::uint64_t settled_at_ns = 0;             // when they are over; 0: not begun
   unsigned fins = 0;                           // repeated
   std::deque<Message> held;                    // came by the new epoch before that
 

@@ -109,10 +109,13 @@ Result<Checked> Node::prove(const StackSpec& spec, const Facts& facts, const Nee
       floor_not_met(std::move(proved.error()), identity_.domain, peer.domain, floor));
 }
 
-// Its peer is believed, and each of its stacks is at the floor.
-Result<> Node::still_good(const Link& link) const {
-  if (const Principal* peer = link.proven(); peer != nullptr)
-    if (auto believed = authority_->still_believed(*peer); !believed) return believed;
+Result<> Node::still_believed(const Link& link) const {
+  const Principal* peer = link.proven();
+  return peer == nullptr ? Result<>() : authority_->still_believed(*peer);
+}
+
+// Each of its stacks is at the floor.
+Result<> Node::still_allowed(const Link& link) const {
   for (const Epoch* epoch : link.epochs())
     if (auto proved = prove(epoch->stack->spec(), epoch->facts, link.options_.needs, link.peer_); !proved)
       return tl::unexpected<Error>(std::move(proved.error()));
@@ -123,7 +126,10 @@ void Node::authority_changed() {
   if (authority_ == nullptr) return;
   for (const auto& [names, link] : Links(links_)) {
     if (link->epoch_.stack == nullptr || link->stale_) continue;
-    if (auto good = still_good(*link); !good) link->cut_off(std::move(good.error()));
+    if (auto believed = still_believed(*link); !believed)
+      link->cut_off(std::move(believed.error()));
+    else if (auto good = still_allowed(*link); !good)
+      link->fall_below(std::move(good.error()));
   }
 }
 

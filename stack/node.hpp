@@ -82,7 +82,9 @@ class Node : private Poller, private Acceptor {
 
   /// The authority's floors or beliefs may have changed: a link that is below its floor now, or whose peer is
   /// believed no more, sends nothing more of the application and is lost, with the reason; whoever opened it
-  /// may open another. Not inside a callback of a link. [stack-thread]
+  /// may open another. One with a session, below the floor but believed, is `resuming` instead, code denied:
+  /// whoever dials offers stacks above the floor (Link::offer), and nothing of the application is lost. Not
+  /// inside a callback of a link. [stack-thread]
   void authority_changed();
 
   /// Links by the names of their peer and their own: a peer's is empty until it answers whoever dialled
@@ -137,7 +139,8 @@ class Node : private Poller, private Acceptor {
                                       const setup::Identity& peer) const;
   [[nodiscard]] Result<std::unique_ptr<Handshake>> make_handshake(const LayerType& layer, Role role) const;
   void retire(std::unique_ptr<Endpoint> endpoint);
-  [[nodiscard]] Result<> still_good(const Link& link) const;
+  Result<> still_believed(const Link& link) const;
+  Result<> still_allowed(const Link& link) const;
   void retire(Epoch&& epoch);
   void keep(const std::shared_ptr<Link>& link);
   std::shared_ptr<Link> take(const Link& link);

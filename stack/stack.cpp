@@ -174,7 +174,9 @@ void Stack::link() {
 
   up_first_ = next_entry();
   add_taps(count, &Tap::up_thunk);
-  for (std::size_t i = count; i-- > 0;) {
+  const std::size_t end = successor_ != nullptr ? session_layers_ : 0;
+  for (std::size_t i = count; i-- > end;) {
+    if (i + 1 == session_layers_) session_up_ = next_entry();
     Slot& slot = *slots_[i];
     add(slot.type->up, slot.state);
     slot.context.above = Port{next_entry()};
@@ -184,7 +186,11 @@ void Stack::link() {
                                  this, static_cast<unsigned>(i)};
     add_taps(i, &Tap::up_thunk);
   }
-  chain_.push_back(top());
+  chain_.push_back(successor_ != nullptr ? Entry{&hand_to_successor, this, nullptr} : top());
+}
+
+void Stack::hand_to_successor(void* self, const Entry*, harness_message* message) {
+  Port{static_cast<Stack*>(self)->successor_->session_up_}(Message::from_c(message));
 }
 
 void Stack::deliver_thunk(void* self, const Entry*, harness_message* message) {
@@ -203,16 +209,19 @@ void Stack::event(const Event& event) {
   run_event(event.goes_up() ? static_cast<unsigned>(slots_.size()) : ~0u, event);
 }
 
-// Runs the next `on` after `position` in the event's direction; position counts slots top first.
+// Runs the next `on` after `position` in the event's direction; position counts slots top first. Session
+// layers whose state has gone on to a successor hear nothing more; those that run on are up already.
 void Stack::run_event(unsigned position, const Event& event) {
   const auto count = static_cast<unsigned>(slots_.size());
+  const bool shared = successor_ != nullptr || event.kind == EventKind::up;
+  const auto top = shared ? static_cast<unsigned>(session_layers_) : 0u;
   unsigned at = position;
   for (;;) {
     if (event.goes_up()) {
-      if (at == 0) return arrived(event);
+      if (at == top) return arrived(event);
       --at;
     } else {
-      ++at;  // ~0u + 1 = 0: the top
+      at = std::max(at + 1, top);  // ~0u + 1 = 0
       if (at >= count) return fell_through(event);
     }
     Slot& slot = *slots_[at];
@@ -240,6 +249,27 @@ std::size_t Stack::session_depth(const StackSpec& spec) noexcept {
   return 0;
 }
 
+std::size_t Stack::shares_session(const StackSpec& old, const StackSpec& next) noexcept {
+  std::size_t count = 0;
+  for (std::size_t i = 0; i < next.layers.size(); ++i)
+    if (next.layers[i].type->descriptor->contract.adds.covers(property::reliable)) count = i + 1;
+  const auto below = next.layers.begin() + static_cast<std::ptrdiff_t>(count);
+  const bool same = count <= old.layers.size() &&
+                    std::equal(next.layers.begin(), below, old.layers.begin(),
+                               [](const BoundLayer& a, const BoundLayer& b) {
+                                 return a.type->descriptor == b.type->descriptor && a.options == b.options &&
+                                        a.type->take_state != nullptr &&
+                                        a.type->descriptor->segment == Segment::session;
+                               });
+  const auto is_epoch = [](const BoundLayer& layer) {
+    return layer.type->descriptor->segment == Segment::epoch;
+  };
+  if (!same || !std::all_of(below, next.layers.end(), is_epoch) ||
+      !std::all_of(old.layers.begin() + static_cast<std::ptrdiff_t>(count), old.layers.end(), is_epoch))
+    return 0;
+  return (encrypting_layer(old) != nullptr) == (encrypting_layer(next) != nullptr) ? count : 0;
+}
+
 bool Stack::hands_on(const StackSpec& old, const StackSpec& next) noexcept {
   const std::size_t count = session_depth(next);
   return count != 0 && count == session_depth(old) &&
@@ -254,12 +284,33 @@ Result<> Stack::take_session(Stack& old) {
     return fail(Errc::unsupported, spec_.text() + " cannot go on from " + old.spec_.text(),
                 "their layers from the top through resume are not the same, or cannot hand their state on",
                 "write the stacks of one link alike down to resume");
-  for (std::size_t i = 0; i < session_depth(spec_); ++i) {
+  return take_states(old, session_depth(spec_));
+}
+
+Result<> Stack::run_on_from(Stack& old) {
+  const std::size_t count = shares_session(old.spec_, spec_);
+  if (count == 0)
+    return fail(Errc::unsupported, spec_.text() + " cannot run on from " + old.spec_.text(),
+                "their layers through reliable are not the same", "swap with a drained stack instead");
+  old.session_layers_ = session_layers_ = count;
+  old.successor_ = this;
+  auto taken = take_states(old, count);
+  for (std::size_t i = 0; i < count; ++i) {  // what they still wait for, they wait for here
+    old.gate_.release(old.slots_[i]->context.gate_bit);
+    old.gate_.owe_delivery(old.slots_[i]->context.gate_bit, false);
+  }
+  link();
+  old.link();
+  return taken;
+}
+
+Result<> Stack::take_states(Stack& old, std::size_t layers) {
+  for (std::size_t i = 0; i < layers; ++i) {
     const LayerType& type = *slots_[i]->type;
     if (!type.take_state(slots_[i]->state, old.slots_[i]->state))
       return fail(Errc::unsupported, std::string(type.descriptor->name) + " cannot hand its state on",
-                  "the session of the link stands from the top through resume",
-                  "put it below resume in every stack of the link");
+                  "the session of the link stands from the top through resume or reliable",
+                  "put it below them in every stack of the link");
   }
   count_sent_on(old);
   count_delivered_on(old);
@@ -278,7 +329,8 @@ void Stack::count_delivered_on(const Stack& old) noexcept {
 }
 
 void Stack::take_taps(const Stack& old) {
-  for (const auto& [where, tap] : old.taps_) taps_.emplace_back(std::min(where, slots_.size()), tap);
+  for (const auto& [where, tap] : old.taps_)  // on the wire it stays there, however high the stack
+    taps_.emplace_back(where == old.slots_.size() ? slots_.size() : std::min(where, slots_.size()), tap);
   if (!taps_.empty()) link();
 }
 

@@ -85,6 +85,15 @@ class Stack {
   Result<> take_session(Stack& old);
   /// Whether a stack of `next` could take over the session of one of `old`. [any-thread]
   static bool hands_on(const StackSpec& old, const StackSpec& next) noexcept;
+  /// Takes over the session layers of `old` with everything they have under way, while its epoch layers and
+  /// its endpoint go on: what still arrives by them is handed up into this stack, which outlives `old`.
+  /// Counters and taps come along. Errors: unsupported (the two do not share them, see shares_session).
+  /// [stack-thread, not inside a hook of a session layer]
+  Result<> run_on_from(Stack& old);
+  /// The topmost layers that a stack of `next` shares with one of `old` and can run on with: from the top
+  /// through `reliable`, the same with the same options, and either both encrypt below or none does, so that
+  /// what was sent under a promise leaves and arrives under it. 0: it can not. [any-thread]
+  static std::size_t shares_session(const StackSpec& old, const StackSpec& next) noexcept;
   /// What is delivered and told goes there from now on; with `self` of build(). [stack-thread]
   void redirect(Deliver deliver, Notify notify) noexcept {
     deliver_ = deliver;
@@ -132,6 +141,8 @@ class Stack {
   Result<> construct(const Foundation& foundation);
   void link();
   static std::size_t session_depth(const StackSpec& spec) noexcept;
+  Result<> take_states(Stack& old, std::size_t layers);
+  static void hand_to_successor(void* self, const Entry* next, harness_message* message);
   void run_event(unsigned position, const Event& event);
   void arrived(const Event& event);
   void fell_through(const Event& event);
@@ -154,7 +165,10 @@ class Stack {
   void* self_;
   const Entry* up_first_ = nullptr;
   Entry bottom_;
-  std::vector<Entry> chain_;  // both directions, one hook behind the other
+  std::size_t session_layers_ = 0;  // another stack's that this one runs on with, or `successor_` with ours
+  Stack* successor_ = nullptr;
+  const Entry* session_up_ = nullptr;  // where what comes up enters these layers
+  std::vector<Entry> chain_;           // both directions, one hook behind the other
 
   StackSpec spec_;
   std::vector<Slot*> slots_;  // top first, inside block_

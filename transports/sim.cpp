@@ -68,16 +68,16 @@ TransportType Sim::type() {
           nullptr};
 }
 
-Sim::Sim(SimEngine& engine, const OptionValues& options)
-    : engine_(engine), options_(options), profile_(static_cast<Profile>(options[option_profile])),
-      facts_(facts_of(options, {})), retry_(
-                                         [](void* self) {
-                                           auto* sim = static_cast<Sim*>(self);
-                                           for (const std::uint32_t cookie : std::exchange(sim->starved_, {}))
-                                             if (SimChannel* channel = sim->find(cookie))
-                                               sim->ready(*channel);
-                                         },
-                                         this) {
+Sim::Sim(SimEngine& engine, const OptionValues& options, std::string name)
+    : engine_(engine), name_(std::move(name)), options_(options),
+      profile_(static_cast<Profile>(options[option_profile])), facts_(facts_of(options, {})),
+      retry_(
+          [](void* self) {
+            auto* sim = static_cast<Sim*>(self);
+            for (const std::uint32_t cookie : std::exchange(sim->starved_, {}))
+              if (SimChannel* channel = sim->find(cookie)) sim->ready(*channel);
+          },
+          this) {
   engine_.bind(port_, *this);
   engine_.add(*this);
 }
@@ -112,7 +112,7 @@ Result<std::unique_ptr<Endpoint>> Sim::dial(std::string_view address) {
     return fail(Errc::exhausted, "cannot dial sim:" + std::string(address),
                 std::to_string(endpoints_max) + " endpoints are open", "close some of them");
   auto endpoint = std::make_unique<SimEndpoint>(*this, *channel);
-  endpoint->peer_address_ = "sim:" + std::string(address);
+  endpoint->peer_address_ = name_ + ":" + std::string(address);
   if (reliable()) shake_hands(*channel, sim_kind_open);
   return endpoint;
 }

@@ -88,10 +88,12 @@ class Sim final : public Transport, private SimPort {
 
   /// The catalogue's entry; `make` is null, since a Sim needs a world.
   static TransportType type();
-  explicit Sim(SimEngine& engine, const OptionValues& options = OptionValues(type().options));
+  /// `name`: under which stacks and addresses know it, when a node has several.
+  explicit Sim(SimEngine& engine, const OptionValues& options = OptionValues(type().options),
+               std::string name = "sim");
   ~Sim() override;
 
-  [[nodiscard]] std::string_view name() const noexcept override { return "sim"; }
+  [[nodiscard]] std::string_view name() const noexcept override { return name_; }
   /// "[engine]:port"; port 0 picks one. [stack-thread]
   Result<std::string> listen(std::string_view address, Acceptor& acceptor) override;
   /// "engine:port". Over fabric and stream a missing listener is told by peer_lost(unreachable), over
@@ -151,6 +153,7 @@ class Sim final : public Transport, private SimPort {
   [[nodiscard]] bool reliable() const noexcept { return profile_ != Profile::datagram; }
 
   SimEngine& engine_;
+  std::string name_;
   OptionValues options_;
   Profile profile_;
   Facts facts_;

@@ -142,7 +142,7 @@ void Sim::accept(SimPacketPtr packet) {
   auto endpoint = std::make_unique<SimEndpoint>(*this, *channel);
   const SimEngine* from = engine_.world().engine(packet->from.engine);
   endpoint->peer_address_ =
-      "sim:" + (from != nullptr ? from->name() : "?") + ":" + std::to_string(packet->from.port);
+      name_ + ":" + (from != nullptr ? from->name() : "?") + ":" + std::to_string(packet->from.port);
   arrive_at(*channel, std::move(packet));
   listener->acceptor->accepted(std::move(endpoint));
 }

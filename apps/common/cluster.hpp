@@ -55,6 +55,7 @@ struct ClusterLink {
   std::uint32_t max_message = 0;  // 0: half the quota
   std::uint64_t timeout_ns = 0;   // to open
   std::uint64_t linger_ns = 0;    // to close
+  std::uint64_t new_keys_ns = 0;  // between two handshakes of an encrypted link; 0: one
   std::string origin;
 };
 

@@ -32,6 +32,7 @@ struct Defaults {
   std::int64_t max_message = 0;
   std::int64_t timeout_us = 10'000'000;
   std::int64_t linger_us = 5'000'000;
+  std::int64_t new_keys_us = 120'000'000;
 
   void read(TomlTable& from) {
     quota = from.amount({"quota", OptionKind::size, 64 << 10, quota_bytes_max, quota,
@@ -42,6 +43,8 @@ struct Defaults {
         from.amount({"timeout", OptionKind::duration, 1'000, 3'600'000'000, timeout_us, "to open the link"});
     linger_us =
         from.amount({"linger", OptionKind::duration, 0, 600'000'000, linger_us, "to close it in order"});
+    new_keys_us = from.amount({"new_keys", OptionKind::duration, 0, 86'400'000'000, new_keys_us,
+                               "an encrypted link shakes hands anew so often; 0: never"});
   }
 };
 
@@ -167,6 +170,7 @@ class ClusterReader {
     link.max_message = static_cast<std::uint32_t>(values.max_message);
     link.timeout_ns = static_cast<std::uint64_t>(values.timeout_us) * 1000;
     link.linger_ns = static_cast<std::uint64_t>(values.linger_us) * 1000;
+    link.new_keys_ns = static_cast<std::uint64_t>(values.new_keys_us) * 1000;
     if (values.max_message > values.quota / 2)
       from.fail("max_message", Errc::invalid, "max_message is too large for the quota",
                 fmt::format("half of the quota is {}", human_bytes(link.quota_bytes / 2)),

@@ -41,7 +41,13 @@ LinkSlot::LinkSlot(Runtime& owner, const ClusterLink& of, std::string other, boo
                                                auto* slot = static_cast<LinkSlot*>(self);
                                                slot->runtime.dial(*slot);
                                              },
-                                             this) {}
+                                             this),
+      renewal(
+          [](void* self) {
+            auto* slot = static_cast<LinkSlot*>(self);
+            slot->runtime.renew_keys(*slot);
+          },
+          this) {}
 
 Runtime::Runtime(Options options, const Catalogue& catalogue)
     : options_(std::move(options)), catalogue_(catalogue) {}
@@ -168,6 +174,10 @@ void Runtime::on_event(LinkSlot& slot, const Event& event) {
   switch (event.kind) {
     case EventKind::swapped:
     case EventKind::not_swapped:
+      arm_renewal(slot);
+      if (std::exchange(slot.renewing_keys, false) && event.kind == EventKind::swapped)
+        return engine_->log(LogLevel::info,
+                            fmt::format("link {} to {} has new keys", slot.declared->name, slot.peer));
       engine_->log(LogLevel::info, fmt::format("link {} to {} {}: {}", slot.declared->name, slot.peer,
                                                to_string(event.kind), event.detail));
       if (const auto told = std::exchange(slot.on_swap, nullptr)) told(event);
@@ -178,7 +188,11 @@ void Runtime::on_event(LinkSlot& slot, const Event& event) {
       ++slot.came_up;
       engine_->log(LogLevel::info, fmt::format("link {} to {} is up: {}", slot.declared->name, slot.peer,
                                                slot.link->stack()->spec().text()));
+      return arm_renewal(slot);
+    case EventKind::resuming:
+      if (event.code == Errc::denied) decide_above_floor(slot);
       return;
+    case EventKind::resumed: return arm_renewal(slot);
     case EventKind::peer_lost:
     case EventKind::corrupt:
     case EventKind::closed: {
@@ -351,6 +365,36 @@ void Runtime::decide_again(LinkSlot& slot) {
   if (auto asked = slot.link->swap(std::move(offers)); !asked)
     engine_->log(LogLevel::warning, fmt::format("link {} to {} keeps its stack: {}", slot.declared->name,
                                                 slot.peer, asked.error().what));
+}
+
+// What is kept of a link with a session goes on over what the floor now allows.
+void Runtime::decide_above_floor(LinkSlot& slot) {
+  if (!slot.dials) return;  // the peer dials
+  const policies::Decision decision =
+      decide(cluster(), *slot.declared, slot.peer, facts_, catalogue_, authority_.get());
+  std::vector<Offer> offers;
+  for (const policies::Choice& choice : decision.offers) offers.push_back({choice.stack, choice.address});
+  if (!offers.empty()) slot.decided = offers.front().stack.text();
+  if (auto offered = slot.link->offer(std::move(offers)); !offered) slot.link->close();
+}
+
+// New keys come from a new handshake: a swap to the same stack. What somebody recorded before is then safe
+// from whoever breaks in later.
+void Runtime::arm_renewal(LinkSlot& slot) {
+  const std::uint64_t every_ns = slot.declared->new_keys_ns;
+  slot.renewal.cancel();
+  if (!slot.dials || every_ns == 0 || slot.link->proven() == nullptr) return;
+  const std::uint64_t spread = engine_->random().below(every_ns / 8 + 1);  // many links do not do it in step
+  engine_->timers().arm(slot.renewal, engine_->now_ns() + every_ns - spread);
+}
+
+void Runtime::renew_keys(LinkSlot& slot) {
+  if (stopping_ || slot.link == nullptr || !slot.link->is_up()) return;
+  if (slot.link->is_swapping()) return arm_renewal(slot);
+  slot.renewing_keys = true;
+  if (slot.link->swap({{slot.link->stack()->spec(), {}}})) return;
+  slot.renewing_keys = false;
+  arm_renewal(slot);
 }
 
 // ---- running and stopping ----

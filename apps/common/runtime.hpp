@@ -42,6 +42,8 @@ struct LinkSlot {
   std::uint64_t came_up = 0;
   std::uint64_t redial_ns;  // how long to wait before the next attempt
   Timer redial;
+  Timer renewal;               // of the keys
+  bool renewing_keys = false;  // a swap to the same stack, of our own making
 };
 
 /// Somebody waits for files: the next transfer that fits goes to its folder.
@@ -120,6 +122,9 @@ class Runtime final : public Inbox {
   void make_slots();
   void dial(LinkSlot& slot);
   void decide_again(LinkSlot& slot);
+  void decide_above_floor(LinkSlot& slot);
+  void arm_renewal(LinkSlot& slot);
+  void renew_keys(LinkSlot& slot);
   void attach(LinkSlot& slot, const std::shared_ptr<Link>& link);
   void on_event(LinkSlot& slot, const Event& event);
   void retire(LinkSlot& slot);

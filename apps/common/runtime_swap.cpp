@@ -10,7 +10,7 @@ namespace harness::apps {
 
 namespace {
 
-constexpr std::string_view drained = "drained", kept = "kept";
+constexpr std::string_view drained = "drained", kept = "kept", running = "running";
 
 // Every stack of the text, with the peer's address for its transport where this end dials.
 Result<std::vector<Offer>> offers_of(Runtime& runtime, LinkSlot& slot, const std::string& text) {
@@ -37,7 +37,9 @@ admin::SwapResult plan_of(Runtime& runtime, LinkSlot& slot, const std::vector<Of
   result.peer = slot.peer;
   result.before = now.text();
   result.after = next.text();
-  result.session = Stack::hands_on(now, next) ? kept : drained;
+  result.session = Stack::shares_session(now, next) != 0 ? running
+                   : Stack::hands_on(now, next)          ? kept
+                                                         : drained;
   for (const Offer& offer : offers)
     result.offers.push_back(
         {offer.stack.text(), fmt::format("{}:{}", offer.stack.transport->name, offer.address)});

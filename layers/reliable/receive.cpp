@@ -87,7 +87,7 @@ bool Reliable::take_part(Message& message) {
   const auto header = wire::decode<wire::ReliablePart>(raw);
   const std::uint64_t number = wire::complete(header.message, wire::reliable_number_bits, received_.floor());
   const std::uint32_t bytes = message.size();
-  const bool outside = header.offset > context_.max_below || bytes > context_.max_below - header.offset;
+  const bool outside = header.offset > message_bytes_max_ || bytes > message_bytes_max_ - header.offset;
   if (bytes == 0 || outside || number >= received_.floor() + Numbers::window)
     return ++refused_packets_, false;
   if (received_.contains(number)) {

@@ -2,8 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """A link between two processes takes another stack while it carries traffic, asked for at either end."""
 
+import itertools
 import json
+import os
+import random
 import unittest
+from collections import Counter
 
 from support import TestCase, main
 
@@ -19,6 +23,28 @@ STACKS = [
     "resume / frag @ tcp",
     "resume / order / frag / reliable @ udp",
 ]
+# What a campaign walks over: {transport} × {plain, suite} × {as it is, compressed}.
+CAMPAIGN = [
+    f"{pack}order / frag{' / reliable' if transport == 'udp' else ''}{keys} @ {transport}"
+    for transport, keys, pack in itertools.product(
+        ("tcp", "udp", "shm"),
+        ("", " / encrypt(suite=aes)", " / encrypt(suite=chacha)"),
+        ("", "compress / "),
+    )
+]
+
+
+def tour(stacks, rng):
+    """From each stack to each, itself too, exactly once: an Eulerian circuit, by Hierholzer."""
+    ways = {one: rng.sample(stacks, len(stacks)) for one in stacks}
+    path, circuit = [stacks[0]], []
+    while path:
+        ways_out = ways[path[-1]]
+        if ways_out:
+            path.append(ways_out.pop())
+        else:
+            circuit.append(path.pop())
+    return circuit[::-1]
 
 
 def cluster(link='stack = "frag @ tcp"'):
@@ -73,6 +99,32 @@ class Swaps(TestCase):
             for one in "ab":
                 self.until(lambda one=one: self.stack(one) == stack)
 
+    def test_a_campaign_over_pairs_of_stacks_under_load_loses_doubles_and_reorders_nothing(self):
+        """HARNESS_SWAPS=2000 walks over every ordered pair several times; a test run over a few."""
+        wanted = int(os.environ.get("HARNESS_SWAPS", "36"))
+        rng = random.Random(int(os.environ.get("HARNESS_SEED", "5")))
+        self.start(text=cluster(f'stack = "{CAMPAIGN[0]}"'))
+        judge, ask = self.admin("a"), {node: self.admin(node) for node in "ab"}
+        pairs, total, at = Counter(), Counter(), CAMPAIGN[0]
+        walk = itertools.chain.from_iterable(tour(CAMPAIGN, rng)[1:] for _ in itertools.count())
+        while pairs.total() < wanted:
+            judge.start("link.load", link="main", bytes=1024, checked=True, duration_ms=2000)
+            for stack in itertools.islice(walk, min(36, wanted - pairs.total())):
+                node = rng.choice("ab")
+                told = ask[node].ask("link.swap", link="main", stack=stack)
+                self.assertIn("result", told, (at, stack, node))
+                for one in "ab":
+                    self.until(lambda one=one, stack=stack: self.stack(one) == stack)
+                pairs[at, stack] += 1
+                at = stack
+            while "progress" in (reply := judge.reply()):
+                pass
+            total.update({key: value for key, value in reply["result"].items() if isinstance(value, int)})
+        found = {key: total[key] for key in ("received", "lost", "doubled", "disordered", "damaged")}
+        print(f"{pairs.total()} swaps over {len(pairs)} ordered pairs: {found}")
+        self.assertEqual(sum(found.values()), found["received"])
+        self.assertGreater(found["received"], 1000)
+
     def test_files_on_their_way_arrive(self):
         self.start(domain=False)
         self.file("large", bytes(range(256)) * 400_000)
@@ -110,6 +162,21 @@ class Swaps(TestCase):
         self.admin("a").ask("peer.set", node="b", addresses=status["addresses"], **told)
         self.a.wait_for(r"link main to b swapped: .*@ shm")
         self.until(lambda: self.stack("b").endswith("@ shm"))
+
+    def test_an_encrypted_link_renews_its_keys_while_files_cross_it(self):
+        stacks = ("frag / encrypt @ tcp", "order / frag / reliable / encrypt @ udp")
+        for number, stack in enumerate(stacks):
+            with self.subTest(stack):
+                self.state = self.folder / f"state{number}"
+                self.asked = {}
+                self.start(text=cluster(f'stack = "{stack}"\nnew_keys = "200ms"'))
+                self.file("large", bytes(range(256)) * 100_000)
+                for _ in range(2):
+                    self.run_harness("send", "large", "b", "--node", "a", code="ok")
+                    self.a.lines.clear()
+                    self.a.wait_for("link main to b has new keys")
+                self.until(lambda: self.ask("b", "link.show", link="main")["link"]["state"] == "up")
+                self.assertEqual(self.stack(), stack)
 
     def test_a_peer_killed_in_the_middle_of_swaps_leaves_a_link_that_opens_again(self):
         self.start(domain=False)

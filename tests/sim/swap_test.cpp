@@ -26,7 +26,8 @@ const Stacks everything[] = {
      {"order / frag", "order / frag / vouch", "mux / order / frag", "compress / order / frag / checksum",
       "resume / order / frag", "resume / order / frag / vouch"}},
     {"sim",
-     {"order / frag / reliable", "order / frag / reliable / vouch", "mux / order / frag / reliable",
+     {"order / frag / reliable", "order / frag / reliable / heartbeat / checksum",
+      "order / frag / reliable / vouch", "mux / order / frag / reliable",
       "compress / order / frag / reliable / checksum", "resume / order / frag / reliable",
       "resume / order / frag / reliable / vouch"}},
 };

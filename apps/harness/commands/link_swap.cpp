@@ -23,13 +23,17 @@ constexpr Argument swap_arguments[] = {
     node_option,
 };
 
+std::string_view how(std::string_view session) {
+  if (session == "running") return "the layers through reliable run on over both endpoints; nothing waits";
+  if (session == "kept") return "the new stack takes the session over; what is under way is sent again";
+  return "the old stack delivers what was sent by it, then ends; senders never wait";
+}
+
 void print_plan(const Context& context, const std::string& node, const admin::SwapResult& plan) {
   context.print(fmt::format("link {} from {} to {}\n  now    {}\n  then   {}\n  dials  {}\n", plan.link, node,
                             plan.peer, plan.before, plan.after,
                             plan.offers.empty() ? "" : printable(plan.offers.front().address)));
-  context.print(plan.session == "kept"
-                    ? "  how    the new stack takes the session over; what is under way is sent again\n"
-                    : "  how    the old stack delivers what was sent by it, then ends; senders never wait\n");
+  context.print(fmt::format("  how    {}\n", how(plan.session)));
   Table layers({{"LAYER"}, {"HEADER", Table::Align::right}, {"NOMINAL", Table::Align::right}, {"WHY"}});
   for (const admin::WhyLayer& layer : plan.layers)
     layers.row({layer.layer, fmt::format("{} B", layer.header_bytes), fmt::format("{} ns", layer.nominal_ns),

@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: Apache-2.0
+// A campaign of live swaps: tours over every ordered pair of stacks, media, suites and compression among
+// them, both ends asking, under full load over a network that loses, doubles and disorders. Every message
+// carries its number and bytes that follow from it. A tour is 324 swaps; HARNESS_TOURS=31 is the whole
+// campaign, each pair 31 times:
+//
+//   HARNESS_TOURS=31 ctest --preset dev -R Campaign
+//
+// What a swap costs is asserted exactly where time is virtual: the longest silence at a receiver of a steady
+// stream, beyond what there is without swaps, is at most two round trips and 250 µs, for every pair.
+#include <algorithm>
+#include <cstdlib>
+
+#include <fmt/format.h>
+
+#include <harness/tests/sim/campaign.hpp>
+#include <harness/tests/support/seed.hpp>
+
+namespace harness::tests {
+namespace {
+
+constexpr std::uint64_t us = 1'000;
+constexpr std::uint64_t ms = 1'000'000;
+constexpr std::uint64_t delay_ns = 200 * us;  // one way
+constexpr unsigned shards = 4;                // of a campaign
+
+unsigned tours() {
+  const char* wanted = std::getenv("HARNESS_TOURS");
+  return wanted != nullptr ? static_cast<unsigned>(std::max(1, std::atoi(wanted))) : 1;
+}
+
+struct Two {
+  Two(SimWorld& world, const Campaign& campaign, const StackSpec& first, std::uint64_t quota_bytes,
+      const std::string& domain = "lab")
+      : server(world, campaign.catalogue(), "server", domain),
+        client(world, campaign.catalogue(), "client", "lab") {
+    client.dial("server", first, quota_bytes);
+  }
+  [[nodiscard]] bool up() const {
+    return client.link->is_up() && server.link != nullptr && server.link->is_up();
+  }
+  [[nodiscard]] bool quiet() const { return client.is_quiet() && server.is_quiet(); }
+  [[nodiscard]] bool on(const StackSpec& stack) const {
+    return quiet() && client.stack() == stack.text() && server.stack() == stack.text();
+  }
+  [[nodiscard]] std::string text() const {
+    return fmt::format("client {} {} {}, server {} {} {}", client.stack(), client.link->swap_stage(),
+                       client.link->error().text(), server.stack(), server.link->swap_stage(),
+                       server.link->error().text());
+  }
+  Mover server, client;
+};
+
+// ---- nothing lost, doubled, reordered ----
+
+void walk(const Campaign& campaign, std::uint64_t seed) {
+  SCOPED_TRACE(testing::Message() << "rerun: HARNESS_SEED=" << seed);
+  SimWorld world(seed);
+  Random random(seed);
+  world.set_default_path({.delay_ns = delay_ns,
+                          .jitter_ns = 100 * us,
+                          .loss_ppm = 10'000,
+                          .duplicate_ppm = 10'000,
+                          .reorder_ppm = 10'000,
+                          .reorder_ns = 500 * us});
+  const std::vector<std::size_t> tour = campaign.tour(random);
+  Two two(world, campaign, campaign.stacks()[tour.front()], 128 * 1024);
+  two.client.wanted = two.server.wanted = 100'000'000;
+  ASSERT_TRUE(world.run_until([&] { return two.up(); }, 5'000 * ms)) << two.client.link->error().text();
+  for (std::size_t step = 1; step < tour.size() && !testing::Test::HasFailure(); ++step) {
+    const StackSpec& to = campaign.stacks()[tour[step]];
+    const std::uint64_t who = random.below(4);  // the client, the server, or both
+    Result<> asked;
+    if (who != 0) asked = two.client.swap(to, "server");
+    if (asked && who != 1 && who != 2) asked = two.server.swap(to, "client");
+    ASSERT_TRUE(asked) << asked.error().text();
+    const std::uint64_t before = two.client.link->swaps();
+    ASSERT_TRUE(
+        world.run_until([&] { return two.client.link->swaps() != before && two.on(to); }, 20'000 * ms))
+        << "to " << to.text() << ": " << two.text();
+    world.run_for(random.below(1 * ms));
+  }
+  if (testing::Test::HasFailure()) return;
+  for (Mover* each : {&two.client, &two.server})
+    each->wanted = *std::max_element(each->sent.begin(), each->sent.end()) + 20;
+  for (Mover* each : {&two.client, &two.server}) each->send();
+  ASSERT_TRUE(world.run_until(
+      [&] { return two.client.has_all_of(two.server) && two.server.has_all_of(two.client); }, 60'000 * ms))
+      << two.text();
+  EXPECT_EQ(two.client.swaps.size(), campaign.stacks().size() * campaign.stacks().size());
+  for (const auto& [pair, times] : two.client.swaps) EXPECT_GE(times, 1u) << pair.first << pair.second;
+  testing::Test::RecordProperty("swaps", static_cast<int>(two.client.link->swaps()));
+  testing::Test::RecordProperty("messages",
+                                static_cast<int>(two.client.received[0] + two.server.received[0]));
+}
+
+class SwapCampaign : public testing::TestWithParam<unsigned> {};
+
+TEST_P(SwapCampaign, TakesEveryPairOfStacksAndLosesDoublesAndReordersNothing) {
+  const Campaign campaign;
+  const std::uint64_t start = seed(9'000);
+  for (unsigned tour = GetParam(); tour < tours() && !HasFailure(); tour += shards)
+    walk(campaign, start + tour);
+}
+
+INSTANTIATE_TEST_SUITE_P(Shards, SwapCampaign, testing::Range(0u, shards));
+
+// ---- nothing below the floor ----
+
+// A link that must be encrypted: whoever asks for less is refused, and on the wire, watched at both ends
+// through all swaps, no message shows anything of its text.
+TEST(SwapCampaign, ShowsNothingOfAGuardedLinkOnTheWire) {
+  const Campaign guarded(true), all(false);
+  SimWorld world(seed(77));
+  Random random(seed(77));
+  world.set_default_path({.delay_ns = delay_ns, .loss_ppm = 10'000});
+  const std::vector<std::size_t> tour = guarded.tour(random);
+  Two two(world, guarded, guarded.stacks()[tour.front()], 128 * 1024, "office");
+  two.client.wanted = two.server.wanted = 100'000'000;
+  ASSERT_TRUE(world.run_until([&] { return two.up(); }, 5'000 * ms)) << two.client.link->error().text();
+  struct Seen {
+    std::uint64_t frames = 0, clear = 0;
+  } seen;
+  Tap tap(
+      [](void* self, Tap::Direction, const Message& message) {
+        std::string bytes(message.size(), '\0');
+        message.copy_to(reinterpret_cast<std::byte*>(bytes.data()));
+        ++static_cast<Seen*>(self)->frames;
+        if (bytes.find(std::string(24, 'x')) != std::string::npos) ++static_cast<Seen*>(self)->clear;
+      },
+      &seen);
+  ASSERT_TRUE(two.client.link->add_tap(two.client.link->stack()->spec().layers.size(), tap));
+  for (std::size_t step = 1; step <= rounds(tour.size() - 1); ++step) {
+    const StackSpec& to = guarded.stacks()[tour[step]];
+    Mover& one = random.below(2) == 0 ? two.client : two.server;
+    const auto refused = one.swap(all.stacks().front(), &one == &two.client ? "server" : "client");
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, Errc::denied) << refused.error().text();
+    ASSERT_TRUE(one.swap(to, &one == &two.client ? "server" : "client"));
+    const std::uint64_t before = two.client.link->swaps();
+    ASSERT_TRUE(
+        world.run_until([&] { return two.client.link->swaps() != before && two.on(to); }, 20'000 * ms))
+        << two.text();
+  }
+  EXPECT_GT(seen.frames, 10'000u);
+  EXPECT_EQ(seen.clear, 0u);
+  two.client.link->remove_tap(tap);
+}
+
+// ---- how long nothing arrives ----
+
+TEST(SwapCampaign, KeepsNoReceiverWaitingForMoreThanTwoRoundTrips) {
+  constexpr std::uint64_t round_trip_ns = 2 * delay_ns;
+  const Campaign campaign;
+  SimWorld world(seed(78));
+  Random random(seed(78));
+  world.set_default_path({.delay_ns = delay_ns});
+  const std::vector<std::size_t> tour = campaign.tour(random);
+  Two two(world, campaign, campaign.stacks()[tour.front()], 1 << 20);
+  ASSERT_TRUE(world.run_until([&] { return two.up(); }, 5'000 * ms)) << two.client.link->error().text();
+  std::vector<std::uint64_t> gaps;
+  two.server.gaps_ns = &gaps;
+  for (Mover* each : {&two.client, &two.server}) each->send_steadily(20 * us);
+  world.run_for(100 * ms);
+  two.server.gaps_ns = nullptr;
+  std::sort(gaps.begin(), gaps.end());
+  const std::uint64_t usual_ns = gaps[gaps.size() * 999 / 1000];
+  const std::uint64_t bound_ns = usual_ns + 2 * round_trip_ns + 250 * us;
+  std::uint64_t worst_ns = 0;
+  for (std::size_t step = 1; step <= rounds(tour.size() - 1) && !HasFailure(); ++step) {
+    const StackSpec& from = campaign.stacks()[tour[step - 1]];
+    const StackSpec& to = campaign.stacks()[tour[step]];
+    for (Mover* each : {&two.client, &two.server}) each->longest_gap_ns = 0;
+    Mover& one = random.below(2) == 0 ? two.client : two.server;
+    ASSERT_TRUE(one.swap(to, &one == &two.client ? "server" : "client"));
+    const std::uint64_t before = two.client.link->swaps();
+    ASSERT_TRUE(
+        world.run_until([&] { return two.client.link->swaps() != before && two.on(to); }, 20'000 * ms))
+        << two.text();
+    for (const Mover* each : {&two.client, &two.server}) {
+      EXPECT_LE(each->longest_gap_ns, bound_ns) << from.text() << " to " << to.text();
+      worst_ns = std::max(worst_ns, each->longest_gap_ns);
+    }
+  }
+  RecordProperty("worst_pause_us", static_cast<int>((worst_ns - std::min(worst_ns, usual_ns)) / us));
+  fmt::print("the longest pause of {} swaps: {} µs; two round trips and 250 µs are {} µs\n", tour.size() - 1,
+             (worst_ns - std::min(worst_ns, usual_ns)) / us, (bound_ns - usual_ns) / us);
+}
+
+}  // namespace
+}  // namespace harness::tests
