@@ -4,6 +4,7 @@
 #include <harness/stack/link_swap.hpp>
 
 #include <algorithm>
+#include <span>
 
 #include <harness/stack/node.hpp>
 
@@ -128,13 +129,12 @@ void Link::on_propose(const setup::Propose& propose) {
 void Link::dial_swap() {
   Swap& swap = *swap_;
   const Offer& offer = swap.offers[swap.group];
-  const auto at = [&](std::size_t index) { return swap.offers.begin() + static_cast<std::ptrdiff_t>(index); };
-  const auto first = at(swap.group), end = at(group_end(swap.offers, swap.group));
-  const bool runs_on = std::all_of(first, end, [&](const Offer& one) {
+  const std::span<const Offer> group(&offer, group_end(swap.offers, swap.group) - swap.group);
+  const bool runs_on = std::all_of(group.begin(), group.end(), [&](const Offer& one) {
     return Stack::shares_session(epoch_.stack->spec(), one.stack) != 0;
   });
   // What is encrypted gives way to what is in clear only by its own word, which a session does not carry.
-  swap.session = session_ != 0 && !runs_on && std::all_of(first, end, [&](const Offer& one) {
+  swap.session = session_ != 0 && !runs_on && std::all_of(group.begin(), group.end(), [&](const Offer& one) {
                    return Stack::hands_on(epoch_.stack->spec(), one.stack) &&
                           (epoch_.handshake == nullptr || encrypting_layer(one.stack) != nullptr);
                  });
@@ -250,8 +250,6 @@ void Link::accept_swap(std::unique_ptr<Endpoint> endpoint, const setup::Hello& h
   swap.other.send(node_.engine().pool(), *swap.accept);
   arm_swap(swap.back_off_ns);
 }
-
-// ---- the next epoch, both ----
 
 Result<> Link::build_next(const StackSpec& spec, std::unique_ptr<Handshake> handshake) {
   Epoch& next = swap_->other;

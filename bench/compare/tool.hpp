@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Peers that are programs of their own: one file each. A tool names its settings; each is tried at each point
-// of a sweep, and the best is the one we run against. A run takes about half a second, most of it its start: it
-// cannot be cut into slices.
+// of a sweep, and the best is the one we run against. A run takes about half a second, most of it its start:
+// it cannot be cut into slices.
 #pragma once
 
 #include <cstdint>

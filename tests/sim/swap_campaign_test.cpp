@@ -26,7 +26,7 @@ constexpr unsigned shards = 4;                // of a campaign
 
 unsigned tours() {
   const char* wanted = std::getenv("HARNESS_TOURS");
-  return wanted != nullptr ? static_cast<unsigned>(std::max(1, std::atoi(wanted))) : 1;
+  return wanted != nullptr ? std::max(1u, static_cast<unsigned>(std::strtoul(wanted, nullptr, 10))) : 1;
 }
 
 struct Two {

@@ -28,7 +28,7 @@ TEST_F(SharedSession, GoesFromTheTopThroughReliable) {
   EXPECT_EQ(between("resume / order / frag / reliable @ udp", "resume / order / frag / reliable @ udp"), 4u);
 }
 
-TEST_F(SharedSession, NeedsReliable) {
+TEST_F(SharedSession, NeedsReliableAboveBothEndpoints) {
   EXPECT_EQ(between("order / frag @ tcp", "order / frag @ tcp"), 0u);
   EXPECT_EQ(between("order / frag / reliable @ udp", "order / frag @ tcp"), 0u);
   EXPECT_EQ(between("order / frag @ tcp", "order / frag / reliable @ udp"), 0u);
