@@ -83,11 +83,13 @@ Mover::Mover(SimWorld& world, const Catalogue& catalogue, const std::string& nam
   }
 }
 
-void Mover::dial(const std::string& peer, const StackSpec& stack, std::uint64_t quota_bytes) {
+void Mover::dial(const std::string& peer, const StackSpec& stack, std::uint64_t quota_bytes,
+                 const std::string& through) {
   LinkOptions options;
   options.quota_bytes = quota_bytes;
   options.max_message = 8192;
-  options.offers = {{stack, fmt::format("{}:{}", peer, port_of(stack.transport->name))}};
+  options.offers = {
+      {stack, fmt::format("{}:{}", through.empty() ? peer : through, port_of(stack.transport->name))}};
   auto opened = node.connect(peer, std::move(options));
   ASSERT_TRUE(opened.has_value()) << opened.error().text();
   watch(*opened);

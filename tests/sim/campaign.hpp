@@ -28,7 +28,9 @@ class Mover {
   static constexpr unsigned channels = 3;
   Mover(SimWorld& world, const Catalogue& catalogue, const std::string& name, const std::string& domain);
 
-  void dial(const std::string& peer, const StackSpec& stack, std::uint64_t quota_bytes);
+  /// `through`: whose address is dialled, when it is not the peer's.
+  void dial(const std::string& peer, const StackSpec& stack, std::uint64_t quota_bytes,
+            const std::string& through = {});
   /// Sends as much as the link takes, each channel up to `wanted` messages.
   void send();
   /// One message of 64 bytes on channel 0 each `every_ns`, from now on.

@@ -14,6 +14,7 @@
 #include <fmt/format.h>
 
 #include <harness/tests/sim/campaign.hpp>
+#include <harness/tests/support/middle.hpp>
 #include <harness/tests/support/seed.hpp>
 
 namespace harness::tests {
@@ -145,6 +146,44 @@ TEST(SwapCampaign, ShowsNothingOfAGuardedLinkOnTheWire) {
   EXPECT_GT(seen.frames, 10'000u);
   EXPECT_EQ(seen.clear, 0u);
   two.client.link->remove_tap(tap);
+}
+
+// ---- a path that dies ----
+
+// The session runs on over the new endpoint: what the old one carried, and its end, are not missed.
+TEST(SwapCampaign, MissesNothingOfAnOldPathThatDiesInARunningSwap) {
+  const Campaign campaign;
+  for (const char* const text :
+       {"order / frag / reliable @ datagram", "order / frag / reliable / encrypt(suite=aes) @ datagram"}) {
+    SCOPED_TRACE(text);
+    SimWorld world(seed(79));
+    world.set_default_path({.delay_ns = delay_ns});
+    const StackSpec stack = *stack_from(text, campaign.catalogue());
+    SimEngine& between = world.add("between");
+    Sim medium(between, stack.transport_options, "datagram");
+    Middle middle(between, medium, "server:10");
+    ASSERT_TRUE(medium.listen(":10", middle));
+    Mover server(world, campaign.catalogue(), "server", "lab");
+    Mover client(world, campaign.catalogue(), "client", "lab");
+    client.dial("server", stack, 128 * 1024, "between");
+    const auto up = [&] { return client.link->is_up() && server.link != nullptr && server.link->is_up(); };
+    ASSERT_TRUE(world.run_until(up, 5'000 * ms)) << client.link->error().text();
+    client.wanted = server.wanted = 3000;
+    client.send();
+    server.send();
+    world.run_for(2 * ms);
+    world.partition(between, server.engine, true);
+    ASSERT_TRUE(client.swap(stack, "server"));
+    const auto through = [&] { return client.has_all_of(server) && server.has_all_of(client); };
+    ASSERT_TRUE(world.run_until(through, 4'000 * ms)) << client.link->error().text();
+    EXPECT_EQ(client.link->swap_stage(), "draining") << "nobody has heard of the old path's end";
+    const auto over = [&] { return client.is_quiet() && server.is_quiet(); };
+    ASSERT_TRUE(world.run_until(over, 10'000 * ms)) << client.link->swap_stage();
+    client.link->close();
+    world.run_for(10'000 * ms);
+    EXPECT_EQ(client.link->state(), Link::State::closed) << client.link->error().text();
+    EXPECT_EQ(server.link->error().code, Errc::ok) << server.link->error().text();
+  }
 }
 
 // ---- how long nothing arrives ----
