@@ -136,7 +136,11 @@ SimChannel* Sim::open(SimAddress local, SimAddress peer) {
     table_.emplace_back();
   }
   auto channel = std::make_unique<SimChannel>(*this, local, peer);
-  channel->cookie = static_cast<std::uint32_t>(engine_.random().between(1, 0xffff)) << 16 | index;
+  do {  // not one that a peer may still remember as gone
+    channel->cookie = static_cast<std::uint32_t>(engine_.random().between(1, 0xffff)) << 16 | index;
+  } while (std::find(given_.begin(), given_.end(), channel->cookie) != given_.end());
+  given_.push_back(channel->cookie);
+  if (given_.size() > departed_max) given_.pop_front();
   channel->queue = static_cast<unsigned>(options_[option_queue]);
   channel->window = static_cast<unsigned>(options_[option_inbox]);
   if (profile_ == Profile::stream) channel->fifo_floor = std::make_shared<std::uint64_t>(0);

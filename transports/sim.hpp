@@ -168,6 +168,7 @@ class Sim final : public Transport, private SimPort {
   std::deque<SimPacketPtr> first_;
   std::map<Origin, std::uint32_t> accepted_;               // to the cookie of the channel
   std::deque<std::pair<Origin, std::uint64_t>> departed_;  // channels that are gone, with their last counter
+  std::deque<std::uint32_t> given_;                        // the last cookies
   std::vector<std::uint32_t> starved_;                     // channels that found no memory
   Timer retry_;
 };

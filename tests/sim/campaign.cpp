@@ -70,7 +70,7 @@ Mover::Mover(SimWorld& world, const Catalogue& catalogue, const std::string& nam
       timer_(
           [](void* self) {
             auto* mover = static_cast<Mover*>(self);
-            if (mover->link->send(mover->make(0, 64)) == Errc::ok) ++mover->sent[0];
+            if (mover->link != nullptr && mover->link->send(mover->make(0, 64)) == Errc::ok) ++mover->sent[0];
             mover->send_steadily(mover->every_ns_);
           },
           this) {
@@ -104,8 +104,10 @@ void Mover::watch(const std::shared_ptr<Link>& opened) {
       ++swaps[{before_, stack()}];
       before_ = stack();
     }
-    if (event.kind == EventKind::up || event.kind == EventKind::swapped || event.kind == EventKind::writable)
-      send();
+    if (event.kind == EventKind::not_swapped) refused_ = event.detail;
+    const bool may_send =
+        event.kind == EventKind::up || event.kind == EventKind::swapped || event.kind == EventKind::writable;
+    if (may_send && every_ns_ == 0) send();
   });
 }
 
@@ -135,7 +137,7 @@ Message Mover::make(unsigned channel, std::uint32_t bytes) {
 
 void Mover::send() {
   for (unsigned channel = 0; channel < channels; ++channel)
-    while (sent[channel] < wanted && link->send(make(channel, 16 + sent[channel] * 37 % 4000)) == Errc::ok)
+    while (!stopped_ && link->send(make(channel, 16 + sent[channel] * 37 % 4000)) == Errc::ok)
       ++sent[channel];
 }
 
@@ -149,10 +151,25 @@ Result<> Mover::swap(const StackSpec& to, const std::string& peer) {
   return link->swap({{to, fmt::format("{}:{}", listens, port_of(to.transport->name))}});
 }
 
-bool Mover::has_all_of(const Mover& peer) const {
-  for (unsigned channel = 0; channel < channels; ++channel)
-    if (received[channel] != peer.wanted || peer.sent[channel] != peer.wanted) return false;
-  return true;
+bool Mover::has_all_of(const Mover& peer) const { return received == peer.sent; }
+
+std::string Mover::text() const {
+  struct Values final : Describer {
+    std::string all;
+    void value(std::string_view name, std::uint64_t value) override {
+      if (value != 0) all += fmt::format(" {}={}", name, value);
+    }
+    void text(std::string_view name, std::string_view value) override {
+      all += fmt::format(" {}={}", name, value);
+    }
+  } values;
+  link->stack()->describe([&](std::string_view layer, const std::function<void(Describer&)>& describe) {
+    values.all += fmt::format("\n    {}:", layer);
+    describe(values);
+  });
+  return fmt::format("\n  {}: {} {} {} {}, sent {} {} {}, received {} {} {}{}", engine.name(), stack(),
+                     link->swap_stage(), link->error().text(), refused_, sent[0], sent[1], sent[2], received[0],
+                     received[1], received[2], values.all);
 }
 
 // ---- what is walked over ----

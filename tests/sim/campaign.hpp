@@ -31,21 +31,23 @@ class Mover {
   /// `through`: whose address is dialled, when it is not the peer's.
   void dial(const std::string& peer, const StackSpec& stack, std::uint64_t quota_bytes,
             const std::string& through = {});
-  /// Sends as much as the link takes, each channel up to `wanted` messages.
+  /// Sends as much as the link takes, on each channel, until told to stop.
   void send();
+  void stop() { stopped_ = true; }
   /// One message of 64 bytes on channel 0 each `every_ns`, from now on.
   void send_steadily(std::uint64_t every_ns);
   /// Asks for `to`; what the peer's node listens on is dialled.
   Result<> swap(const StackSpec& to, const std::string& peer);
   [[nodiscard]] bool is_quiet() const { return link->is_up() && !link->is_swapping(); }
   [[nodiscard]] bool has_all_of(const Mover& peer) const;
+  /// Stack, swap and error of the link, what was sent and received, and what the layers say of themselves.
+  [[nodiscard]] std::string text() const;
   [[nodiscard]] std::string stack() const { return link->stack()->spec().text(); }
 
   SimEngine& engine;
   TestAuthority authority;
   Node node;
   std::shared_ptr<Link> link;
-  unsigned wanted = 0;
   std::array<unsigned, channels> sent{}, received{};
   std::uint64_t longest_gap_ns = 0;               // between two deliveries; the test sets it back
   std::vector<std::uint64_t>* gaps_ns = nullptr;  // … each of them
@@ -55,9 +57,10 @@ class Mover {
   void watch(const std::shared_ptr<Link>& opened);
   void take(const Message& message);
   Message make(unsigned channel, std::uint32_t bytes);
+  bool stopped_ = false;
   std::uint64_t every_ns_ = 0;
   std::uint64_t last_ns_ = 0;
-  std::string before_;
+  std::string before_, refused_;  // the stack before a swap, and why one came to nothing
   Timer timer_;
 };
 

@@ -44,11 +44,7 @@ struct Two {
   [[nodiscard]] bool on(const StackSpec& stack) const {
     return quiet() && client.stack() == stack.text() && server.stack() == stack.text();
   }
-  [[nodiscard]] std::string text() const {
-    return fmt::format("client {} {} {}, server {} {} {}", client.stack(), client.link->swap_stage(),
-                       client.link->error().text(), server.stack(), server.link->swap_stage(),
-                       server.link->error().text());
-  }
+  [[nodiscard]] std::string text() const { return client.text() + server.text(); }
   Mover server, client;
 };
 
@@ -66,7 +62,6 @@ void walk(const Campaign& campaign, std::uint64_t seed) {
                           .reorder_ns = 500 * us});
   const std::vector<std::size_t> tour = campaign.tour(random);
   Two two(world, campaign, campaign.stacks()[tour.front()], 128 * 1024);
-  two.client.wanted = two.server.wanted = 100'000'000;
   ASSERT_TRUE(world.run_until([&] { return two.up(); }, 5'000 * ms)) << two.client.link->error().text();
   for (std::size_t step = 1; step < tour.size() && !testing::Test::HasFailure(); ++step) {
     const StackSpec& to = campaign.stacks()[tour[step]];
@@ -82,9 +77,8 @@ void walk(const Campaign& campaign, std::uint64_t seed) {
     world.run_for(random.below(1 * ms));
   }
   if (testing::Test::HasFailure()) return;
-  for (Mover* each : {&two.client, &two.server})
-    each->wanted = *std::max_element(each->sent.begin(), each->sent.end()) + 20;
-  for (Mover* each : {&two.client, &two.server}) each->send();
+  two.client.stop();
+  two.server.stop();
   ASSERT_TRUE(world.run_until(
       [&] { return two.client.has_all_of(two.server) && two.server.has_all_of(two.client); }, 60'000 * ms))
       << two.text();
@@ -117,7 +111,6 @@ TEST(SwapCampaign, ShowsNothingOfAGuardedLinkOnTheWire) {
   world.set_default_path({.delay_ns = delay_ns, .loss_ppm = 10'000});
   const std::vector<std::size_t> tour = guarded.tour(random);
   Two two(world, guarded, guarded.stacks()[tour.front()], 128 * 1024, "office");
-  two.client.wanted = two.server.wanted = 100'000'000;
   ASSERT_TRUE(world.run_until([&] { return two.up(); }, 5'000 * ms)) << two.client.link->error().text();
   struct Seen {
     std::uint64_t frames = 0, clear = 0;
@@ -168,12 +161,12 @@ TEST(SwapCampaign, MissesNothingOfAnOldPathThatDiesInARunningSwap) {
     client.dial("server", stack, 128 * 1024, "between");
     const auto up = [&] { return client.link->is_up() && server.link != nullptr && server.link->is_up(); };
     ASSERT_TRUE(world.run_until(up, 5'000 * ms)) << client.link->error().text();
-    client.wanted = server.wanted = 3000;
-    client.send();
-    server.send();
     world.run_for(2 * ms);
     world.partition(between, server.engine, true);
     ASSERT_TRUE(client.swap(stack, "server"));
+    world.run_for(5 * ms);
+    client.stop();
+    server.stop();
     const auto through = [&] { return client.has_all_of(server) && server.has_all_of(client); };
     ASSERT_TRUE(world.run_until(through, 4'000 * ms)) << client.link->error().text();
     EXPECT_EQ(client.link->swap_stage(), "draining") << "nobody has heard of the old path's end";
@@ -196,10 +189,10 @@ TEST(SwapCampaign, KeepsNoReceiverWaitingForMoreThanTwoRoundTrips) {
   world.set_default_path({.delay_ns = delay_ns});
   const std::vector<std::size_t> tour = campaign.tour(random);
   Two two(world, campaign, campaign.stacks()[tour.front()], 1 << 20);
+  for (Mover* each : {&two.client, &two.server}) each->send_steadily(20 * us);
   ASSERT_TRUE(world.run_until([&] { return two.up(); }, 5'000 * ms)) << two.client.link->error().text();
   std::vector<std::uint64_t> gaps;
   two.server.gaps_ns = &gaps;
-  for (Mover* each : {&two.client, &two.server}) each->send_steadily(20 * us);
   world.run_for(100 * ms);
   two.server.gaps_ns = nullptr;
   std::sort(gaps.begin(), gaps.end());
@@ -209,6 +202,7 @@ TEST(SwapCampaign, KeepsNoReceiverWaitingForMoreThanTwoRoundTrips) {
   for (std::size_t step = 1; step <= rounds(tour.size() - 1) && !HasFailure(); ++step) {
     const StackSpec& from = campaign.stacks()[tour[step - 1]];
     const StackSpec& to = campaign.stacks()[tour[step]];
+    const bool runs_on = Stack::shares_session(from, to) != 0;  // then not one packet is missed
     for (Mover* each : {&two.client, &two.server}) each->longest_gap_ns = 0;
     Mover& one = random.below(2) == 0 ? two.client : two.server;
     ASSERT_TRUE(one.swap(to, &one == &two.client ? "server" : "client"));
@@ -217,7 +211,8 @@ TEST(SwapCampaign, KeepsNoReceiverWaitingForMoreThanTwoRoundTrips) {
         world.run_until([&] { return two.client.link->swaps() != before && two.on(to); }, 20'000 * ms))
         << two.text();
     for (const Mover* each : {&two.client, &two.server}) {
-      EXPECT_LE(each->longest_gap_ns, bound_ns) << from.text() << " to " << to.text();
+      EXPECT_LE(each->longest_gap_ns, runs_on ? usual_ns + 20 * us : bound_ns)
+          << from.text() << " to " << to.text();
       worst_ns = std::max(worst_ns, each->longest_gap_ns);
     }
   }
