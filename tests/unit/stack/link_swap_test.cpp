@@ -5,6 +5,7 @@
 #include <harness/layers/order.hpp>
 #include <harness/tests/sim/process.hpp>
 #include <harness/tests/support/middle.hpp>
+#include <harness/tests/support/vouch.hpp>
 
 namespace harness::tests {
 namespace {
@@ -78,8 +79,9 @@ class LinkSwap : public testing::Test {
   SimEngine& between_ = world_.add("between");
   Sim sim_{between_, stack("order / frag").transport_options};
   Middle middle_{between_, sim_, "server:7"};
-  Process server_{world_, types_, "server", stack("order / frag")};
-  Process client_{world_, types_, "client", stack("order / frag")};
+  VouchAuthority at_server_{"server", "lab"}, at_client_{"client", "lab"};
+  Process server_{world_, types_, at_server_, stack("order / frag")};
+  Process client_{world_, types_, at_client_, stack("order / frag")};
 };
 
 TEST_F(LinkSwap, ARefusalOfThePeersOwnSwapEndsItAtWhoAnswered) {
