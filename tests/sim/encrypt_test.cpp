@@ -69,6 +69,22 @@ TEST_P(EncryptedLink, WhoIsDialledAndNotBelievedIsToldNothing) {
   EXPECT_EQ(server.link, nullptr);
 }
 
+class UnorderedEncryptedLink : public EncryptedLink {};
+
+TEST_P(UnorderedEncryptedLink, SendsNothingThatCouldOvertakeTheLastBlobOfItsHandshake) {
+  Process server(world_, catalogue_, at_server_, stack_);
+  Process client(world_, catalogue_, at_client_, stack_);
+  client.dial("server");
+  ASSERT_TRUE(world_.run_until([&] { return client.is_up(); }, 20'000 * ms)) << client.link->error().text();
+  EXPECT_TRUE(server.is_up()) << "it could not read what comes now";
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Stacks, UnorderedEncryptedLink,
+    testing::Values("order / frag / encrypt @ sim(profile=fabric)",
+                    "order / frag / reliable / encrypt @ sim(profile=fabric, duplicates=yes)"),
+    [](const auto& each) { return fmt::format("stack{}", each.index); });
+
 INSTANTIATE_TEST_SUITE_P(
     Stacks, EncryptedLink,
     testing::Values(
