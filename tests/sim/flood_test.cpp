@@ -3,38 +3,16 @@
 // know its roots, and frames of somebody who does and hears no answer.
 #include <deque>
 
-#include <fmt/format.h>
-#include <gtest/gtest.h>
-
 #include <harness/layers/all.hpp>
 #include <harness/layers/encrypt.hpp>
-#include <harness/stack/node.hpp>
+#include <harness/tests/sim/process.hpp>
 #include <harness/tests/support/seed.hpp>
 #include <harness/tests/support/test_authority.hpp>
-#include <harness/transports/sim.hpp>
 
 namespace harness::tests {
 namespace {
 
-using transports::Sim;
-using transports::SimEngine;
-using transports::SimWorld;
-
-constexpr std::uint64_t ms = 1'000'000;
 constexpr const char* stack_text = "frag / reliable / encrypt @ sim(profile=datagram)";
-
-struct Process {
-  Process(SimWorld& world, const Catalogue& catalogue, const std::string& name, const std::string& domain)
-      : authority(domain, name), engine(world.add(name)), sim(std::make_shared<Sim>(engine)),
-        node(engine, catalogue, NodeOptions{name, domain, {}, {}, &authority}) {
-    node.add(sim);
-    node.set_admission([](const setup::Identity&, const std::string&) { return Admission{}; });
-  }
-  TestAuthority authority;
-  SimEngine& engine;
-  std::shared_ptr<Sim> sim;
-  Node node;
-};
 
 /// Sends first frames of its own making, each from a new endpoint, and hears no answer.
 class Flooder {
@@ -75,15 +53,13 @@ class Flood : public testing::Test {
     layers::add_all(catalogue_);
     catalogue_.add(Sim::type());
     stack_ = *stack_from(stack_text, catalogue_);
-    server_ = std::make_unique<Process>(world_, catalogue_, "server", "office");
-    EXPECT_TRUE(server_->node.listen("sim::7"));
-    client_ = std::make_unique<Process>(world_, catalogue_, "client", "lab");
+    server_ = std::make_unique<Host>(world_, catalogue_, at_server_, stack_.transport_options);
+    client_ = std::make_unique<Host>(world_, catalogue_, at_client_, stack_.transport_options);
   }
   std::shared_ptr<Link> dial(unsigned number) {
     LinkOptions options;
     options.name = fmt::format("link{}", number);
-    options.offers = {{stack_, "server:7"}};
-    return *client_->node.connect("server", std::move(options));
+    return client_->connect("server", stack_, std::move(options));
   }
   /// Honest links, one every 50 ms, while the flood goes on; how many were up within a second.
   unsigned run(Flooder& flooder) {
@@ -103,15 +79,16 @@ class Flood : public testing::Test {
 
   Catalogue catalogue_;
   SimWorld world_{seed(61)};
+  TestAuthority at_server_{"office", "server"}, at_client_{"lab", "client"};
   StackSpec stack_;
-  std::unique_ptr<Process> server_, client_;
+  std::unique_ptr<Host> server_, client_;
   std::uint64_t held_bytes_ = 0;
 };
 
 TEST_F(Flood, OfStrangersCostsNoHandshakeAndKeepsNobodyOut) {
   Flooder flooder(world_, stack_, 1);
   EXPECT_EQ(run(flooder), honest_count);
-  EXPECT_LE(server_->authority.begun, 2 * honest_count) << "a stranger's frame begins no handshake";
+  EXPECT_LE(at_server_.begun, 2 * honest_count) << "a stranger's frame begins no handshake";
   EXPECT_LE(held_bytes_, 16u << 20);
   EXPECT_GT(server_->node.refused_count(), 100'000u);
 }
@@ -119,7 +96,7 @@ TEST_F(Flood, OfStrangersCostsNoHandshakeAndKeepsNobodyOut) {
 TEST_F(Flood, OfSomebodyWhoKnowsTheRootCostsAFewHandshakesAndKeepsNobodyOut) {
   Flooder flooder(world_, stack_, 0);
   EXPECT_GE(run(flooder), honest_count * 95 / 100);
-  EXPECT_LE(server_->authority.begun, 2 * honest_count + FloodGuard::frames_burst + 100)
+  EXPECT_LE(at_server_.begun, 2 * honest_count + FloodGuard::frames_burst + 100)
       << "without hearing the cookie none is begun once the node is under load";
   EXPECT_LE(held_bytes_, 64u << 20);
 }

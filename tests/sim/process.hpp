@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// One process of two that talk over a simulated network: sends numbered messages on a few channels as fast as
-// its link takes them, and judges that the peer's arrive once each and in order.
+// Processes that talk over a simulated network: each sends numbered messages on a few channels as fast as its
+// link takes them, and judges that the peer's arrive once each and in order.
 #pragma once
 
 #include <array>
+#include <map>
 #include <memory>
 #include <string>
 
@@ -11,7 +12,6 @@
 #include <gtest/gtest.h>
 
 #include <harness/stack/node.hpp>
-#include <harness/tests/support/vouch.hpp>
 #include <harness/transports/sim.hpp>
 
 namespace harness::tests {
@@ -23,31 +23,43 @@ using transports::SimWorld;
 constexpr std::uint64_t ms = 1'000'000;
 constexpr unsigned channels = 3;
 
-struct Process {
-  Process(SimWorld& world, const Catalogue& catalogue, const std::string& name, const StackSpec& stack)
-      : engine(world.add(name)), authority(name, "lab"),
-        node(engine, catalogue, NodeOptions{name, "lab", {}, {}, &authority}), stack_(stack) {
-    node.add(std::make_shared<Sim>(engine, stack.transport_options));
-    node.on_link([this](const std::shared_ptr<Link>& opened) { watch(opened); });
-    EXPECT_TRUE(node.listen("sim::7").has_value());
+/// A node on an engine of its own that is dialled as "NAME:7" and lets in whomever its authority believes.
+struct Host {
+  Host(SimWorld& world, const Catalogue& catalogue, Authority& authority, const OptionValues& medium)
+      : engine(world.add(authority.self().name)),
+        node(engine, catalogue, NodeOptions{engine.name(), authority.self().domain, {}, {}, &authority}) {
+    node.add(std::make_shared<Sim>(engine, medium));
+    node.set_admission([](const setup::Identity&, const std::string&) { return Admission{}; });
+    EXPECT_TRUE(node.listen("sim::7"));
   }
-  void dial(const std::string& peer, std::uint64_t resume_ns) {
-    LinkOptions options;
-    options.offers = {{stack_, peer + ":7"}};
-    options.resume_ns = resume_ns;
+  std::shared_ptr<Link> connect(const std::string& peer, const StackSpec& stack, LinkOptions options = {}) {
+    options.offers = {{stack, peer + ":7"}};
     auto opened = node.connect(peer, std::move(options));
-    ASSERT_TRUE(opened.has_value()) << opened.error().text();
-    watch(*opened);
+    EXPECT_TRUE(opened) << opened.error().text();
+    return *opened;
+  }
+
+  SimEngine& engine;
+  Node node;
+};
+
+/// … whose last link carries numbered messages; what is numbered begins anew with each link.
+struct Process : Host {
+  Process(SimWorld& world, const Catalogue& catalogue, Authority& authority, const StackSpec& stack)
+      : Host(world, catalogue, authority, stack.transport_options), stack_(stack) {
+    node.on_link([this](const std::shared_ptr<Link>& opened) { watch(opened); });
+  }
+  void dial(const std::string& peer, LinkOptions options = {}) {
+    watch(connect(peer, stack_, std::move(options)));
   }
   void watch(const std::shared_ptr<Link>& opened) {
     link = opened;
+    sent = received = {};
     link->on_message([this](Message&& message) { take(message); });
     link->on_event([this](const Event& event) {
       events[static_cast<std::size_t>(event.kind)]++;
       engine.world().note(engine.name(), to_string(event.kind), static_cast<std::uint64_t>(event.code));
-      if (event.kind == EventKind::up || event.kind == EventKind::resumed ||
-          event.kind == EventKind::swapped || event.kind == EventKind::writable)
-        send();
+      if (event.kind == EventKind::up || event.kind == EventKind::writable) send();
     });
   }
   void take(const Message& message) {
@@ -59,28 +71,41 @@ struct Process {
   }
   // As much as the link takes now.
   void send() {
-    for (unsigned channel = 0; channel < channels; ++channel)
+    for (unsigned channel = 0; channel < lanes; ++channel)
       while (sent[channel] < wanted) {
-        Message message = Message::copy_of(
-            engine.pool(), fmt::format("{:08}", sent[channel]) + std::string(sent[channel] * 37 % 4000, 'x'));
+        Message message =
+            Message::copy_of(engine.pool(), fmt::format("{:08}", sent[channel]) +
+                                                std::string(sent[channel] * 37 % body_bytes, 'x'));
         message.note().channel = static_cast<std::uint16_t>(channel);
         if (link->send(std::move(message)) != Errc::ok) break;
         ++sent[channel];
       }
   }
   [[nodiscard]] bool has(const Process& peer) const {
-    for (unsigned channel = 0; channel < channels; ++channel)
+    for (unsigned channel = 0; channel < peer.lanes; ++channel)
       if (received[channel] != peer.wanted || peer.sent[channel] != peer.wanted) return false;
     return true;
   }
+  [[nodiscard]] bool is_up() const { return link != nullptr && link->is_up(); }
+  /// What a layer of the link says of itself.
+  [[nodiscard]] std::uint64_t value(std::string_view layer, std::string_view name) const {
+    struct Values final : Describer {
+      std::map<std::string, std::uint64_t, std::less<>> of;
+      void value(std::string_view of_what, std::uint64_t value) override { of.emplace(of_what, value); }
+      void text(std::string_view, std::string_view) override {}
+    } values;
+    link->stack()->describe([&](std::string_view at, const std::function<void(Describer&)>& describe) {
+      if (at == layer) describe(values);
+    });
+    return values.of.at(std::string(name));
+  }
   [[nodiscard]] unsigned heard(EventKind kind) const { return events[static_cast<std::size_t>(kind)]; }
 
-  SimEngine& engine;
-  VouchAuthority authority;
-  Node node;
   StackSpec stack_;
   std::shared_ptr<Link> link;
-  unsigned wanted = 0;
+  unsigned wanted = 0;         // on each channel
+  unsigned lanes = channels;   // 1 over a stack that carries no channel
+  unsigned body_bytes = 4000;  // messages are shorter than that and their number
   std::array<unsigned, channels> sent{};
   std::array<unsigned, channels> received{};
   std::array<unsigned, 32> events{};

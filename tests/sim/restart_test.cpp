@@ -1,54 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 // A process dies at any moment, also while a link opens or closes, and comes back under its name: the new
 // link opens, works, and nothing of the old one is left.
-#include <deque>
-
-#include <fmt/format.h>
-#include <gtest/gtest.h>
-
 #include <harness/layers/all.hpp>
-#include <harness/stack/node.hpp>
+#include <harness/tests/sim/process.hpp>
 #include <harness/tests/support/seed.hpp>
 #include <harness/tests/support/vouch.hpp>
-#include <harness/transports/sim.hpp>
 
 namespace harness::tests {
 namespace {
 
-using transports::Sim;
-using transports::SimEngine;
-using transports::SimWorld;
-
-constexpr std::uint64_t ms = 1'000'000;
-
-// One process and what its application saw.
-struct Process {
-  Process(SimWorld& world, const Catalogue& catalogue, const std::string& name, const OptionValues& medium)
-      : engine(world.add(name)), authority(name, "lab"),
-        node(std::make_unique<Node>(engine, catalogue, NodeOptions{name, "lab", {}, {}, &authority})) {
-    node->add(std::make_shared<Sim>(engine, medium));
-    node->on_link([this](const std::shared_ptr<Link>& link) { watch(link); });
-    EXPECT_TRUE(node->listen("sim::7").has_value());
-  }
-  ~Process() {
-    SimWorld& world = engine.world();
-    engine.crash();
-    links.clear();
-    node.reset();
-    EXPECT_EQ(engine.pool().alive_count(), 0u);
-    world.remove(engine);
+// A process, and what its application saw of all its links.
+struct Life : Host {
+  Life(SimWorld& world, const Catalogue& catalogue, Authority& authority, const OptionValues& medium)
+      : Host(world, catalogue, authority, medium) {
+    node.on_link([this](const std::shared_ptr<Link>& link) { watch(link); });
   }
   void watch(const std::shared_ptr<Link>& link) {
     links.push_back(link);
     link->on_message([this](Message&& message) { got.emplace_back(message.text()); });
   }
-  void dial(const std::string& peer, const StackSpec& stack) {
-    LinkOptions options;
-    options.offers = {{stack, peer + ":7"}};
-    auto link = node->connect(peer, std::move(options));
-    ASSERT_TRUE(link.has_value()) << link.error().text();
-    watch(*link);
-  }
+  void dial(const std::string& peer, const StackSpec& stack) { watch(connect(peer, stack)); }
   [[nodiscard]] bool up() const { return !links.empty() && links.back()->is_up(); }
   bool say(const std::string& text) {
     return up() && links.back()->send(Message::copy_of(engine.pool(), text)) == Errc::ok;
@@ -57,12 +28,21 @@ struct Process {
     return std::find(got.begin(), got.end(), text) != got.end();
   }
 
-  SimEngine& engine;
-  VouchAuthority authority;
-  std::unique_ptr<Node> node;
   std::vector<std::shared_ptr<Link>> links;
   std::vector<std::string> got;
 };
+
+// It dies without a word, and leaves nothing behind.
+struct Death {
+  void operator()(Life* life) const {
+    SimEngine& engine = life->engine;
+    engine.crash();
+    delete life;
+    EXPECT_EQ(engine.pool().alive_count(), 0u);
+    engine.world().remove(engine);
+  }
+};
+using LifeOwner = std::unique_ptr<Life, Death>;
 
 class Restart : public testing::TestWithParam<std::string> {
  protected:
@@ -72,21 +52,17 @@ class Restart : public testing::TestWithParam<std::string> {
     catalogue_.add<Vouch>();
     stack_ = *stack_from(GetParam(), catalogue_);
   }
-  std::unique_ptr<Process> start(SimWorld& world, const std::string& name) {
-    return std::make_unique<Process>(world, catalogue_, name, stack_.transport_options);
+  LifeOwner start(SimWorld& world, Authority& as) {
+    return LifeOwner(new Life(world, catalogue_, as, stack_.transport_options));
   }
-  [[nodiscard]] bool lossy() const {
-    return stack_.transport_options[Sim::option_profile] == static_cast<std::int64_t>(Sim::Profile::datagram);
-  }
-
   void run(std::uint64_t seed) {
     SCOPED_TRACE(testing::Message() << "rerun: HARNESS_SEED=" << seed);
     SimWorld world(seed);
     Random random(seed);
     transports::SimPath path{.jitter_ns = 100'000, .loss_ppm = 50'000, .duplicate_ppm = 50'000};
     world.set_default_path(path);
-    auto server = start(world, "server");
-    auto client = start(world, "client");
+    auto server = start(world, at_server_);
+    auto client = start(world, at_client_);
     client->dial("server", stack_);
     // Dies in set-up as often as in traffic.
     world.run_for(random.below(2) == 0 ? random.below(ms) : random.below(60 * ms));
@@ -96,7 +72,7 @@ class Restart : public testing::TestWithParam<std::string> {
     client.reset();
     world.run_for(random.below(2) == 0 ? 0 : random.below(300 * ms));
 
-    client = start(world, "client");
+    client = start(world, at_client_);
     client->dial("server", stack_);
     const auto talk = [&] {
       // A HELLO of the former life that arrives late may cost the new link its life; then one dials again.
@@ -110,7 +86,7 @@ class Restart : public testing::TestWithParam<std::string> {
     EXPECT_FALSE(client->heard("to the former life"));
     client->links.back()->close();
     world.run_for(40'000 * ms);
-    EXPECT_TRUE(server->node->links().empty());
+    EXPECT_TRUE(server->node.links().empty());
     for (const auto& link : server->links) {
       EXPECT_GE(link->state(), Link::State::closed);
       EXPECT_EQ(link->stack(), nullptr);
@@ -119,6 +95,7 @@ class Restart : public testing::TestWithParam<std::string> {
   }
 
   Catalogue catalogue_;
+  VouchAuthority at_server_{"server", "lab"}, at_client_{"client", "lab"};
   StackSpec stack_;
 };
 

@@ -6,6 +6,7 @@
 #include <harness/layers/all.hpp>
 #include <harness/tests/sim/process.hpp>
 #include <harness/tests/support/seed.hpp>
+#include <harness/tests/support/vouch.hpp>
 
 namespace harness::tests {
 namespace {
@@ -38,13 +39,12 @@ class ResumedLink : public testing::TestWithParam<std::string> {
     SimWorld world(seed);
     Random random(seed);
     world.set_default_path({.jitter_ns = 100'000, .loss_ppm = 20'000, .duplicate_ppm = 20'000});
-    Process server(world, catalogue_, "server", stack_);
-    Process client(world, catalogue_, "client", stack_);
+    Process server(world, catalogue_, at_server_, stack_);
+    Process client(world, catalogue_, at_client_, stack_);
     client.wanted = 200 + static_cast<unsigned>(random.below(200));
     server.wanted = static_cast<unsigned>(random.below(300));
-    client.dial("server", 60'000 * ms);
-    world.run_until([&] { return client.link->is_up() && server.link != nullptr && server.link->is_up(); },
-                    5'000 * ms);
+    client.dial("server");
+    world.run_until([&] { return client.is_up() && server.is_up(); }, 5'000 * ms);
     for (int cuts = 0; cuts < 6; ++cuts) {
       world.run_for(random.below(10 * ms));
       cut(world, random, client, server);
@@ -58,7 +58,7 @@ class ResumedLink : public testing::TestWithParam<std::string> {
 
   // The last messages go out and the link closes at once, with one more cut somewhere.
   void close_in_order(SimWorld& world, Random& random, Process& client, Process& server) {
-    const auto both_up = [&] { return client.link->is_up() && server.link->is_up(); };
+    const auto both_up = [&] { return client.is_up() && server.is_up(); };
     ASSERT_TRUE(world.run_until(both_up, 60'000 * ms))
         << client.link->error().text() << server.link->error().text() << to_string(client.link->state())
         << " " << to_string(server.link->state());
@@ -81,6 +81,7 @@ class ResumedLink : public testing::TestWithParam<std::string> {
   }
 
   Catalogue catalogue_;
+  VouchAuthority at_server_{"server", "lab"}, at_client_{"client", "lab"};
   StackSpec stack_;
 };
 
@@ -91,10 +92,10 @@ TEST_P(ResumedLink, LosesAndDoublesNothingHoweverOftenContactIsLost) {
 
 TEST_P(ResumedLink, EndsWhenThePeerIsNotFoundInTime) {
   SimWorld world(1);
-  Process server(world, catalogue_, "server", stack_);
-  Process client(world, catalogue_, "client", stack_);
-  client.dial("server", 500 * ms);
-  world.run_until([&] { return client.link->is_up() && server.link != nullptr; }, 5'000 * ms);
+  Process server(world, catalogue_, at_server_, stack_);
+  Process client(world, catalogue_, at_client_, stack_);
+  client.dial("server", {.resume_ns = 500 * ms});
+  world.run_until([&] { return client.is_up() && server.link != nullptr; }, 5'000 * ms);
   world.partition(client.engine, server.engine, true);
   client.link->endpoint()->close(0);
   server.link->endpoint()->close(0);

@@ -6,6 +6,7 @@
 #include <harness/layers/all.hpp>
 #include <harness/tests/sim/process.hpp>
 #include <harness/tests/support/seed.hpp>
+#include <harness/tests/support/vouch.hpp>
 
 namespace harness::tests {
 namespace {
@@ -56,6 +57,7 @@ class SwappedLink : public testing::TestWithParam<std::tuple<std::size_t, unsign
   void run(const Stacks& stacks, std::uint64_t seed);
 
   Catalogue catalogue_;
+  VouchAuthority at_server_{"server", "lab"}, at_client_{"client", "lab"};
 };
 
 void SwappedLink::run(const Stacks& stacks, std::uint64_t seed) {
@@ -69,11 +71,11 @@ void SwappedLink::run(const Stacks& stacks, std::uint64_t seed) {
                           .reorder_ppm = 20'000,
                           .reorder_ns = 500'000});
   const StackSpec first = any_of(stacks, random);
-  Process server(world, catalogue_, "server", first);
-  Process client(world, catalogue_, "client", first);
+  Process server(world, catalogue_, at_server_, first);
+  Process client(world, catalogue_, at_client_, first);
   client.wanted = server.wanted = 1'000'000;
-  client.dial("server", 60'000 * ms);
-  const auto both_up = [&] { return client.link->is_up() && server.link != nullptr && server.link->is_up(); };
+  client.dial("server");
+  const auto both_up = [&] { return client.is_up() && server.is_up(); };
   ASSERT_TRUE(world.run_until(both_up, 5'000 * ms)) << client.link->error().text();
   const auto all_quiet = [&] { return quiet(client) && quiet(server); };
   for (unsigned asked = 0; asked < swaps_in_run; ++asked) {

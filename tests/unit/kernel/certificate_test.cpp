@@ -38,6 +38,9 @@ TEST_F(CertificateTest, FitsTheHandshakeWithTheLongestNames) {
 
 TEST_F(CertificateTest, HoldsNoMoreWhenAnyBitIsChangedOrItIsCutOrLengthened) {
   for_each_change(issued(), [this](Bytes changed) { EXPECT_FALSE(check_certificate(changed, root, now)); });
+  auto longer = issued();
+  longer.push_back({});
+  expect_error(error_of(parse_certificate(longer)), Errc::corrupt, "1 bytes follow its end");
 }
 
 TEST_F(CertificateTest, OfAnotherRootIsRefusedAlthoughTheNameIsTheSame) {

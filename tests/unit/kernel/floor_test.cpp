@@ -60,6 +60,10 @@ TEST_F(FloorTest, OfAnotherPairIsRefused) {
   const SigningKey key = key_number(3);
   const Root third = make_root("third", key);
   expect_error(error_of(check_floor(signed_floor(), lab, third)), Errc::denied, "another pair");
+  expect_error(error_of(check_floor(signed_floor(), lab, lab)), Errc::denied, "another pair");
+  SignedFloor own = make_floor(lab, lab, property::encrypted, 1);
+  ASSERT_TRUE(sign_floor(own, lab, lab_key));
+  expect_error(error_of(check_floor(own, lab, office)), Errc::denied, "another pair");
   SignedFloor floor = signed_floor();
   expect_refusal(error_of(sign_floor(floor, third, key)), Refusal::wrong_root);
 }

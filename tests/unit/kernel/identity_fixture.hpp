@@ -27,7 +27,7 @@ inline SigningKey key_number(unsigned char number) {
 
 inline NodeKeys node_keys(unsigned char number) {
   std::array<std::byte, 2 * seed_bytes> seeds{};
-  seeds[0] = seeds[seed_bytes] = std::byte{number};
+  seeds[1] = seeds[seed_bytes + 1] = std::byte{number};  // of the first byte X25519 clears three bits
   return NodeKeys::from_seeds(seeds);
 }
 

@@ -82,6 +82,7 @@ TEST_F(JoinTest, RefusesEachWrongTokenForItsOwnReason) {
   expect_refusal(error_of(join(keys, "b", &foreign)), Refusal::wrong_root);
   expect_refusal(error_of(join(keys, "b", nullptr)), Refusal::wrong_token);
   expect_refusal(error_of(join(keys, "b", &by, now + day + 1)), Refusal::expired_token);
+  EXPECT_TRUE(lab.issued()->empty()) << "none of these made a certificate";
   EXPECT_TRUE(join(keys, "b", &by)) << "none of these cost a use";
   expect_refusal(error_of(join(node_keys(6), "c", &by)), Refusal::used_up_token);
 }
@@ -199,7 +200,12 @@ TEST_F(JoinTest, TakesNoCertificateOfAnotherNode) {
   };
   EXPECT_TRUE(with(request_of(keys, "lab", "b")));
   expect_error(error_of(with(request_of(keys, "lab", "c"))), Errc::denied, "another name");
-  expect_error(error_of(with(request_of(node_keys(6), "lab", "b"))), Errc::denied, "other keys");
+  JoinRequest half = request_of(keys, "lab", "b");
+  half.static_key = node_keys(6).static_key;
+  expect_error(error_of(with(half)), Errc::denied, "other keys");
+  half = request_of(node_keys(6), "lab", "b");
+  half.static_key = keys.static_key;
+  expect_error(error_of(with(half)), Errc::denied, "other keys");
 }
 
 TEST_F(JoinTest, PrintsNothingOfARefusalThatATerminalWouldObey) {

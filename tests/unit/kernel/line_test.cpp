@@ -50,6 +50,18 @@ TEST(Line, NoticesEveryMistypedLetterAndEveryCut) {
   EXPECT_EQ(error_of(read_line(line + "0", "x-", "an x", 64)).code, Errc::corrupt);
 }
 
+// The last letter has bits that no byte takes.
+TEST(Line, HasOneSpelling) {
+  for (std::size_t size = 0; size < 5; ++size) {
+    const std::string line = write_line("x-", as_bytes(std::string(size, 'b')));
+    for (const char letter : std::string_view("0123456789abcdefghjkmnpqrstvwxyz")) {
+      std::string typed = line;
+      typed.back() = letter;
+      EXPECT_EQ(read_line(typed, "x-", "an x", 64).has_value(), letter == line.back()) << typed;
+    }
+  }
+}
+
 TEST(Line, OfAnotherKindOrTooLongIsRefusedAsSuch) {
   expect_error(error_of(read_line("y-00000000", "x-", "an x", 64)), Errc::invalid, "this is not an x");
   expect_error(error_of(read_line("", "x-", "an x", 64)), Errc::invalid, "this is not an x");

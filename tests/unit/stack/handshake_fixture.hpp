@@ -22,12 +22,13 @@ class HandshakeTest : public NodeTest {
     std::unique_ptr<Node> node;
     Ear ear;
   };
-  /// `claimed`: what the node says of itself; its certificate says `name`.
+  /// `claimed`, `claimed_domain`: what the node says of itself; its certificate says `name` of `domain`.
   std::unique_ptr<Proven> prove(const std::string& name, const std::string& domain = "lab",
-                                std::string claimed = {}, bool listens = true) {
+                                std::string claimed = {}, bool listens = true,
+                                const std::string& claimed_domain = {}) {
     auto host = std::make_unique<Proven>(name, domain);
     if (claimed.empty()) claimed = name;
-    NodeOptions options{claimed, domain, "host", {}};
+    NodeOptions options{claimed, claimed_domain.empty() ? domain : claimed_domain, "host", {}};
     options.authority = &host->authority;
     host->node = std::make_unique<Node>(engine_, catalogue_, options);
     host->node->add(loop_);
@@ -46,11 +47,11 @@ class HandshakeTest : public NodeTest {
     EXPECT_TRUE(link) << link.error().text();
     return *link;
   }
-  /// A man in the middle at "middle", in front of `onward`.
-  std::unique_ptr<Middle> stand_between(const std::string& onward) {
+  /// A man in the middle at `at`, in front of `onward`.
+  std::unique_ptr<Middle> stand_between(const std::string& onward, const std::string& at = "middle") {
     auto middle = std::make_unique<Middle>(engine_, *loop_, onward);
     middle->greeter = &insider_;
-    EXPECT_TRUE(loop_->listen("middle", *middle));
+    EXPECT_TRUE(loop_->listen(at, *middle));
     return middle;
   }
 
