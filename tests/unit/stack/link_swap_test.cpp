@@ -155,7 +155,7 @@ TEST_F(LinkSwap, AHandlerMayEndTheLinkWhileTheFirstMessageByTheNewStackArrives) 
 }
 
 TEST_F(LossySwap, WhoWasRefusedByTheOldStackHearsThatTheNewOneTakesMessages) {
-  world_.set_default_path({.rate_bytes_per_s = 10'000'000});
+  world_.path(client_.engine, server_.engine).rate_bytes_per_s = 10'000'000;
   client_.wanted = 100'000;
   client_.send();
   swap_to("brittle / order / frag / reliable");
