@@ -63,7 +63,8 @@ void walk(const Campaign& campaign, std::uint64_t seed) {
   const std::vector<std::size_t> tour = campaign.tour(random);
   Two two(world, campaign, campaign.stacks()[tour.front()], 128 * 1024);
   ASSERT_TRUE(world.run_until([&] { return two.up(); }, 5'000 * ms)) << two.client.link->error().text();
-  for (std::size_t step = 1; step < tour.size() && !testing::Test::HasFailure(); ++step) {
+  const std::uint64_t steps = rounds(tour.size() - 1);
+  for (std::size_t step = 1; step <= steps && !testing::Test::HasFailure(); ++step) {
     const StackSpec& to = campaign.stacks()[tour[step]];
     const std::uint64_t who = random.below(4);  // the client, the server, or both
     Result<> asked;
@@ -82,8 +83,7 @@ void walk(const Campaign& campaign, std::uint64_t seed) {
   ASSERT_TRUE(world.run_until(
       [&] { return two.client.has_all_of(two.server) && two.server.has_all_of(two.client); }, 60'000 * ms))
       << two.text();
-  EXPECT_EQ(two.client.swaps.size(), campaign.stacks().size() * campaign.stacks().size());
-  for (const auto& [pair, times] : two.client.swaps) EXPECT_GE(times, 1u) << pair.first << pair.second;
+  EXPECT_GE(two.client.swaps.size(), steps) << "each pair once, and one to itself where both ends asked";
   testing::Test::RecordProperty("swaps", static_cast<int>(two.client.link->swaps()));
   testing::Test::RecordProperty("messages",
                                 static_cast<int>(two.client.received[0] + two.server.received[0]));
