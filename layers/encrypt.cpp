@@ -39,8 +39,9 @@ Encrypt::Encrypt(const OptionValues& values, LayerContext& context)
   const encryption::RekeyLimits limits{static_cast<std::uint64_t>(values[rekey_records]),
                                        static_cast<std::uint64_t>(values[rekey_bytes]),
                                        static_cast<std::uint64_t>(values[rekey_time]) * 1000};
-  records_.emplace(*keys, suite_of(values[suite], keys->suite), limits, in_order(context.given),
-                   context.env.now_ns());
+  const encryption::Cipher cipher(suite_of(values[suite], keys->suite),
+                                  static_cast<encryption::Engines>(values[engine]));
+  records_.emplace(*keys, cipher, limits, in_order(context.given), context.env.now_ns());
 }
 
 std::unique_ptr<Handshake> Encrypt::handshake(Role role, Authority& authority) {
@@ -142,9 +143,9 @@ bool Encrypt::out_of_memory() {
 }
 
 void Encrypt::describe(Describer& describer) const {
-  const Suite used = records_ ? records_->suite : Suite::aes;
+  const encryption::Cipher used = records_ ? records_->cipher : encryption::Cipher(Suite::aes);
   const encryption::Plan plan = encryption::plan_for(used);
-  describer.text("suite", records_ ? encryption::to_string(used) : "none");
+  describer.text("suite", records_ ? encryption::to_string(used.suite) : "none");
   describer.text("engine_small", encryption::to_string(plan.small));
   describer.text("engine_large", encryption::to_string(plan.large));
   describer.value("large_from_bytes", plan.small_below);

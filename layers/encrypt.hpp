@@ -31,9 +31,10 @@ namespace harness::layers {
 
 class Encrypt {
  public:
-  enum Option : std::size_t { suite, rekey_records, rekey_bytes, rekey_time };
+  enum Option : std::size_t { suite, rekey_records, rekey_bytes, rekey_time, engine };
   enum class SuiteChoice : std::uint8_t { automatic, aes, chacha };
   static constexpr std::array<std::string_view, 3> suite_words{"auto", "aes", "chacha"};
+  static constexpr std::array<std::string_view, 3> engine_words{"auto", "standard", "openssl"};
   static constexpr std::array options{
       OptionSpec{"suite", OptionKind::word, 0, 2, 0,
                  "cipher of the records; auto: AES-256-GCM where both ends have its instructions",
@@ -43,7 +44,10 @@ class Encrypt {
       OptionSpec{"rekey_bytes", OptionKind::size, 1 << 10, std::int64_t{16} << 30, std::int64_t{16} << 30,
                  "bytes after which a direction renews its key"},
       OptionSpec{"rekey_time", OptionKind::duration, 1'000'000, 3'600'000'000, 120'000'000,
-                 "time after which a direction that sends renews its key"}};
+                 "time after which a direction that sends renews its key"},
+      OptionSpec{"engine", OptionKind::word, 0, 2, 0,
+                 "whose code seals at this end; auto: the fastest built in; standard: libsodium, OpenSSL",
+                 engine_words}};
   static constexpr std::array headers{HeaderInfo{"encrypt", wire::encrypt_fields}};
   static constexpr Descriptor descriptor{
       .name = "encrypt",
@@ -93,11 +97,11 @@ class Encrypt {
  private:
   // Everything that needs keys; absent in a stack that was given none or used ones, which passes nothing.
   struct Records {
-    Records(const encryption::SessionKeys& keys, encryption::Suite of, const encryption::RekeyLimits& limits,
-            bool strict, std::uint64_t now_ns)
-        : suite(of), sealer(hash, of, keys.sending, limits, now_ns),
-          opener(hash, of, keys.receiving, strict) {}
-    encryption::Suite suite;
+    Records(const encryption::SessionKeys& keys, const encryption::Cipher& by,
+            const encryption::RekeyLimits& limits, bool strict, std::uint64_t now_ns)
+        : cipher(by), sealer(hash, by, keys.sending, limits, now_ns),
+          opener(hash, by, keys.receiving, strict) {}
+    encryption::Cipher cipher;
     encryption::Hash hash{encryption::HashKind::sha256};
     encryption::Sealer sealer;
     encryption::Opener opener;

@@ -33,18 +33,19 @@ std::unique_ptr<AeadKey> make_key(Engine engine, Suite suite) {
   return nullptr;
 }
 
-Plan plan_for(Suite suite) noexcept {
-  if (suite == Suite::chacha) return {Engine::openssl, Engine::openssl, 0};
-  if (ipsec_mb_is_best()) return {Engine::ipsec_mb, Engine::ipsec_mb, 0};
-  if (has_aes()) return {Engine::sodium, Engine::openssl, aes_small_below};
-  return {Engine::openssl, Engine::openssl, 0};
+Plan plan_for(const Cipher& cipher) noexcept {
+  constexpr Plan openssl{Engine::openssl, Engine::openssl, 0};
+  if (cipher.suite == Suite::chacha || cipher.engines == Engines::openssl) return openssl;
+  if (cipher.engines == Engines::fastest && ipsec_mb_is_best())
+    return {Engine::ipsec_mb, Engine::ipsec_mb, 0};
+  return has_aes() ? Plan{Engine::sodium, Engine::openssl, aes_small_below} : openssl;
 }
 
-Aead::Aead(Suite suite) {
-  const Plan plan = plan_for(suite);
+Aead::Aead(const Cipher& cipher) {
+  const Plan plan = plan_for(cipher);
   small_below_ = plan.small_below;
-  large_ = make_key(plan.large, suite);
-  if (plan.small != plan.large) small_ = make_key(plan.small, suite);
+  large_ = make_key(plan.large, cipher.suite);
+  if (plan.small != plan.large) small_ = make_key(plan.small, cipher.suite);
 }
 
 void Aead::set(const Key& key) noexcept {

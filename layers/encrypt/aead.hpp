@@ -10,7 +10,10 @@
 // Its ChaCha20 returns with dirty upper halves of the vector registers, after which the SSE code of libsodium
 // runs
 // 1.4 to 1.7 times slower: every call of OpenSSL ends with VZEROUPPER.
-// Rejected: measuring at start (a clock, and another answer each time); choosing the engine by configuration.
+// A stack may leave engines out (option `engine`): libipsec-mb, so that every host has the same speed, or all
+// but OpenSSL, where a validated module alone may see a key. The bytes stay the same, so each end chooses for
+// itself.
+// Rejected: measuring at start (a clock, and another answer each time).
 // Bounds: 2^36 - 31 bytes a message (GCM); messages are far smaller.
 // Sources: NIST SP 800-38D; RFC 8439; OpenSSL issues 17064, 20625; Gueron & Kounavis 2010.
 #pragma once
@@ -27,6 +30,15 @@ namespace harness::layers::encryption {
 enum class Suite : std::uint8_t { aes = 1, chacha = 2 };
 enum class Engine : std::uint8_t { openssl, sodium, ipsec_mb };
 inline constexpr std::array engines{Engine::openssl, Engine::sodium, Engine::ipsec_mb};
+
+/// Whose code may seal: every engine that is built in, those of every build, OpenSSL alone.
+enum class Engines : std::uint8_t { fastest, standard, openssl };
+struct Cipher {
+  Cipher(Suite of, Engines by = Engines::fastest) noexcept  // NOLINT: a suite alone is one
+      : suite(of), engines(by) {}
+  Suite suite;
+  Engines engines;
+};
 
 inline constexpr std::size_t tag_bytes = 16;
 using Nonce = std::array<std::byte, 12>;
@@ -68,12 +80,12 @@ struct Plan {
   Engine large;
   std::uint32_t small_below;  // bytes
 };
-Plan plan_for(Suite suite) noexcept;
+Plan plan_for(const Cipher& cipher) noexcept;
 
 /// One key in the engines of the plan.
 class Aead {
  public:
-  explicit Aead(Suite suite);
+  explicit Aead(const Cipher& cipher);
 
   void set(const Key& key) noexcept;
   void seal(const Nonce& nonce, Bytes clear, Bytes plain, std::byte* to, std::byte* tag) noexcept {

@@ -21,7 +21,7 @@ void next_epoch(Hash& hash, Suite suite, Secret& secret) noexcept;
 /// The AEAD of one direction in one epoch.
 class EpochKey {
  public:
-  explicit EpochKey(Suite suite) : suite_(suite), aead_(suite) {}
+  explicit EpochKey(const Cipher& cipher) : suite_(cipher.suite), aead_(cipher) {}
   ~EpochKey() { wipe(base_); }
   EpochKey(const EpochKey&) = delete;
   EpochKey& operator=(const EpochKey&) = delete;

@@ -4,9 +4,9 @@
 
 namespace harness::layers::encryption {
 
-Opener::Opener(Hash& hash, Suite suite, const Secret& secret, bool strict)
-    : slots_{Slot(suite), Slot(suite), Slot(suite)}, strict_(strict), current_(&slots_[0]),
-      previous_(&slots_[1]), next_(&slots_[2]), hash_(hash), suite_(suite) {
+Opener::Opener(Hash& hash, const Cipher& cipher, const Secret& secret, bool strict)
+    : slots_{Slot(cipher), Slot(cipher), Slot(cipher)}, strict_(strict), current_(&slots_[0]),
+      previous_(&slots_[1]), next_(&slots_[2]), hash_(hash), suite_(cipher.suite) {
   current_->secret = secret;
   current_->key.set(hash_, secret);
   current_->live = true;

@@ -39,7 +39,7 @@ class Opener {
   static constexpr std::uint8_t ahead_max = 8;
   static constexpr std::uint64_t leap_pause_ns = 100'000'000;
 
-  Opener(Hash& hash, Suite suite, const Secret& secret, bool strict);
+  Opener(Hash& hash, const Cipher& cipher, const Secret& secret, bool strict);
 
   /// Opens what stands behind `header` (wire::encrypt_bytes of a record) to `to`, which may be sealed.data().
   /// Any verdict but `good` leaves nothing of the text in `to`. [stack-thread]
@@ -67,7 +67,7 @@ class Opener {
 
  private:
   struct Slot {
-    explicit Slot(Suite suite) : key(suite) {}
+    explicit Slot(const Cipher& cipher) : key(cipher) {}
     [[nodiscard]] std::uint8_t name() const noexcept { return static_cast<std::uint8_t>(epoch); }
     EpochKey key;
     Secret secret;

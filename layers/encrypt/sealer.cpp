@@ -6,8 +6,9 @@
 
 namespace harness::layers::encryption {
 
-Sealer::Sealer(Hash& hash, Suite suite, const Secret& secret, const RekeyLimits& limits, std::uint64_t now_ns)
-    : key_(suite), limits_(limits), hash_(hash), suite_(suite), secret_(secret) {
+Sealer::Sealer(Hash& hash, const Cipher& cipher, const Secret& secret, const RekeyLimits& limits,
+               std::uint64_t now_ns)
+    : key_(cipher), limits_(limits), hash_(hash), suite_(cipher.suite), secret_(secret) {
   begin(now_ns);
 }
 

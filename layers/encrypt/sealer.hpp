@@ -27,7 +27,8 @@ inline constexpr std::uint64_t link_records_max = std::uint64_t{1} << 56;
 
 class Sealer {
  public:
-  Sealer(Hash& hash, Suite suite, const Secret& secret, const RekeyLimits& limits, std::uint64_t now_ns);
+  Sealer(Hash& hash, const Cipher& cipher, const Secret& secret, const RekeyLimits& limits,
+         std::uint64_t now_ns);
 
   /// Writes the header and the tag to `header` (wire::encrypt_bytes) and the sealed text to `to`, which may
   /// be plain.data(). False, and nothing is written, when all numbers are used up. [stack-thread]

@@ -153,6 +153,32 @@ TEST_F(PrimitivesTest, ThePlanOfEachSuiteOpensWhatItSealedAtItsEdges) {
   }
 }
 
+TEST_F(PrimitivesTest, APlanHasNoEngineThatIsLeftOut) {
+  for (const Suite suite : {Suite::aes, Suite::chacha}) {
+    const Plan standard = plan_for({suite, Engines::standard});
+    EXPECT_NE(standard.small, Engine::ipsec_mb);
+    EXPECT_NE(standard.large, Engine::ipsec_mb);
+    const Plan openssl = plan_for({suite, Engines::openssl});
+    EXPECT_EQ(openssl.small, Engine::openssl);
+    EXPECT_EQ(openssl.large, Engine::openssl);
+  }
+}
+
+TEST_F(PrimitivesTest, EachEndMayLeaveOutOtherEngines) {
+  constexpr std::array all{Engines::fastest, Engines::standard, Engines::openssl};
+  for (const Engines near : all)
+    for (const Engines far : all)
+      for (const std::size_t bytes :
+           {std::size_t{64}, std::size_t{511}, std::size_t{512}, std::size_t{5000}}) {
+        Aead seals({Suite::aes, near}), opens({Suite::aes, far});
+        std::vector<std::byte> text(bytes, std::byte{7}), out(bytes);
+        std::array<std::byte, tag_bytes> tag{};
+        seals.seal({}, {}, text, out.data(), tag.data());
+        ASSERT_TRUE(opens.open({}, {}, out, tag.data(), out.data())) << bytes;
+        EXPECT_EQ(out, text);
+      }
+}
+
 TEST_F(PrimitivesTest, X25519WycheproofsVectorsHold) {
   const auto file = tests::vectors("wycheproof/wycheproof_x25519.json");
   if (!file) GTEST_SKIP() << tests::no_vectors;

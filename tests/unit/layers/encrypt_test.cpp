@@ -202,6 +202,17 @@ TEST(Encrypt, EachSuiteCanBeAskedForAndBothEndsMustAsk) {
   }
 }
 
+TEST(Encrypt, LeavesOutTheEnginesThatItsStackForbids) {
+  using namespace encryption;
+  for (const auto engines : {Engines::fastest, Engines::standard, Engines::openssl}) {
+    Pair pair({layer<Encrypt>({{Encrypt::engine, static_cast<std::int64_t>(engines)}})});
+    pair.send_all(0, 20, [](unsigned i) { return std::string(i * 50, 'x'); });
+    EXPECT_EQ(pair.ends[1].delivered.size(), 20u);
+    const Suite agreed = has_aes() ? Suite::aes : Suite::chacha;
+    EXPECT_EQ(pair.ends[0].value("encrypt", "large_from_bytes"), plan_for({agreed, engines}).small_below);
+  }
+}
+
 TEST(Encrypt, AStackWithoutAHandshakeIsRefusedInThreeParts) {
   tests::ManualEngine engine;
   Gate gate;
