@@ -13,8 +13,11 @@ void latency(Program& program);
 void rate(Program& program);
 void bulk(Program& program);
 
+/// What encryption adds to the way of a small message through shared memory; then the sweep "sealed".
+void sealed(Program& program);
+
 /// Every size, one at a time and as fast as messages are taken: ours, the machine, the peers. `domain` is
-/// shm, tcp or udp.
+/// shm, tcp, udp or sealed.
 void sweep(Program& program, const std::string& domain);
 
 }  // namespace harness::bench

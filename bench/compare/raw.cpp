@@ -2,64 +2,31 @@
 // The floor of tcp: two sockets with TCP_NODELAY, not blocking, tried until there is something.
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include <harness/bench/compare/contestant.hpp>
+#include <harness/bench/compare/tcp_end.hpp>
 #include <harness/bench/support/machine.hpp>
-#include <harness/bench/support/program.hpp>
 
 namespace harness::bench {
 
 namespace {
 
-[[noreturn]] void socket_failed() {
-  give_up({Errc::io, "a raw socket failed", std::strerror(errno), "the program again"});
-}
-
-sockaddr_in loopback(std::uint16_t port) {
-  sockaddr_in at{};
-  at.sin_family = AF_INET;
-  at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  at.sin_port = htons(port);
-  return at;
-}
-
 class Raw final : public Contestant {
  public:
   using Contestant::Contestant;
-  ~Raw() override {
-    if (socket_ >= 0) close(socket_);
-    if (listener_ >= 0) close(listener_);
-  }
   [[nodiscard]] std::string name() const override { return "raw tcp socket"; }
 
-  std::string listen() override {
-    listener_ = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    sockaddr_in at = loopback(0);
-    socklen_t size = sizeof at;
-    if (bind(listener_, reinterpret_cast<sockaddr*>(&at), sizeof at) != 0 || ::listen(listener_, 1) != 0 ||
-        getsockname(listener_, reinterpret_cast<sockaddr*>(&at), &size) != 0)
-      socket_failed();
-    return std::to_string(ntohs(at.sin_port));
-  }
-
+  std::string listen() override { return end_.listen(); }
   void connect(const std::string& address) override {
-    const sockaddr_in at = loopback(static_cast<std::uint16_t>(std::stoi(address)));
-    socket_ = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (::connect(socket_, reinterpret_cast<const sockaddr*>(&at), sizeof at) != 0) socket_failed();
+    end_.connect(address);
     prepare();
   }
 
   void serve(Board& board, const Duo::Still& still) override {
-    if (socket_ < 0) {
-      socket_ = accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
-      if (socket_ < 0) socket_failed();
+    if (!end_.connected()) {
+      end_.accept();
       prepare();
     }
     if (task() == Task::echo) {
@@ -69,7 +36,7 @@ class Raw final : public Contestant {
     }
     std::uint64_t bytes = board.received.get() * message_bytes();
     while (still)
-      if (const ssize_t got = recv(socket_, buffer_.data(), buffer_.size(), MSG_DONTWAIT); got > 0)
+      if (const ssize_t got = recv(end_.socket(), buffer_.data(), buffer_.size(), MSG_DONTWAIT); got > 0)
         board.received.set((bytes += static_cast<std::uint64_t>(got)) / message_bytes());
   }
 
@@ -104,15 +71,11 @@ class Raw final : public Contestant {
   }
 
  private:
-  void prepare() {
-    const int on = 1;
-    setsockopt(socket_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    buffer_.assign(std::max<std::size_t>(64 * 1024, message_bytes()), 'x');
-  }
+  void prepare() { buffer_.assign(std::max<std::size_t>(64 * 1024, message_bytes()), 'x'); }
   template <class Still>
   bool receive_one(const Still& still) {
     for (std::size_t have = 0; have < message_bytes();) {
-      const ssize_t got = recv(socket_, buffer_.data() + have, message_bytes() - have, MSG_DONTWAIT);
+      const ssize_t got = recv(end_.socket(), buffer_.data() + have, message_bytes() - have, MSG_DONTWAIT);
       if (got > 0) have += static_cast<std::size_t>(got);
       if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR)) socket_failed();
       if (got < 0 && have == 0 && !still) return false;
@@ -121,14 +84,13 @@ class Raw final : public Contestant {
   }
   void send_all(const char* from, std::size_t bytes) {
     for (std::size_t sent = 0; sent < bytes;) {
-      const ssize_t now = send(socket_, from + sent, bytes - sent, MSG_NOSIGNAL);
+      const ssize_t now = send(end_.socket(), from + sent, bytes - sent, MSG_NOSIGNAL);
       if (now < 0 && errno != EINTR) socket_failed();
       if (now > 0) sent += static_cast<std::size_t>(now);
     }
   }
 
-  int listener_ = -1;
-  int socket_ = -1;
+  TcpEnd end_;
   std::vector<char> buffer_;
 };
 

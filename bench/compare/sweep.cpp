@@ -3,13 +3,11 @@
 // its settings once; its best then takes turns with ours. Figures carry chart, subject and bytes, from which
 // the report draws its plots.
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <cstring>
 #include <functional>
 #include <limits>
 #include <set>
-#include <span>
 
 #include <fmt/format.h>
 
@@ -23,8 +21,15 @@ namespace harness::bench {
 
 namespace {
 
-constexpr std::array<std::uint32_t, 6> one_way_sizes = {8, 64, 1024, 16 * 1024, 256 * 1024, 1 << 20};
-constexpr std::array<std::uint32_t, 6> flood_sizes = {32, 64, 1024, 16 * 1024, 256 * 1024, 1 << 20};
+using Sizes = std::vector<std::uint32_t>;
+Sizes one_way_sizes(const std::string& domain) {
+  if (domain == "sealed") return {64};
+  return {8, 64, 1024, 16 * 1024, 256 * 1024, 1 << 20};
+}
+Sizes flood_sizes(const std::string& domain) {
+  if (domain == "sealed") return {64, 1400, 64 * 1024, 1 << 20};
+  return {32, 64, 1024, 16 * 1024, 256 * 1024, 1 << 20};
+}
 // Messages of a first slice, some 10 ms; the next ones learn from it.
 constexpr std::uint64_t first_flood(std::uint32_t bytes) {
   return bytes <= 1024 ? 5'000 : bytes <= 65'536 ? 500 : 32;
@@ -34,12 +39,15 @@ constexpr std::uint32_t rate_bytes_max = 1024;  // up to here messages a second 
 std::vector<std::string> stacks_of(const std::string& domain) {
   if (domain == "shm") return {"@ shm", "order / frag @ shm"};
   if (domain == "tcp") return {"@ tcp", "order / frag @ tcp"};
-  return {"@ udp", "order / frag / reliable @ udp", udp_clamped};
+  if (domain == "udp") return {"@ udp", "order / frag / reliable @ udp", udp_clamped};
+  std::vector<std::string> sealed{"order / frag / reliable @ udp", sealed_udp_standard, sealed_tcp};
+  if (has_fastest_engine()) sealed.insert(sealed.begin() + 1, sealed_udp);
+  return sealed;
 }
 
 std::vector<std::unique_ptr<Tool>> tools_of(const std::string& domain) {
   std::vector<std::unique_ptr<Tool>> tools;
-  if (domain != "udp") {
+  if (domain == "shm" || domain == "tcp") {
     const bool memory = domain == "shm";
     for (auto* make : {&ucx, &libfabric, &open_mpi, &mpich}) tools.push_back(make(memory));
   }
@@ -101,9 +109,13 @@ class PointRun {
       kinds_.push_back({Standing::Kind::ours, stack});
     }
     add_machine();
-    if (domain_ == "udp") return;
-    add_zmq(domain_ == "shm" ? ZmqOver::ipc : ZmqOver::tcp, domain_ == "shm" ? "ZeroMQ ipc" : "ZeroMQ");
-    if (domain_ == "tcp") add_zmq(ZmqOver::curve, "ZeroMQ CURVE");
+    if (domain_ == "shm") add_zmq(ZmqOver::ipc, "ZeroMQ ipc");
+    if (domain_ == "tcp") add_zmq(ZmqOver::tcp, "ZeroMQ");
+    if (domain_ == "tcp" || domain_ == "sealed") add_zmq(ZmqOver::curve, "ZeroMQ CURVE");
+    if (domain_ != "sealed") return;
+    add_variants(tls_variants(task(), point_.bytes), "TLS 1.3");
+    if (task() == Task::sink && point_.bytes < 4096)
+      add_variants(tls_variants(task(), point_.bytes, TlsWrites::a_message), "TLS 1.3, a message a write");
   }
   void add_machine() {
     const auto add = [&](std::unique_ptr<Contestant> one) {
@@ -118,6 +130,9 @@ class PointRun {
   void add_zmq(ZmqOver over, const std::string& name) {
     Contestants variants = zmq_variants(task(), point_.bytes, over);
     if (variants.empty()) return skip(name, "not installed: apt-get install libzmq3-dev, then build again");
+    add_variants(std::move(variants), name);
+  }
+  void add_variants(Contestants variants, const std::string& name) {
     for (std::size_t i = 0; i < variants.size(); ++i) kinds_.push_back({Standing::Kind::peer, name});
     add_all(contestants_, std::move(variants));
   }
@@ -225,14 +240,16 @@ class PointRun {
 
 void sweep(Program& program, const std::string& domain) {
   std::set<std::string> skipped;
-  const auto each = [&](Measure what, std::span<const std::uint32_t> sizes) {
+  const auto each = [&](Measure what, const Sizes& sizes) {
     for (const std::uint32_t bytes : sizes) PointRun(program, domain, {what, bytes}, skipped).run();
   };
-  const std::size_t one_ways = program.quick() ? 2 : one_way_sizes.size();
-  const std::size_t floods = program.quick() ? 1 : flood_sizes.size();
-  each(Measure::one_way, std::span(one_way_sizes).first(one_ways));
-  each(Measure::flood, std::span(flood_sizes).first(floods));
-  if (program.quick()) each(Measure::flood, std::span(flood_sizes).last(1));
+  Sizes one_way = one_way_sizes(domain), flood = flood_sizes(domain);
+  if (program.quick()) {
+    one_way.resize(std::min<std::size_t>(one_way.size(), 2));
+    flood = {flood.front(), flood.back()};
+  }
+  each(Measure::one_way, one_way);
+  each(Measure::flood, flood);
 }
 
 }  // namespace harness::bench

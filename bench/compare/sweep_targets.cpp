@@ -9,6 +9,8 @@
 
 #include <fmt/format.h>
 
+#include <harness/layers/encrypt/aead.hpp>
+
 namespace harness::bench {
 
 namespace {
@@ -43,6 +45,16 @@ const std::vector<Target>& all_targets() {
       {"udp", {flood, large}, "order / frag / reliable @ udp", {"iperf3 TCP"}, 1.3, Unit::bytes},
       {"udp", {flood, large}, udp_clamped, {"iperf3 TCP"}, 1, Unit::bytes},
       {"udp", {flood, large}, udp_clamped, {"sendto of 1472 B"}, 5, Unit::bytes},
+      {"sealed", {flood, 64}, sealed_udp_standard, {"TLS 1.3", "ZeroMQ CURVE"}, 1, Unit::bytes},
+      {"sealed", {flood, 64}, sealed_udp, {"TLS 1.3", "ZeroMQ CURVE"}, 1, Unit::bytes},
+      {"sealed", {flood, 1400}, sealed_udp_standard, {"TLS 1.3", "ZeroMQ CURVE"}, 1, Unit::bytes},
+      {"sealed", {flood, 1400}, sealed_udp, {"TLS 1.3", "ZeroMQ CURVE"}, 1, Unit::bytes},
+      {"sealed", {flood, 64 * 1024}, sealed_udp_standard, {"TLS 1.3", "ZeroMQ CURVE"}, 1, Unit::bytes},
+      {"sealed", {flood, 64 * 1024}, sealed_udp, {"TLS 1.3", "ZeroMQ CURVE"}, 1, Unit::bytes},
+      {"sealed", {flood, 64 * 1024}, sealed_udp_standard, {"iperf3 TCP"}, 0.7, Unit::bytes},
+      {"sealed", {flood, 64 * 1024}, sealed_udp, {"iperf3 TCP"}, 1, Unit::bytes},
+      {"sealed", {flood, large}, sealed_udp_standard, {"iperf3 TCP"}, 0.7, Unit::bytes},
+      {"sealed", {flood, large}, sealed_udp, {"iperf3 TCP"}, 1, Unit::bytes},
   };
   return table;
 }
@@ -116,6 +128,11 @@ void judge(Figure& figure, const Target& target, const std::vector<Standing>& al
 
 }  // namespace
 
+bool has_fastest_engine() {
+  return layers::encryption::plan_for(layers::encryption::Suite::aes).small ==
+         layers::encryption::Engine::ipsec_mb;
+}
+
 std::optional<std::size_t> best_peer(const std::vector<Standing>& all, const Outcome& outcome) {
   std::vector<std::string> peers;
   for (const Standing& one : all)
@@ -137,7 +154,7 @@ std::vector<Figure> targets(const std::string& domain, const Point& point, const
     } else {
       figure.target = text_of(target);
       figure.verdict = Verdict::skipped;
-      figure.note = "this program does not have the stack";
+      figure.note = domain == "sealed" ? no_fastest_engine : "this program does not have the stack";
     }
     figures.push_back(std::move(figure));
   }

@@ -13,6 +13,14 @@ namespace harness::bench {
 
 /// In datagrams of 1472 bytes, as they leave an Ethernet of 1500, the outer header of 12 among them.
 inline constexpr const char* udp_clamped = "order / frag / reliable @ udp(frame=1460)";
+/// Sealed by the fastest engine that is built in, and by libsodium and OpenSSL as every build has them.
+inline constexpr const char* sealed_udp = "order / frag / reliable / encrypt @ udp";
+inline constexpr const char* sealed_udp_standard = "order / frag / reliable / encrypt(engine=standard) @ udp";
+inline constexpr const char* sealed_tcp = "order / frag / encrypt @ tcp";
+/// Whether the fastest one is libipsec-mb; if not, both are the same.
+bool has_fastest_engine();
+inline constexpr const char* no_fastest_engine =
+    "libipsec-mb is not used here: apt-get install libipsec-mb-dev, then build again; it wants AVX2";
 
 /// Who a subject of a sweep is.
 struct Standing {

@@ -15,6 +15,8 @@ void absent_and_further_hooks(Program& program);
 void instructions(Program& program);
 /// Link::send to on_message through `order / frag @ loop`, 64 bytes.
 void order_frag_over_loop(Program& program);
+/// What layer `encrypt` adds to each engine: time at 64 bytes, speed from 1 KiB.
+void encrypt_against_raw(Program& program);
 /// Deriving a stack over all transports of the catalogue, for the needs that take longest.
 void compose_time(Program& program);
 

@@ -28,10 +28,7 @@ unsigned Course::kept() const {
 }
 
 double Outcome::ratio(std::size_t a, std::size_t b) const {
-  std::vector<double> ratios;
-  const std::size_t rounds = std::min(courses[a].values.size(), courses[b].values.size());
-  for (std::size_t i = 0; i < rounds; ++i) ratios.push_back(courses[a].values[i] / courses[b].values[i]);
-  return median_of(std::move(ratios));
+  return over_rounds([=](const std::vector<double>& values) { return values[a] / values[b]; });
 }
 
 Outcome contest(const Floor& floor, std::span<const Subject> subjects, const ContestOptions& options) {

@@ -37,6 +37,9 @@ struct ContestOptions {
   double tolerance = 0.2;
 };
 
+/// The middle of the values that are numbers; NaN when there are none.
+double median_of(std::vector<double> values);
+
 /// One subject's slices; a dropped one is NaN, so that all subjects have a value a round.
 struct Course {
   std::string name;
@@ -55,11 +58,20 @@ struct Outcome {
   unsigned dropped = 0;
   /// Median over rounds of subject a's value by subject b's; NaN when no round has both.
   [[nodiscard]] double ratio(std::size_t a, std::size_t b) const;
+  /// Median over rounds of what `of` makes of the values of all subjects in a round, NaN where one was
+  /// dropped.
+  template <class Of>
+  [[nodiscard]] double over_rounds(Of of) const {
+    std::vector<double> found;
+    for (std::size_t round = 0; !courses.empty() && round < courses[0].values.size(); ++round) {
+      std::vector<double> values;
+      for (const Course& course : courses) values.push_back(course.values[round]);
+      found.push_back(of(values));
+    }
+    return median_of(std::move(found));
+  }
 };
 
 Outcome contest(const Floor& floor, std::span<const Subject> subjects, const ContestOptions& options = {});
-
-/// The middle of the values that are numbers; NaN when there are none.
-double median_of(std::vector<double> values);
 
 }  // namespace harness::bench

@@ -157,7 +157,7 @@ Figure& Figure::against(const Outcome& outcome, std::size_t course, std::size_t 
 }
 
 std::string size_text(std::uint32_t bytes) {
-  if (bytes < 1024) return fmt::format("{} B", bytes);
+  if (bytes < 1024 || bytes % 1024 != 0) return fmt::format("{} B", bytes);
   return bytes < 1 << 20 ? fmt::format("{} KiB", bytes >> 10) : fmt::format("{} MiB", bytes >> 20);
 }
 

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Two ends that have shaken hands without files: each believes any 32 bytes as the certificate of their key.
-// For measuring what encrypts; who is believed is the business of kernel/identity.
+// Two ends that have shaken hands without files: each believes any 32 bytes as the certificate of their key,
+// and that it is the peer's. For measuring what encrypts; who is believed is the business of kernel/identity.
 #pragma once
 
 #include <algorithm>
+#include <string>
 
 #include <harness/layers/encrypt/primitives.hpp>
 #include <harness/stack/layer.hpp>
@@ -12,15 +13,16 @@ namespace harness::bench {
 
 class KnownPeer final : public Authority {
  public:
-  KnownPeer() {
+  /// The names of this node and of the one that it believes, both of the domain "bench".
+  explicit KnownPeer(const std::string& name = "peer", std::string peer = "peer") : peer_(std::move(peer)) {
     layers::encryption::draw(secret_);
-    self_ = {"bench", "peer", layers::encryption::public_key(secret_)};
+    self_ = {"bench", name, layers::encryption::public_key(secret_)};
   }
   [[nodiscard]] const Principal& self() const noexcept override { return self_; }
   [[nodiscard]] Bytes certificate() const noexcept override { return self_.static_key; }
   [[nodiscard]] Bytes static_secret() const noexcept override { return secret_; }
   [[nodiscard]] Result<Principal> verify(Bytes certificate) const override {
-    Principal principal = self_;
+    Principal principal{self_.domain, peer_};
     if (certificate.size() != sizeof(Key)) return fail(Errc::corrupt, "this is no key");
     std::copy(certificate.begin(), certificate.end(), principal.static_key.begin());
     return principal;
@@ -34,6 +36,7 @@ class KnownPeer final : public Authority {
 
  private:
   Principal self_;
+  std::string peer_;
   Key secret_{};
 };
 

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <vector>
 
+#include <harness/bench/support/known_peer.hpp>
 #include <harness/bench/support/machine.hpp>
 #include <harness/bench/support/program.hpp>
 #include <harness/layers/all.hpp>
@@ -37,14 +38,17 @@ Message filled(Link& link, std::uint32_t bytes) noexcept {
   return message;
 }
 
-LinkEnd::LinkEnd(const std::string& name) {
+LinkEnd::LinkEnd(const std::string& name, bool proven) {
   auto engine = transports::OsEngine::make();
   if (!engine) give_up(engine.error());
   engine_ = std::move(*engine);
   layers::add_all(catalogue_);
   transports::add_all(catalogue_);
-  node_ = std::make_unique<Node>(*engine_, catalogue_,
-                                 NodeOptions{.name = name, .domain = "bench", .host = "here"});
+  if (proven) authority_ = std::make_unique<KnownPeer>(name, name == "near" ? "far" : "near");
+  node_ = std::make_unique<Node>(
+      *engine_, catalogue_,
+      NodeOptions{
+          .name = name, .domain = "bench", .host = "here", .user = {}, .authority = authority_.get()});
 }
 
 LinkEnd::~LinkEnd() = default;

@@ -17,7 +17,8 @@ namespace harness::bench {
 
 class LinkEnd {
  public:
-  explicit LinkEnd(const std::string& name);
+  /// `name` is "near" or "far". `proven`: each proves to be who it says, as stacks with `encrypt` demand.
+  explicit LinkEnd(const std::string& name, bool proven = false);
   ~LinkEnd();
   LinkEnd(const LinkEnd&) = delete;
   LinkEnd& operator=(const LinkEnd&) = delete;
@@ -58,6 +59,7 @@ class LinkEnd {
 
   std::unique_ptr<transports::OsEngine> engine_;
   Catalogue catalogue_;
+  std::unique_ptr<Authority> authority_;
   std::unique_ptr<Node> node_;
   std::uint64_t received_ = 0;
   bool answered_ = false;

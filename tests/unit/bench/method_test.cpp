@@ -58,6 +58,8 @@ TEST(Contest, ComparesNeighboursInTimeNotMediansOfTheWhole) {
   const Floor floor{"imaginary", "ns", [] { return 1.0; }};
   const Outcome outcome = contest(floor, subjects, {.rounds = 20, .rounds_max = 20, .warm_up = 0});
   EXPECT_EQ(outcome.ratio(0, 1), 0.25);
+  const auto difference = [](const std::vector<double>& values) { return values[1] - values[0]; };
+  EXPECT_EQ(outcome.over_rounds(difference), 90) << "30 in the first half of the rounds, 90 in the other";
 }
 
 TEST(Contest, HasNoFigureWhenNothingWasQuiet) {
@@ -83,6 +85,13 @@ TEST(Report, SurvivesJsonAndNamesMissedTargets) {
   const std::string markdown = to_markdown(*read);
   EXPECT_NE(markdown.find("| a | 1.50 ns |"), std::string::npos) << markdown;
   EXPECT_NE(markdown.find("≥ 0.95 × iperf3 | missed"), std::string::npos) << markdown;
+}
+
+TEST(Report, TellsSizesInWholeUnits) {
+  EXPECT_EQ(size_text(64), "64 B");
+  EXPECT_EQ(size_text(1400), "1400 B");
+  EXPECT_EQ(size_text(16 * 1024), "16 KiB");
+  EXPECT_EQ(size_text(1 << 20), "1 MiB");
 }
 
 TEST(Report, RefusesWhatItDidNotWrite) {
