@@ -380,19 +380,15 @@ void Link::on_swap_timer() {
     return swap.stage == Swap::Stage::dialing ? swap_failed(late) : abort_swap(late);
   }
   swap.back_off_ns = std::min(2 * swap.back_off_ns, Node::back_off_ns_max);
-  const bool repeats = swap.other.endpoint != nullptr && swap.other.repeats();
   switch (swap.stage) {
     case Swap::Stage::proposing:
       if (epoch_.repeats()) send_proposal();
       break;
     case Swap::Stage::dialing:
       if (swap.other.endpoint == nullptr) return dial_swap();
-      if (repeats) swap.other.send(pool, swap.opening->hello);
+      if (swap.other.repeats()) swap.other.send(pool, swap.opening->hello);
       break;
-    case Swap::Stage::answered:
-      if (repeats && swap.accept) swap.other.send(pool, *swap.accept);
-      break;
-    default: break;
+    default: break;  // answered: the peer repeats its HELLO, and CUT in place of a READY that was lost
   }
   arm_swap(std::min(swap.back_off_ns, swap.deadline_ns - node_.engine().now_ns()));
 }

@@ -3,6 +3,8 @@
 // well, under load: tests/sim/swap_test.cpp.
 #include <harness/layers/frag.hpp>
 #include <harness/layers/order.hpp>
+#include <harness/layers/reliable.hpp>
+#include <harness/layers/resume.hpp>
 #include <harness/tests/sim/process.hpp>
 #include <harness/tests/support/middle.hpp>
 #include <harness/tests/support/vouch.hpp>
@@ -30,32 +32,58 @@ class Brittle {
 struct Types : Catalogue {
   Types() {
     add<Brittle>();
+    add<layers::Resume>();
     add<layers::Order>();
     add<layers::Frag>();
+    add<layers::Reliable>();
     add(Sim::type());
   }
 };
 
-class LinkSwap : public testing::Test {
+class SwapTest : public testing::Test {
  protected:
-  LinkSwap() {
-    EXPECT_TRUE(sim_.listen(":7", middle_));
+  SwapTest(std::string medium, std::string address)
+      : medium_(std::move(medium)), address_(std::move(address)) {}
+
+  [[nodiscard]] StackSpec stack(const std::string& layers) const {
+    return *stack_from(layers + " @ " + medium_, types_);
+  }
+  void open(const std::string& layers) {
     LinkOptions options;
-    options.offers = {{stack("order / frag"), "between:7"}};
+    options.offers = {{stack(layers), address_}};
     client_.watch(*client_.node.connect("server", std::move(options)));
     world_.run_for(10 * ms);
+    ASSERT_TRUE(client_.is_up() && server_.is_up()) << client_.link->error().text();
   }
-  [[nodiscard]] StackSpec stack(const std::string& layers) const {
-    return *stack_from(layers + " @ sim(profile=stream)", types_);
-  }
-  /// Both know each other by the old stack, and the client swaps to another.
-  void swap() {
-    ASSERT_NE(server_.link, nullptr);
-    const auto taken = client_.link->swap({{stack("brittle / order / frag"), "between:7"}});
+  void swap_to(const std::string& layers) {
+    const auto taken = client_.link->swap({{stack(layers), address_}});
     ASSERT_TRUE(taken) << taken.error().text();
     world_.run_for(10 * ms);
   }
-  /// The same, and the server hears nothing of it but the FIN of the old stack: its READY and CUT are lost.
+  void expect_quiet() const {
+    for (const Process* one : {&client_, &server_}) {
+      EXPECT_TRUE(one->is_up()) << one->link->error().text();
+      EXPECT_FALSE(one->link->is_swapping()) << one->link->swap_stage();
+    }
+  }
+
+  Types types_;
+  std::string medium_;
+  std::string address_;
+  SimWorld world_{1};
+  VouchAuthority at_server_{"server", "lab"}, at_client_{"client", "lab"};
+  Process server_{world_, types_, at_server_, stack("order")};
+  Process client_{world_, types_, at_client_, stack("order")};
+};
+
+/// With somebody in between.
+class LinkSwap : public SwapTest {
+ protected:
+  LinkSwap() : SwapTest("sim(profile=stream)", "between:7") { EXPECT_TRUE(sim_.listen(":7", middle_)); }
+  void SetUp() override { open("order / frag"); }
+
+  void swap() { swap_to("brittle / order / frag"); }
+  /// The server hears nothing of it but the FIN of the old stack: the client's READY and CUT are lost.
   void swap_unheard() {
     middle_.edit = [](bool forth, setup::Frame frame) -> std::optional<setup::Frame> {
       if (forth && (std::holds_alternative<setup::Ready>(frame) || std::holds_alternative<setup::Cut>(frame)))
@@ -74,14 +102,16 @@ class LinkSwap : public testing::Test {
     EXPECT_TRUE(client_.has(server_)) << client_.received[0] << " of " << server_.sent[0];
   }
 
-  Types types_;
-  SimWorld world_{1};
   SimEngine& between_ = world_.add("between");
-  Sim sim_{between_, stack("order / frag").transport_options};
+  Sim sim_{between_, stack("order").transport_options};
   Middle middle_{between_, sim_, "server:7"};
-  VouchAuthority at_server_{"server", "lab"}, at_client_{"client", "lab"};
-  Process server_{world_, types_, at_server_, stack("order / frag")};
-  Process client_{world_, types_, at_client_, stack("order / frag")};
+};
+
+/// Over a medium that may lose.
+class LossySwap : public SwapTest {
+ protected:
+  LossySwap() : SwapTest("sim(profile=datagram)", "server:7") {}
+  void SetUp() override { open("order / frag / reliable"); }
 };
 
 TEST_F(LinkSwap, ARefusalOfThePeersOwnSwapEndsItAtWhoAnswered) {
@@ -93,8 +123,7 @@ TEST_F(LinkSwap, ARefusalOfThePeersOwnSwapEndsItAtWhoAnswered) {
   };
   swap();
   world_.run_for(100 * ms);  // whoever dialled would dial again
-  EXPECT_FALSE(server_.link->is_swapping()) << server_.link->swap_stage();
-  EXPECT_FALSE(client_.link->is_swapping()) << client_.link->swap_stage();
+  expect_quiet();
   EXPECT_EQ(client_.heard(EventKind::not_swapped), 1u);
   talk();
   middle_.edit = [](bool, setup::Frame frame) { return frame; };
@@ -107,11 +136,8 @@ TEST_F(LinkSwap, AFinOfTheOldStackTellsWhatALostCutWouldHave) {
   talk();
   swap_unheard();
   talk();
-  for (const Process* one : {&client_, &server_}) {
-    EXPECT_TRUE(one->link->is_up()) << one->link->error().text();
-    EXPECT_FALSE(one->link->is_swapping()) << one->link->swap_stage();
-    EXPECT_EQ(one->link->swaps(), 1u);
-  }
+  expect_quiet();
+  EXPECT_EQ(server_.link->swaps(), 1u);
 }
 
 TEST_F(LinkSwap, AHandlerMayEndTheLinkWhileTheFirstMessageByTheNewStackArrives) {
@@ -126,6 +152,35 @@ TEST_F(LinkSwap, AHandlerMayEndTheLinkWhileTheFirstMessageByTheNewStackArrives) 
   EXPECT_EQ(server_.link->state(), Link::State::lost);
   EXPECT_EQ(server_.received[0], 0u);
   EXPECT_TRUE(server_.node.links().empty());
+}
+
+TEST_F(LossySwap, WhoWasRefusedByTheOldStackHearsThatTheNewOneTakesMessages) {
+  world_.path(client_.engine, server_.engine).rate_bytes_per_s = 10'000'000;
+  client_.wanted = 100'000;
+  client_.send();
+  swap_to("brittle / order / frag / reliable");
+  ASSERT_EQ(client_.link->swaps(), 1u);
+  const unsigned sent = client_.sent[0];
+  world_.run_for(10 * ms);
+  EXPECT_GT(client_.sent[0], sent);
+}
+
+TEST_F(LossySwap, ASessionGoesOnOnlyWhenTheSwapBeforeHasEnded) {
+  server_.link->pause();
+  client_.wanted = 1;
+  client_.send();
+  swap_to("resume / order / frag / reliable");
+  world_.run_for(500 * ms);
+  ASSERT_FALSE(client_.link->is_swapping()) << client_.link->swap_stage();
+  ASSERT_EQ(server_.link->swap_stage(), "draining") << "what came by the old stack is not taken yet";
+  swap_to("resume / brittle / order / frag / reliable");
+  world_.run_for(500 * ms);
+  server_.link->resume();
+  world_.run_for(2'000 * ms);
+  expect_quiet();
+  EXPECT_EQ(client_.heard(EventKind::swapped), 2u);
+  EXPECT_EQ(server_.link->stack()->spec().text(), client_.link->stack()->spec().text());
+  EXPECT_TRUE(server_.has(client_));
 }
 
 }  // namespace
