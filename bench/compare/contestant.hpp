@@ -61,8 +61,9 @@ std::unique_ptr<Contestant> raw_udp(Task task, std::uint32_t bytes, bool trains)
 enum class ZmqOver : std::uint8_t { tcp, ipc, curve };
 std::vector<std::unique_ptr<Contestant>> zmq_variants(Task task, std::uint32_t bytes,
                                                       ZmqOver over = ZmqOver::tcp);
-/// TLS 1.3 by OpenSSL over tcp, AES-256-GCM, busy-polled; its ways to write, all tried. any: also many messages
-/// a write, which nothing tells apart at the other end; a_message: each in records of its own, as ours are.
+/// TLS 1.3 by OpenSSL over tcp, AES-256-GCM, busy-polled; its ways to write, all tried. any: also many
+/// messages a write, which nothing tells apart at the other end; a_message: each in records of its own, as
+/// ours are.
 enum class TlsWrites : std::uint8_t { any, a_message };
 std::vector<std::unique_ptr<Contestant>> tls_variants(Task task, std::uint32_t bytes,
                                                       TlsWrites writes = TlsWrites::any);

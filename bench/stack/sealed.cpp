@@ -75,7 +75,7 @@ Subject subject(std::string name, std::shared_ptr<What> what) {
   return {std::move(name), [what] { return time_each([&] { what->once(); }, 50); }};
 }
 
-// One engine's part of a contest: course 0 is the stack of no layer, `raw` the engine, the next one the layer.
+// One engine's part of a contest: course 0 is the stack of no layer, `raw` the engine, the next one encrypt.
 void show(Program& program, const Way& way, std::uint32_t bytes, const Outcome& outcome, std::size_t raw) {
   const auto layer = [=](const std::vector<double>& ns) { return ns[raw + 1] - ns[0]; };
   const double raw_ns = outcome.courses[raw].median(), layer_ns = outcome.over_rounds(layer);

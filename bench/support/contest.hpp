@@ -58,7 +58,8 @@ struct Outcome {
   unsigned dropped = 0;
   /// Median over rounds of subject a's value by subject b's; NaN when no round has both.
   [[nodiscard]] double ratio(std::size_t a, std::size_t b) const;
-  /// Median over rounds of what `of` makes of the values of all subjects in a round, NaN where one was dropped.
+  /// Median over rounds of what `of` makes of the values of all subjects in a round, NaN where one was
+  /// dropped.
   template <class Of>
   [[nodiscard]] double over_rounds(Of of) const {
     std::vector<double> found;
