@@ -168,8 +168,8 @@ std::string Mover::text() const {
     describe(values);
   });
   return fmt::format("\n  {}: {} {} {} {}, sent {} {} {}, received {} {} {}{}", engine.name(), stack(),
-                     link->swap_stage(), link->error().text(), refused_, sent[0], sent[1], sent[2], received[0],
-                     received[1], received[2], values.all);
+                     link->swap_stage(), link->error().text(), refused_, sent[0], sent[1], sent[2],
+                     received[0], received[1], received[2], values.all);
 }
 
 // ---- what is walked over ----
