@@ -21,8 +21,7 @@ Reliable::Reliable(const OptionValues& values, LayerContext& context)
                                       : std::min(context.peer_quota_bytes, no_quota_bytes),
                   mtu_.bytes()),
       credit_cost_(span_of(std::min(context.peer_quota_bytes, no_quota_bytes))), advertised_cost_(own_span()),
-      message_bytes_max_(context.max_below),
-      skip_at_(64 + context.env.random().below(64)),
+      message_bytes_max_(context.max_below), skip_at_(64 + context.env.random().below(64)),
       patience_ns_(static_cast<std::uint64_t>(values[patience]) * 1000),
       timer_([](void* self) { static_cast<Reliable*>(self)->on_timer(); }, this),
       ack_timer_([](void* self) { static_cast<Reliable*>(self)->send_ack(); }, this),
@@ -75,7 +74,7 @@ void Reliable::on(const Event& event, Onward onward) {
 void Reliable::start() {
   up_ = true;
   heard_ns_ = context_.env.now_ns();
-  late_at_heard_ns_ = context_.env.late_ns();
+  late_at_heard_ns_ = late_seen_ns_ = context_.env.late_ns();
   context_.env.timers().arm(idle_timer_, heard_ns_ + patience_ns_ / 4);
   search_mtu();
   if (!ended_) resume();
@@ -208,6 +207,8 @@ bool Reliable::take_state(Reliable& old) {
   up_ = old.up_;
   heard_ns_ = old.heard_ns_;
   late_at_heard_ns_ = old.late_at_heard_ns_;
+  late_seen_ns_ = old.late_seen_ns_;
+  woke_ns_ = old.woke_ns_;
   if (old.ack_due_) want_ack();
   old.ended_ = true;
   old.drop_all();

@@ -8,7 +8,8 @@
 // one did; a path that reorders is given more time (RACK). When nothing comes back, probes are sent ever more
 // rarely, and after `patience` the peer is reported lost. What may be under way is bounded by the peer's
 // credit (what remains of its quota, told in every acknowledgement), by the congestion window (a policy:
-// static or cubic, paced in trains), and by 32768 messages and 65536 packets.
+// static or cubic, paced in trains), and by 32768 messages and 65536 packets. A pause of this end, longer
+// than a probe timeout between two turns, is in no round trip: no sample is taken of what was under way.
 // A message that is delivered is not held back: order is the business of `order`, each channel by itself.
 // Only an application that pauses leaves messages here, acknowledged, until it resumes: credit was given for
 // them, and when it is used up the peer stops. Rejected for that: pausing the endpoint, which shuts out the
@@ -211,6 +212,10 @@ class Reliable {
   void release_data(Sent& sent) noexcept;
   void follow(std::uint32_t successor) noexcept;
   void message_acked(std::uint32_t number) noexcept;
+  void look_for_pause() noexcept;
+  [[nodiscard]] std::uint64_t left_ns(const Sent& sent) const noexcept {
+    return sent.sent_ns > woke_ns_ ? sent.sent_ns : woke_ns_;
+  }
   void detect_lost();
   void lose(std::uint32_t number, Losses& losses);
   void on_timer();
@@ -284,8 +289,8 @@ class Reliable {
   congestion::Controller controller_;
   congestion::Window window_;
   Pacer pacer_;
-  std::uint64_t credit_cost_;      // the peer's: what may be sent in all
-  std::uint64_t advertised_cost_;  // ours, as told last
+  std::uint64_t credit_cost_;        // the peer's: what may be sent in all
+  std::uint64_t advertised_cost_;    // ours, as told last
   std::uint32_t message_bytes_max_;  // that may arrive in parts
   std::uint64_t largest_acked_ = 0;
   std::uint64_t skipped_ = 0;  // a number that was left out: who acknowledges it lies
@@ -299,6 +304,8 @@ class Reliable {
   std::uint64_t heard_ns_ = 0;
   std::uint64_t late_at_heard_ns_ = 0;
   std::uint64_t measured_ns_ = 0;  // the first round trip was measured
+  std::uint64_t woke_ns_ = 0;      // the last pause of ours that was longer than a probe timeout ended
+  std::uint64_t late_seen_ns_ = 0;
   std::uint64_t patience_ns_;
   std::uint16_t peer_congested_ = 0;
   std::uint16_t congested_ = 0;

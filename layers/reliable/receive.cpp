@@ -23,6 +23,7 @@ void Reliable::receive(Message& message) {
   message.note().flags = 0;
   heard_ns_ = context_.env.now_ns();
   late_at_heard_ns_ = context_.env.late_ns();
+  look_for_pause();
   const auto form_of = [&] {
     const std::byte* raw = message.peek(1);
     return raw != nullptr ? static_cast<std::uint8_t>(*raw) & 0xf : 0xf;

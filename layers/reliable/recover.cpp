@@ -68,9 +68,10 @@ void Reliable::take_ranges(const wire::ReliableAck& ack, std::span<const AckRang
   const std::uint64_t now_ns = context_.env.now_ns();
   Progress progress{.in_flight_bytes = in_flight_bytes_};
   const std::uint64_t largest = ranges.front().last;
-  const bool measures =
+  const bool flies =
       sent_.holds(largest) && sent_.at(static_cast<std::uint32_t>(largest)).state == State::flying;
-  const std::uint64_t sent_ns = measures ? sent_.at(static_cast<std::uint32_t>(largest)).sent_ns : 0;
+  const std::uint64_t sent_ns = flies ? sent_.at(static_cast<std::uint32_t>(largest)).sent_ns : 0;
+  const bool measures = flies && (sent_ns >= woke_ns_ || !rtt_.measured());
 
   // The packets in flight and the ranges, both from the oldest on.
   for (auto range = ranges.rbegin(); range != ranges.rend(); ++range) take_usual(*range, progress);
@@ -199,6 +200,17 @@ void Reliable::message_acked(std::uint32_t number) noexcept {
     refuse(Errc::exhausted, "reliable has no memory to note an acknowledgement");
 }
 
+// ---- pauses of ours ----
+
+// A turn that comes late by more than a probe timeout: what left before it, or after the turn before it with
+// that one's time, has an acknowledgement that may have waited here. Such a round trip is our own absence; an
+// eighth of it in the estimate, and the pace is a window in as long a time.
+void Reliable::look_for_pause() noexcept {
+  const std::uint64_t late_ns = context_.env.late_ns();
+  if (late_ns - late_seen_ns_ > rtt_.probe_timeout_ns()) woke_ns_ = context_.env.now_ns();
+  late_seen_ns_ = late_ns;
+}
+
 // ---- loss (RFC 9002 §6.1, RFC 8985) ----
 
 // The oldest packets in flight, as far as they were sent before one that arrived: those before a packet or
@@ -213,9 +225,9 @@ void Reliable::detect_lost() {
     const Sent& sent = sent_.at(number);
     const std::uint64_t full = sent_.full(number);
     if (full >= largest_acked_) break;
-    const bool late = sent.sent_ns + delay_ns <= now_ns;
+    const bool late = left_ns(sent) + delay_ns <= now_ns;
     if (!late && largest_acked_ - full < reordering_.threshold()) {
-      loss_due_ns_ = sent.sent_ns + delay_ns;
+      loss_due_ns_ = left_ns(sent) + delay_ns;
       break;
     }
     lose(number, losses);
@@ -246,10 +258,10 @@ void Reliable::lose(std::uint32_t number, Losses& losses) {
   in_flight_bytes_ -= sent.bytes;
   ++lost_packets_;
   // RFC 9002 §7.6: everything sent in a stretch of time was lost, none of it before the first measurement.
-  if (losses.last + 1 != full || losses.first_sent_ns == 0) losses.first_sent_ns = sent.sent_ns;
+  if (losses.last + 1 != full || losses.first_sent_ns == 0) losses.first_sent_ns = left_ns(sent);
   losses.last = full;
   const bool measured = measured_ns_ != 0 && losses.first_sent_ns > measured_ns_;
-  if (measured && sent.sent_ns - losses.first_sent_ns >= rtt_.persistent_ns()) losses.persistent = true;
+  if (measured && left_ns(sent) - losses.first_sent_ns >= rtt_.persistent_ns()) losses.persistent = true;
   losses.newest_sent_ns = sent.sent_ns;
   mtu_.on_lost(sent.bytes, full, now_ns);
   sent_.mark_lost(number);
@@ -265,7 +277,7 @@ std::uint64_t Reliable::probe_interval_ns(unsigned tries) const noexcept {
 // When something is to be done about what is in flight, or about what has no credit to leave.
 std::uint64_t Reliable::timer_due_ns() const noexcept {
   if (loss_due_ns_ != 0) return loss_due_ns_;
-  if (!sent_.flying().empty()) return sent_.at(sent_.flying().back).sent_ns + probe_interval_ns(timeouts_);
+  if (!sent_.flying().empty()) return left_ns(sent_.at(sent_.flying().back)) + probe_interval_ns(timeouts_);
   if (queue_.empty() && sent_.lost().empty()) return 0;
   return waiting_since_ns_ + probe_interval_ns(begged_);  // answered or not: credit comes when there is some
 }
@@ -283,6 +295,7 @@ void Reliable::arm_timer() noexcept {
 }
 
 void Reliable::on_timer() {
+  look_for_pause();
   const std::uint64_t now_ns = context_.env.now_ns();
   const std::uint64_t due_ns = timer_due_ns();
   if (due_ns != 0 && due_ns <= now_ns) {
