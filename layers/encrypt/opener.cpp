@@ -14,10 +14,10 @@ Opener::Opener(Hash& hash, const Cipher& cipher, const Secret& secret, bool stri
 
 // The key of the epoch that ends in `name`, if it may be tried.
 Opener::Slot* Opener::other_slot(std::uint8_t name, std::uint64_t now_ns) noexcept {
-  if (previous_->live && name == previous_->name()) return strict_ ? nullptr : previous_;
+  if (previous_->live && name == previous_->name()) return previous_;
   const auto ahead = static_cast<std::uint8_t>(name - current_->name());
   if (ahead == 1) return next_->live ? next_ : prepare(ahead);
-  if (strict_ || ahead > ahead_max || now_ns < leap_after_ns_) return nullptr;
+  if (ahead > ahead_max || now_ns < leap_after_ns_) return nullptr;
   return prepare(ahead);
 }
 

@@ -6,11 +6,11 @@
 // The header names the epoch, so one key is tried and no other. Three keys are there at the most: the current
 // one; the one before, until `retire`, for records that were overtaken; the next, made when a record first
 // names it, and kept, so that a stranger who names it costs one derivation and no more. An epoch further
-// ahead
-// (every record between was lost: a partition longer than a key's time) is derived too, `ahead_max` steps at
-// the most, and after one that was no good not again for `leap_pause_ns`.
-// Numbers run through all epochs, so one window covers them. On a medium that is reliable and in order
-// (`strict`) nothing but the very next number is taken: where somebody cut a record out is a gap.
+// ahead (every record between was lost: a partition longer than a key's time) is derived too, `ahead_max`
+// steps at the most, and after one that was no good not again for `leap_pause_ns`.
+// Numbers run through all epochs, so one window covers them, and it is asked first: a number that was seen
+// derives no key, and is known for a repetition when its key is long gone. On a medium that is reliable and in
+// order (`strict`) nothing but the very next number is taken: where somebody cut a record out is a gap.
 // Rejected: one bit of key phase as in QUIC (without acknowledgements two epochs that were lost whole would
 // make it wrong for ever); numbers that begin again with each key (nobody would miss the last ones of an
 // epoch); trying every key there is.
@@ -46,9 +46,11 @@ class Opener {
   [[nodiscard]] Verdict open(std::uint64_t now_ns, const std::byte* header, Bytes sealed,
                              std::byte* to) noexcept {
     const auto clear = wire::decode<wire::Encrypt>(header);
-    Slot* const slot = clear.epoch == current_->name() ? current_ : other_slot(clear.epoch, now_ns);
-    if (const Verdict verdict = admit(slot, clear.number); verdict != Verdict::good) [[unlikely]]
+    if (const Verdict verdict = admit(clear.number); verdict != Verdict::good) [[unlikely]]
       return verdict;
+    Slot* const slot = clear.epoch == current_->name() ? current_ : other_slot(clear.epoch, now_ns);
+    if (slot == nullptr) [[unlikely]]
+      return Verdict::stale;
     if (!slot->key.open(header, sealed, header + wire::bytes_of<wire::Encrypt>, to)) [[unlikely]]
       return refuse(slot, now_ns);
     window_.set(clear.number);
@@ -75,8 +77,7 @@ class Opener {
     bool live = false;
   };
 
-  [[nodiscard]] Verdict admit(const Slot* slot, std::uint64_t number) const noexcept {
-    if (slot == nullptr) return Verdict::stale;
+  [[nodiscard]] Verdict admit(std::uint64_t number) const noexcept {
     if (window_.seen(number)) return Verdict::replayed;
     if (strict_ && number != window_.end()) return Verdict::gap;
     return forged_ >= forged_max ? Verdict::used_up : Verdict::good;

@@ -153,6 +153,21 @@ TEST(Encrypt, ARepeatedFrameOfAReliableLayerThatMayRepeatIsNoDamage) {
   EXPECT_EQ(pair.ends[1].count(EventKind::corrupt), 0u);
 }
 
+TEST(Encrypt, ARepeatedFrameIsNoDamageAlsoWhenItsKeyIsGone) {
+  Pair pair({layer<Encrypt>({{Encrypt::rekey_records, 1}})},
+            {.word = property::message | property::reliable});
+  std::string frames[3];
+  for (std::string& frame : frames) {
+    frame = frame_of(pair, "once");
+    pair.inject(1, as_bytes(frame));
+    pair.advance(1'000 * ms);
+  }
+  ASSERT_EQ(pair.ends[1].value("encrypt", "receive_epoch"), 2u);
+  pair.inject(1, as_bytes(frames[0]));
+  EXPECT_EQ(pair.ends[1].delivered.size(), 3u);
+  EXPECT_EQ(pair.ends[1].count(EventKind::corrupt), 0u);
+}
+
 TEST(Encrypt, KeysAreRenewedUnderLossDuplicationAndDisorder) {
   for (std::uint64_t round = 0; round < 10; ++round) {
     Pair pair(
