@@ -9,8 +9,8 @@
 // ahead (every record between was lost: a partition longer than a key's time) is derived too, `ahead_max`
 // steps at the most, and after one that was no good not again for `leap_pause_ns`.
 // Numbers run through all epochs, so one window covers them, and it is asked first: a number that was seen
-// derives no key, and is known for a repetition when its key is long gone. On a medium that is reliable and in
-// order (`strict`) nothing but the very next number is taken: where somebody cut a record out is a gap.
+// derives no key, and is known for a repetition when its key is long gone. On a medium that is reliable and
+// in order (`strict`) nothing but the very next number is taken: where somebody cut a record out is a gap.
 // Rejected: one bit of key phase as in QUIC (without acknowledgements two epochs that were lost whole would
 // make it wrong for ever); numbers that begin again with each key (nobody would miss the last ones of an
 // epoch); trying every key there is.

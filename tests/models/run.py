@@ -21,7 +21,9 @@ DEPTH_MAX = 100_000
 def explore(model, flags, folder):
     """The number of errors found, of states, and what was broken first."""
     subprocess.run(["spin", *flags, "-m", "-a", model], cwd=folder, check=True, timeout=SECONDS_MAX)
-    compiler = ["gcc", "-O2", "-w", "-DSAFETY", "-DVECTORSZ=2048", "-DMEMLIM=8192", "-o", "pan", "pan.c"]
+    # A bug is found before a compiler that optimises would be done.
+    level = "-O0" if flags else "-O2"
+    compiler = ["gcc", level, "-w", "-DSAFETY", "-DVECTORSZ=2048", "-DMEMLIM=8192", "-o", "pan", "pan.c"]
     subprocess.run(compiler, cwd=folder, check=True, timeout=SECONDS_MAX)
     # -E: a wire that is full when everybody has stopped is no error of the protocol.
     search = ["./pan", "-E", f"-m{DEPTH_MAX}"]
