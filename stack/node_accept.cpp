@@ -247,6 +247,10 @@ void Node::enter(Waiting& waiting, const setup::Hello& hello, const LinkOptions&
     link->peer_ = hello.from;
     keep(link);
     if (on_link_) on_link_(link);
+    if (link->state() >= Link::State::closed)
+      return turn_away(
+          waiting, hello.attempt,
+          {Errc::denied, identity_.name + " closed link " + hello.link + " as it opened", {}, {}});
   }
   std::unique_ptr<Endpoint> endpoint = std::move(waiting.endpoint);
   release(waiting);

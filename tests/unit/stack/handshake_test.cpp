@@ -125,6 +125,19 @@ TEST_F(HandshakeTest, WhoIsNotLetInHearsWhy) {
   EXPECT_EQ(b->ear.link, nullptr);
 }
 
+TEST_F(HandshakeTest, ALinkThatIsClosedAsItOpensIsThereAtNeitherEnd) {
+  auto a = prove("a");
+  auto b = prove("b");
+  b->node->on_link([](const std::shared_ptr<Link>& link) { link->close(); });
+  for (const char* stack : {"vouch @ loop", "frag @ loop"}) {
+    auto link = dial(*a->node, "b", "b", stack);
+    settle();
+    EXPECT_EQ(link->state(), State::lost) << stack;
+    EXPECT_NE(link->error().what.find("closed link"), std::string::npos) << link->error().text();
+    EXPECT_TRUE(a->node->links().empty() && b->node->links().empty());
+  }
+}
+
 // A change of one field of one kind of frame.
 struct Change {
   template <class F>
