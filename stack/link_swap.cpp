@@ -217,9 +217,11 @@ void Link::accept_swap(std::unique_ptr<Endpoint> endpoint, const setup::Hello& h
                        std::uint8_t choice, std::unique_ptr<Handshake> handshake) {
   auto proposed = std::exchange(swap_, std::make_unique<Swap>(options_.quota_bytes));
   Swap& swap = *swap_;
-  if (proposed != nullptr) {
-    swap.asked = proposed->asked;
-    swap.queued = std::move(proposed->queued);
+  if (proposed != nullptr) {  // what we proposed waits when the peer had another idea
+    const bool ours = std::any_of(proposed->offers.begin(), proposed->offers.end(),
+                                  [&](const Offer& offer) { return offer.stack.hash() == spec.hash(); });
+    swap.asked = proposed->asked && ours;
+    swap.queued = std::move(ours || !proposed->queued.empty() ? proposed->queued : proposed->offers);
   }
   swap.stage = Swap::Stage::answered;
   swap.other.endpoint = std::move(endpoint);

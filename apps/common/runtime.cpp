@@ -180,6 +180,9 @@ void Runtime::on_event(LinkSlot& slot, const Event& event) {
                             fmt::format("link {} to {} has new keys", slot.declared->name, slot.peer));
       engine_->log(LogLevel::info, fmt::format("link {} to {} {}: {}", slot.declared->name, slot.peer,
                                                to_string(event.kind), event.detail));
+      if (event.kind == EventKind::swapped &&
+          std::find(slot.swap_stacks.begin(), slot.swap_stacks.end(), event.detail) == slot.swap_stacks.end())
+        return;  // another one's, which came first
       if (const auto told = std::exchange(slot.on_swap, nullptr)) told(event);
       return;
     case EventKind::up:

@@ -39,6 +39,7 @@ struct LinkSlot {
   Error error{Errc::ok, {}, {}, {}};  // why the last link ended, or none could be
   std::string decided;                // the stack that the policy prefers, as far as this node knows the peer
   std::function<void(const Event&)> on_swap;  // who asked for a swap: told once how it ended
+  std::vector<std::string> swap_stacks;       // … to one of these
   std::uint64_t came_up = 0;
   std::uint64_t redial_ns;  // how long to wait before the next attempt
   Timer redial;

@@ -62,6 +62,8 @@ void swap(Runtime& runtime, const admin::SwapRequest& request, const admin::Call
   if (request.dry_run) return call->reply_with(plan);
   if (const auto told = std::exchange((*slot)->on_swap, nullptr))
     told({EventKind::not_swapped, Errc::cancelled, "another swap was asked for"});
+  (*slot)->swap_stacks.clear();
+  for (const Offer& offer : *offers) (*slot)->swap_stacks.push_back(offer.stack.text());
   const std::uint64_t started_ns = runtime.engine().now_ns();
   (*slot)->on_swap = [call, plan, started_ns, &runtime, link](const Event& event) mutable {
     if (event.kind == EventKind::not_swapped || link->stack() == nullptr)

@@ -228,12 +228,12 @@ class TestCase(unittest.TestCase):
                 return next(int(value["value"]) for value in told["values"] if value["name"] == name)
         return 0
 
-    def until(self, holds):
-        """Asks every few milliseconds, for what no process tells by itself."""
+    def until(self, holds, why=lambda: "it never came to hold"):
+        """Asks every few milliseconds, for what no process tells by itself; `why` is told when it never does."""
         end, pause = time.monotonic() + DEADLINE_S, threading.Event()
         while not holds():
             pause.wait(0.005)
-            self.assertLess(time.monotonic(), end, "it never came to hold")
+            self.assertTrue(time.monotonic() < end, time.monotonic() < end or why())
 
     def file(self, name, content):
         path = self.folder / name

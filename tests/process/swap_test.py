@@ -114,7 +114,15 @@ class Swaps(TestCase):
                 told = ask[node].ask("link.swap", link="main", stack=stack)
                 self.assertIn("result", told, (at, stack, node))
                 for one in "ab":
-                    self.until(lambda one=one, stack=stack: self.stack(one) == stack)
+                    self.until(
+                        lambda one=one, stack=stack: self.stack(one) == stack,
+                        lambda at=at, stack=stack, node=node: (
+                            f"from {at} to {stack}, asked at {node}, after {pairs.total()} swaps",
+                            [self.ask(each, "link.show", link="main").get("link") for each in "ab"],
+                            self.a.lines[-6:],
+                            self.b.lines[-6:],
+                        ),
+                    )
                 pairs[at, stack] += 1
                 at = stack
             while "progress" in (reply := judge.reply()):

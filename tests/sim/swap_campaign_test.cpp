@@ -100,6 +100,34 @@ TEST_P(SwapCampaign, TakesEveryPairOfStacksAndLosesDoublesAndReordersNothing) {
 
 INSTANTIATE_TEST_SUITE_P(Shards, SwapCampaign, testing::Range(0u, shards));
 
+// ---- two wishes ----
+
+TEST(SwapCampaign, DoesWhatEitherEndAskedForOneAfterTheOther) {
+  const Campaign campaign;
+  for (const auto& [first, mine, theirs] :
+       {std::tuple{"order / frag @ stream", "compress / order / frag @ stream", "order / frag @ fabric"},
+        std::tuple{"order / frag / reliable @ datagram", "order / frag @ stream",
+                   "compress / order / frag / reliable @ datagram"}})
+    for (std::uint64_t apart_us = 0; apart_us < 2000; apart_us += 200) {
+      SCOPED_TRACE(testing::Message() << first << ", " << apart_us << " us apart");
+      SimWorld world(seed(80));
+      world.set_default_path({.delay_ns = delay_ns});
+      const auto stack = [&](const char* text) { return *stack_from(text, campaign.catalogue()); };
+      Two two(world, campaign, stack(first), 128 * 1024);
+      for (Mover* each : {&two.client, &two.server}) each->send_steadily(100 * us);
+      ASSERT_TRUE(world.run_until([&] { return two.up(); }, 5'000 * ms)) << two.client.link->error().text();
+      ASSERT_TRUE(two.server.swap(stack(theirs), "client"));
+      world.run_for(apart_us * us);
+      ASSERT_TRUE(two.client.swap(stack(mine), "server"));
+      world.run_for(1'500 * ms);
+      EXPECT_TRUE(two.quiet()) << two.text();
+      unsigned done = 0;
+      for (const auto& [pair, times] : two.server.swaps)
+        done += pair.second == stack(mine).text() || pair.second == stack(theirs).text() ? 1u : 0u;
+      EXPECT_GE(done, 2u) << two.text();
+    }
+}
+
 // ---- nothing below the floor ----
 
 // A link that must be encrypted: whoever asks for less is refused, and on the wire, watched at both ends
