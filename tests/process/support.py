@@ -229,7 +229,7 @@ class TestCase(unittest.TestCase):
         return 0
 
     def until(self, holds, why=lambda: "it never came to hold"):
-        """Asks every few milliseconds, for what no process tells by itself; fails with `why` if it never does."""
+        """Asks every few milliseconds, for what no process tells by itself; fails with `why`."""
         end, pause = time.monotonic() + DEADLINE_S, threading.Event()
         while not holds():
             pause.wait(0.005)
