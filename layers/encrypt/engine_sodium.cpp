@@ -71,7 +71,8 @@ class SodiumChachaKey final : public AeadKey {
 }  // namespace
 
 bool has_aes() noexcept {
-  static const bool has = crypto_aead_aes256gcm_is_available() == 1;
+  // Before it is initialised the library finds nothing, and a false once kept would stay.
+  static const bool has = libraries_ready() && crypto_aead_aes256gcm_is_available() == 1;
   return has;
 }
 

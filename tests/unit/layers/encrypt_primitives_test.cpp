@@ -74,6 +74,13 @@ class AeadEngines : public testing::TestWithParam<std::tuple<Engine, Suite>> {
   std::unique_ptr<AeadKey> key_;
 };
 
+// ctest runs each case in a process of its own: nothing has initialised the libraries before.
+TEST(Engines, AreFoundAlsoByWhoAsksForThemFirst) {
+  const bool can = __builtin_cpu_supports("aes") != 0 && __builtin_cpu_supports("pclmul") != 0 &&
+                   __builtin_cpu_supports("avx") != 0;
+  EXPECT_EQ(has_aes(), can);
+}
+
 TEST_P(AeadEngines, WycheproofsVectorsHold) {
   const bool aes = suite() == Suite::aes;
   const auto file = tests::vectors(aes ? "wycheproof/wycheproof_aes_gcm.json"
