@@ -100,6 +100,58 @@ TEST_P(SwapCampaign, TakesEveryPairOfStacksAndLosesDoublesAndReordersNothing) {
 
 INSTANTIATE_TEST_SUITE_P(Shards, SwapCampaign, testing::Range(0u, shards));
 
+// ---- a peer that dies, a path that is narrow ----
+
+// Whatever step it is at: the survivor hears of it, ends the link and keeps nothing.
+TEST(SwapCampaign, APeerThatDiesAtAnyStepOfASwapLeavesNothingBehind) {
+  const Campaign campaign;
+  for (const auto& [from, to] :
+       {std::pair{"order / frag / reliable @ datagram", "order / frag / reliable @ datagram"},
+        std::pair{"order / frag / reliable @ datagram", "order / frag / reliable / encrypt @ datagram"},
+        std::pair{"order / frag / encrypt @ stream", "order / frag @ fabric"},
+        std::pair{"order / frag @ fabric", "compress / order / frag / encrypt @ stream"}})
+    for (std::uint64_t after_us = 0; after_us < 2500; after_us += 125) {
+      SCOPED_TRACE(testing::Message()
+                   << from << " to " << to << ", " << after_us << " us after it was asked");
+      SimWorld world(seed(81));
+      world.set_default_path({.delay_ns = delay_ns});
+      Two two(world, campaign, *stack_from(from, campaign.catalogue()), 128 * 1024);
+      for (Mover* each : {&two.client, &two.server}) each->send_steadily(50 * us);
+      ASSERT_TRUE(world.run_until([&] { return two.up(); }, 5'000 * ms)) << two.client.link->error().text();
+      Mover& survivor = after_us % 250 == 0 ? two.client : two.server;
+      Mover& other = &survivor == &two.client ? two.server : two.client;
+      ASSERT_TRUE(two.client.swap(*stack_from(to, campaign.catalogue()), "server"));
+      world.run_for(after_us * us);
+      other.engine.crash();
+      const auto over = [&] { return survivor.link->state() == Link::State::lost; };
+      ASSERT_TRUE(world.run_until(over, 40'000 * ms)) << to_string(survivor.link->state());
+      world.run_for(1'000 * ms);
+      EXPECT_TRUE(survivor.node.links().empty());
+    }
+}
+
+// Encryption makes every packet larger where hardly one fits, and one in twenty is lost.
+TEST(SwapCampaign, BecomesEncryptedOverANarrowPathThatLoses) {
+  const Campaign campaign;
+  for (const std::uint32_t mtu : {1240u, 1260u, 1280u, 1400u}) {
+    SCOPED_TRACE(mtu);
+    SimWorld world(seed(82) + mtu);
+    world.set_default_path({.delay_ns = delay_ns, .loss_ppm = 50'000, .mtu_bytes = mtu});
+    const auto stack = [&](const char* text) { return *stack_from(text, campaign.catalogue()); };
+    Two two(world, campaign, stack("order / frag / reliable @ datagram(frame=1400)"), 128 * 1024);
+    ASSERT_TRUE(world.run_until([&] { return two.up(); }, 10'000 * ms)) << two.client.link->error().text();
+    world.run_for(20 * ms);
+    const StackSpec sealed = stack("order / frag / reliable / encrypt @ datagram(frame=1400)");
+    ASSERT_TRUE(two.client.swap(sealed, "server"));
+    ASSERT_TRUE(world.run_until([&] { return two.on(sealed); }, 60'000 * ms)) << two.text();
+    world.run_for(20 * ms);
+    two.client.stop();
+    two.server.stop();
+    const auto all = [&] { return two.client.has_all_of(two.server) && two.server.has_all_of(two.client); };
+    EXPECT_TRUE(world.run_until(all, 60'000 * ms)) << two.text();
+  }
+}
+
 // ---- two wishes ----
 
 TEST(SwapCampaign, DoesWhatEitherEndAskedForOneAfterTheOther) {
