@@ -60,12 +60,12 @@ void TableCommand::add(Cli& cli, const TableCommand& command) {
   auto bound = std::make_shared<Bound>();
   const auto run = [&cli, bound, table = command.arguments, act = command.run]() -> ExitCode {
     Interrupts interrupts;
-    Arguments arguments;
-    arguments.table_ = table;
+    Arguments given;
+    given.table_ = table;
     for (const auto& [name, option] : *bound)
-      if (option->count() > 0) arguments.values_[name] = option->results();
+      if (option->count() > 0) given.values_[name] = option->results();
     Context context{
-        cli.catalogue(), cli.common, arguments, interrupts, isatty(STDERR_FILENO) != 0 && !cli.common.json,
+        cli.catalogue(), cli.common, given, interrupts, isatty(STDERR_FILENO) != 0 && !cli.common.json,
         terminal_width()};
     auto code = act(context);
     context.status("");
