@@ -78,8 +78,10 @@ std::string Link::known_address(const TransportType& transport) const {
 
 void Link::ask_swap(std::vector<Offer> offers, std::uint64_t proposal) {
   if (swap_ != nullptr) {
+    const bool ours = !swap_->queued.empty() && swap_->queued_proposal == 0 && proposal != 0;
     swap_->queued = std::move(offers);
     swap_->queued_proposal = proposal;
+    if (ours) tell({EventKind::not_swapped, Errc::cancelled, "the peer asked for another stack"});
     return;
   }
   swap_ = std::make_unique<Swap>(options_.quota_bytes);

@@ -149,8 +149,7 @@ void Runtime::dial(LinkSlot& slot) {
   slot.decided = decision.offers.front().stack.text();
   LinkOptions options;
   options.name = slot.declared->name;
-  for (const policies::Choice& choice : decision.offers)
-    options.offers.push_back({choice.stack, choice.address});
+  options.offers = offers_of(decision);
   options.needs = decision.needs;
   options.max_message = slot.declared->max_message;
   options.quota_bytes = slot.declared->quota_bytes;
@@ -175,9 +174,12 @@ void Runtime::on_event(LinkSlot& slot, const Event& event) {
     case EventKind::swapped:
     case EventKind::not_swapped:
       arm_renewal(slot);
-      if (std::exchange(slot.renewing_keys, false) && event.kind == EventKind::swapped)
+      if (std::exchange(slot.renewing_keys, false))  // nobody asked: whoever did meanwhile hears of its own
         return engine_->log(LogLevel::info,
-                            fmt::format("link {} to {} has new keys", slot.declared->name, slot.peer));
+                            event.kind == EventKind::swapped
+                                ? fmt::format("link {} to {} has new keys", slot.declared->name, slot.peer)
+                                : fmt::format("link {} to {} keeps its keys: {}", slot.declared->name,
+                                              slot.peer, event.detail));
       engine_->log(LogLevel::info, fmt::format("link {} to {} {}: {}", slot.declared->name, slot.peer,
                                                to_string(event.kind), event.detail));
       if (event.kind == EventKind::swapped &&

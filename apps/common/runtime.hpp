@@ -54,6 +54,9 @@ struct ReceiveOrder {
   std::function<void(const std::string& peer, const ReceiveReport&)> done;
 };
 
+/// What a decision offers a link, by preference.
+std::vector<Offer> offers_of(const policies::Decision& decision);
+
 class Runtime final : public Inbox {
  public:
   static constexpr std::uint64_t redial_ns_min = 100'000'000;

@@ -6,6 +6,12 @@
 
 namespace harness::apps {
 
+std::vector<Offer> offers_of(const policies::Decision& decision) {
+  std::vector<Offer> offers;
+  for (const policies::Choice& choice : decision.offers) offers.push_back({choice.stack, choice.address});
+  return offers;
+}
+
 // A better way to the peer has come to be, or the one in use is not allowed any more: the link takes it while
 // it carries traffic. What somebody else has swapped it to stays, until what is decided changes.
 void Runtime::decide_again(LinkSlot& slot) {
@@ -14,9 +20,7 @@ void Runtime::decide_again(LinkSlot& slot) {
   if (decision.offers.empty() || decision.offers.front().stack.text() == slot.decided) return;
   slot.decided = decision.offers.front().stack.text();
   if (slot.decided == slot.link->stack()->spec().text()) return;
-  std::vector<Offer> offers;
-  for (const policies::Choice& choice : decision.offers) offers.push_back({choice.stack, choice.address});
-  if (auto asked = slot.link->swap(std::move(offers)); !asked)
+  if (auto asked = slot.link->swap(offers_of(decision)); !asked)
     engine_->log(LogLevel::warning, fmt::format("link {} to {} keeps its stack: {}", slot.declared->name,
                                                 slot.peer, asked.error().what));
 }
@@ -26,8 +30,7 @@ void Runtime::decide_above_floor(LinkSlot& slot) {
   if (!slot.dials) return;  // the peer dials
   const policies::Decision decision =
       decide(cluster(), *slot.declared, slot.peer, facts_, catalogue_, authority_.get());
-  std::vector<Offer> offers;
-  for (const policies::Choice& choice : decision.offers) offers.push_back({choice.stack, choice.address});
+  std::vector<Offer> offers = offers_of(decision);
   if (!offers.empty()) slot.decided = offers.front().stack.text();
   if (auto offered = slot.link->offer(std::move(offers)); !offered) slot.link->close();
 }

@@ -11,6 +11,7 @@
 
 #include <harness/bench/support/duo.hpp>
 #include <harness/bench/support/histogram.hpp>
+#include <harness/bench/support/machine.hpp>
 
 namespace harness::bench {
 
@@ -38,6 +39,20 @@ class Contestant {
   virtual double flood(std::uint64_t count, std::uint32_t bytes, const Board& board) = 0;
 
  protected:
+  /// Repeats the round trip `once` for `budget_ns`, adds half of each to `into`; the slice's median in ns.
+  template <class Once>
+  static double ping_by(std::uint64_t budget_ns, Histogram& into, Once once) {
+    Histogram slice;
+    const std::uint64_t end = now_ns() + budget_ns;
+    for (std::uint64_t begin = now_ns(); begin < end;) {
+      once();
+      const std::uint64_t now = now_ns();
+      slice.record((now - begin) / 2);
+      begin = now;
+    }
+    into.add(slice);
+    return slice.percentile(0.5);
+  }
   [[nodiscard]] Task task() const noexcept { return task_; }
   [[nodiscard]] std::uint32_t message_bytes() const noexcept { return bytes_; }
 

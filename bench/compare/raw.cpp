@@ -44,17 +44,10 @@ class Raw final : public Contestant {
     struct Always {
       explicit operator bool() const noexcept { return true; }
     };
-    Histogram slice;
-    const std::uint64_t end = now_ns() + budget_ns;
-    for (std::uint64_t begin = now_ns(); begin < end;) {
+    return ping_by(budget_ns, into, [this] {
       send_all(buffer_.data(), message_bytes());
       receive_one(Always());
-      const std::uint64_t now = now_ns();
-      slice.record((now - begin) / 2);
-      begin = now;
-    }
-    into.add(slice);
-    return slice.percentile(0.5);
+    });
   }
 
   double flood(std::uint64_t count, std::uint32_t bytes, const Board& board) override {

@@ -59,19 +59,12 @@ class RawUdp final : public Contestant {
   }
 
   double ping(std::uint64_t budget_ns, Histogram& into) override {
-    Histogram slice;
-    const std::uint64_t end = now_ns() + budget_ns;
-    for (std::uint64_t begin = now_ns(); begin < end;) {
+    return ping_by(budget_ns, into, [this] {
       put(message_bytes());
       // Loopback drops only when a buffer is full, and one datagram fills none.
       while (recv(socket_, buffer_.data(), buffer_.size(), MSG_DONTWAIT) <= 1) {
       }
-      const std::uint64_t now = now_ns();
-      slice.record((now - begin) / 2);
-      begin = now;
-    }
-    into.add(slice);
-    return slice.percentile(0.5);
+    });
   }
 
   double flood(std::uint64_t count, std::uint32_t bytes, const Board& board) override {

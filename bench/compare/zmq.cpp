@@ -84,17 +84,10 @@ class Zmq final : public Contestant {
   }
 
   double ping(std::uint64_t budget_ns, Histogram& into) override {
-    Histogram slice;
-    const std::uint64_t end = now_ns() + budget_ns;
-    for (std::uint64_t begin = now_ns(); begin < end;) {
+    return ping_by(budget_ns, into, [this] {
       if (zmq_send(socket_, buffer_.data(), message_bytes(), 0) < 0) zmq_failed("zmq_send");
       if (zmq_recv(socket_, buffer_.data(), buffer_.size(), 0) < 0) zmq_failed("zmq_recv");
-      const std::uint64_t now = now_ns();
-      slice.record((now - begin) / 2);
-      begin = now;
-    }
-    into.add(slice);
-    return slice.percentile(0.5);
+    });
   }
 
   double flood(std::uint64_t count, std::uint32_t bytes, const Board& board) override {

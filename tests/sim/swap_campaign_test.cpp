@@ -181,6 +181,22 @@ TEST(SwapCampaign, DoesWhatEitherEndAskedForOneAfterTheOther) {
     }
 }
 
+TEST(SwapCampaign, TellsWhoeverWaitedThatThePeersWishTookItsPlace) {
+  const Campaign campaign;
+  SimWorld world(seed(83));
+  world.set_default_path({.delay_ns = delay_ns});
+  const auto stack = [&](const char* text) { return *stack_from(text, campaign.catalogue()); };
+  Two two(world, campaign, stack("order / frag @ stream"), 128 * 1024);
+  for (Mover* each : {&two.client, &two.server}) each->send_steadily(100 * us);
+  ASSERT_TRUE(world.run_until([&] { return two.up(); }, 5'000 * ms)) << two.client.link->error().text();
+  ASSERT_TRUE(two.client.swap(stack("order / frag @ fabric"), "server"));
+  ASSERT_TRUE(two.client.swap(stack("compress / order / frag @ fabric"), "server"));
+  ASSERT_TRUE(two.server.swap(stack("compress / order / frag @ stream"), "client"));
+  world.run_for(1'500 * ms);
+  EXPECT_TRUE(two.on(stack("compress / order / frag @ stream"))) << two.text();
+  EXPECT_NE(two.client.text().find("the peer asked for another stack"), std::string::npos) << two.text();
+}
+
 // ---- nothing below the floor ----
 
 // A link that must be encrypted: whoever asks for less is refused, and on the wire, watched at both ends
