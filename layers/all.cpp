@@ -22,6 +22,7 @@
 #include <harness/layers/heartbeat.hpp>
 #include <harness/layers/mux.hpp>
 #include <harness/layers/order.hpp>
+#include <harness/layers/put.hpp>
 #include <harness/layers/reliable.hpp>
 #include <harness/layers/resume.hpp>
 
@@ -32,6 +33,7 @@ void add_all(Catalogue& catalogue) {
   catalogue.add<Mux>();
   catalogue.add<Compress>();
   catalogue.add<Order>();
+  catalogue.add<Put>();
   catalogue.add<Frag>();
   catalogue.add<Reliable>();
   catalogue.add<Heartbeat>();

@@ -27,6 +27,7 @@ Reliable::Reliable(const OptionValues& values, LayerContext& context)
       ack_timer_([](void* self) { static_cast<Reliable*>(self)->send_ack(); }, this),
       pace_timer_([](void* self) { static_cast<Reliable*>(self)->resume(); }, this),
       idle_timer_([](void* self) { static_cast<Reliable*>(self)->keep_alive(); }, this) {
+  context.ack_note->rides = true;
   update_window();
 }
 

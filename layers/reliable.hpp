@@ -31,9 +31,9 @@
 
 #include <boost/intrusive/list.hpp>
 
+#include <harness/layers/numbers.hpp>
 #include <harness/layers/reliable/ack_ranges.hpp>
 #include <harness/layers/reliable/joiner.hpp>
-#include <harness/layers/reliable/numbers.hpp>
 #include <harness/layers/reliable/pacer.hpp>
 #include <harness/layers/reliable/path_mtu.hpp>
 #include <harness/layers/reliable/reordering.hpp>
@@ -59,10 +59,12 @@ class Reliable {
   static constexpr std::array headers{HeaderInfo{"data", wire::info_of<wire::ReliableData>, 0},
                                       HeaderInfo{"part", wire::info_of<wire::ReliablePart>, 1},
                                       HeaderInfo{"ack", wire::info_of<wire::ReliableAck>, 2},
-                                      HeaderInfo{"probe", wire::info_of<wire::ReliableProbe>, 3}};
+                                      HeaderInfo{"probe", wire::info_of<wire::ReliableProbe>, 3},
+                                      HeaderInfo{"note", wire::info_of<wire::ReliableNote>}};
   static constexpr std::uint32_t data_bytes = wire::bytes_of<wire::ReliableData>;
   static constexpr std::uint32_t part_bytes = wire::bytes_of<wire::ReliablePart>;
   static constexpr std::uint32_t ack_bytes = wire::bytes_of<wire::ReliableAck>;
+  static constexpr std::uint32_t note_bytes = wire::bytes_of<wire::ReliableNote>;
   static constexpr std::uint32_t range_bytes = wire::bytes_of<wire::ReliableRange>;
   static constexpr std::uint32_t probe_bytes = wire::bytes_of<wire::ReliableProbe>;
 
@@ -71,7 +73,7 @@ class Reliable {
       .summary = "delivers every message once over a medium that loses packets",
       .options = options,
       .headers = headers,
-      .header_bytes_max = ack_bytes + part_bytes,
+      .header_bytes_max = ack_bytes + note_bytes + part_bytes,
       .contract = {.requires_below = property::message | property::checked16,
                    .forbids_below = {},
                    .adds = property::reliable | property::no_duplicates | property::flow_controlled |
@@ -203,7 +205,7 @@ class Reliable {
     std::uint64_t first_sent_ns = 0;  // of the unbroken run that ends with it
     std::uint64_t newest_sent_ns = 0;
   };
-  bool take_ack(Message& message);
+  bool take_ack(Message& message, std::uint64_t& note);
   void take_credit(const wire::ReliableAck& ack, std::uint64_t largest) noexcept;
   void take_ranges(const wire::ReliableAck& ack, std::span<const AckRanges::Range> ranges);
   void take_usual(const AckRanges::Range& range, Progress& progress);
@@ -240,6 +242,10 @@ class Reliable {
   void want_ack() noexcept;
   void send_ack();
   wire::ReliableAck make_ack() noexcept;
+  void push_ack(Message& packet, wire::ReliableAck ack) noexcept;
+  [[nodiscard]] std::uint32_t ack_bytes_now() const noexcept {
+    return ack_bytes + (context_.ack_note->bits != 0 ? note_bytes : 0);
+  }
   void note_ack_sent() noexcept;
   std::uint64_t credit_now() noexcept;
   void watch_credit() noexcept;

@@ -16,6 +16,7 @@ std::string_view to_string(EventKind kind) noexcept {
     case EventKind::peer_lost: return "peer_lost";
     case EventKind::corrupt: return "corrupt";
     case EventKind::closed: return "closed";
+    case EventKind::noted: return "noted";
     case EventKind::violated: return "violated";
     case EventKind::close: return "close";
     case EventKind::pause: return "pause";

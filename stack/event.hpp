@@ -27,6 +27,7 @@ enum class EventKind : std::uint8_t {
   peer_lost,  // the peer is gone without closing; nothing more will be received
   corrupt,    // bytes below were damaged on a transport that promised not to: the link closes
   closed,     // both sides closed in order
+  noted,      // an acknowledgement of the peer's had a note, value: its 64 bits (AckNote)
   violated,   // a checker saw a promise broken (detail says which); tests fail on it
   // down
   close,  // the application closes: flush what is held, then let the transport go

@@ -32,6 +32,7 @@
 #include <harness/stack/gate.hpp>
 #include <harness/stack/handshake.hpp>
 #include <harness/stack/message.hpp>
+#include <harness/stack/one_sided.hpp>
 
 namespace harness {
 
@@ -55,6 +56,14 @@ struct Onward {
 /// Which side opened the link; layers that need an asymmetry use it.
 enum class Role : std::uint8_t { initiator, responder };
 
+/// 64 bits of a layer above that ride on every acknowledgement of the layer below that makes the link reliable,
+/// so that what they say is known with the acknowledgement and costs no packet. The peer's come up as the event
+/// `noted`. One a stack.
+struct AckNote {
+  std::uint64_t bits = 0;
+  bool rides = false;  // set by the layer that carries it, before any hook runs
+};
+
 /// What a layer is given: lives as long as the layer; ports are valid from the first hook on.
 struct LayerContext {
   Env& env;
@@ -74,6 +83,8 @@ struct LayerContext {
   Gate::Below waits_for{};             // the part of the gate this layer looks at before it emits
   Role role = Role::initiator;
   Handshake* handshake = nullptr;  // of this layer's own making, ended well; null without
+  AckNote* ack_note = nullptr;     // never null in a layer
+  Regions* regions = nullptr;      // what this end of the link exposes; null: nothing can be
 
   /// True when nothing, or nothing of this channel, may be sent down now; control messages do not ask.
   [[nodiscard]] bool held_below() const noexcept { return gate.held(waits_for); }
@@ -106,6 +117,8 @@ concept TakesState = requires(L layer, L& old) {
   { layer.take_state(old) } -> std::same_as<bool>;
 };
 template <class L>
+concept GoesOneSided = std::derived_from<L, OneSided>;
+template <class L>
 concept ShakesHands = requires(Authority& authority) {
   { L::handshake(Role::initiator, authority) } -> std::same_as<std::unique_ptr<Handshake>>;
 };
@@ -123,6 +136,7 @@ struct LayerType {
   void (*describe)(const void* self, Describer& describer) = nullptr;
   bool (*take_state)(void* self, void* old) = nullptr;
   std::unique_ptr<Handshake> (*handshake)(Role role, Authority& authority) = nullptr;
+  OneSided* (*one_sided)(void* self) noexcept = nullptr;
 };
 
 namespace detail {
@@ -160,6 +174,8 @@ LayerType layer_type() {
       return static_cast<L*>(self)->take_state(*static_cast<L*>(old));
     };
   if constexpr (ShakesHands<L>) type.handshake = &L::handshake;
+  if constexpr (GoesOneSided<L>)
+    type.one_sided = [](void* self) noexcept -> OneSided* { return static_cast<L*>(self); };
   return type;
 }
 

@@ -36,7 +36,7 @@ std::uint32_t largest_message(const LinkOptions& options) noexcept {
 
 Link::Link(Node& node, LinkOptions options, Role role)
     : epoch_(options.quota_bytes), state_(role == Role::initiator ? State::dialing : State::accepted),
-      role_(role), node_(node), options_(std::move(options)),
+      role_(role), node_(node), options_(std::move(options)), regions_(node.engine().random()),
       timer_([](void* self) { static_cast<Link*>(self)->on_timer(); }, this),
       swap_timer_([](void* self) { static_cast<Link*>(self)->on_swap_timer(); }, this) {
   options_.max_message = largest_message(options_);

@@ -103,6 +103,17 @@ class Link : public std::enable_shared_from_this<Link> {
   /// linger.
   void close();
 
+  // ---- one-sided [stack-thread] ----
+
+  /// Operations on the memory that the peer exposes; null while the link is not up, or without `put` in its
+  /// stack. Another one after a swap to other layers.
+  [[nodiscard]] OneSided* one_sided() noexcept {
+    return epoch_.stack == nullptr ? nullptr : epoch_.stack->one_sided();
+  }
+  /// The memory of this end that the peer may reach, whatever stack the link has: exposed once, it holds
+  /// through swaps.
+  [[nodiscard]] Regions& regions() noexcept { return regions_; }
+
   // ---- looking [stack-thread] ----
 
   [[nodiscard]] State state() const noexcept { return state_; }
@@ -291,6 +302,7 @@ class Link : public std::enable_shared_from_this<Link> {
 
   Node& node_;
   LinkOptions options_;
+  Regions regions_;
   std::unique_ptr<Opening> opening_;
   std::unique_ptr<Swap> swap_;
   std::vector<std::uint64_t> awaited_;  // hashes of stacks asked for, while resuming

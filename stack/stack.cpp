@@ -35,6 +35,7 @@ LayerContext base_context(const Foundation& foundation) {
   context.quota = foundation.quota;
   context.role = foundation.role;
   context.handshake = foundation.handshake;
+  context.regions = foundation.regions;
   context.max_frame = foundation.facts.max_message;
   context.peer_quota_bytes = foundation.peer_quota_bytes;
   if (context.peer_quota_bytes == 0)
@@ -115,6 +116,7 @@ Result<> Stack::construct(const Foundation& foundation) {
         largest > descriptor.header_bytes_max ? largest - descriptor.header_bytes_max : 0;
     slot->context.gate_bit = bit;
     slot->context.waits_for = waits_for;
+    slot->context.ack_note = &ack_note_;
     if (slot->context.max_below == 0) return does_not_fit(descriptor, largest);
     if (layer.type->handshake != nullptr && foundation.handshake == nullptr) return no_keys(descriptor);
     given = after(descriptor.contract, given);
@@ -135,6 +137,7 @@ Result<> Stack::construct(const Foundation& foundation) {
     Slot& slot = *slots_[i];
     slot.context.max_message = max_message_;
     slot.type->construct(slot.state, spec_.layers[i].options, slot.context);
+    if (slot.type->one_sided != nullptr) one_sided_ = slot.type->one_sided(slot.state);
   }
   return {};
 }

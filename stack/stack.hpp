@@ -31,6 +31,7 @@ struct Foundation {
   std::uint32_t max_message = 0;       // 0: all that the stack gives
   std::uint64_t peer_quota_bytes = 0;  // 0: as our own limit
   Handshake* handshake = nullptr;      // of the encrypting layer, ended well; outlives the stack
+  Regions* regions = nullptr;          // what this end exposes; outlives the stack
 };
 
 class Stack {
@@ -124,6 +125,9 @@ class Stack {
   [[nodiscard]] unsigned active_hooks_down() const noexcept;
   [[nodiscard]] unsigned active_hooks_up() const noexcept;
 
+  /// One-sided access to the peer; null when no layer gives it.
+  [[nodiscard]] OneSided* one_sided() const noexcept { return one_sided_; }
+
   /// Hands each layer's values to `visit(name, describe)`, top first.
   void describe(
       const std::function<void(std::string_view layer, const std::function<void(Describer&)>&)>& visit) const;
@@ -168,7 +172,9 @@ class Stack {
   std::size_t session_layers_ = 0;  // another stack's that this one runs on with, or `successor_` with ours
   Stack* successor_ = nullptr;
   const Entry* session_up_ = nullptr;  // where what comes up enters these layers
-  std::vector<Entry> chain_;           // both directions, one hook behind the other
+  OneSided* one_sided_ = nullptr;      // a layer's
+  AckNote ack_note_;
+  std::vector<Entry> chain_;  // both directions, one hook behind the other
 
   StackSpec spec_;
   std::vector<Slot*> slots_;  // top first, inside block_

@@ -28,8 +28,11 @@ void Reliable::receive(Message& message) {
     const std::byte* raw = message.peek(1);
     return raw != nullptr ? static_cast<std::uint8_t>(*raw) & 0xf : 0xf;
   };
-  const bool has_ack = form_of() == static_cast<std::uint8_t>(wire::ReliableForm::ack);
-  if (has_ack && !take_ack(message)) return;
+  const auto form = form_of();
+  const bool has_ack = form == static_cast<std::uint8_t>(wire::ReliableForm::ack) ||
+                       form == static_cast<std::uint8_t>(wire::ReliableForm::noted_ack);
+  std::uint64_t note = 0;
+  if (has_ack && !take_ack(message, note)) return;
   if (!has_ack || message.size() != 0) {
     const bool whole = receive_packet(message);
     if (ended_) return;
@@ -37,6 +40,7 @@ void Reliable::receive(Message& message) {
     usual_cost_ = usual && !paused_ && kept_.empty() ? advertised_cost_ : 0;
     if (whole) hand_up(message);
   }
+  if (note != 0 && !ended_) context_.events({EventKind::noted, Errc::ok, {}, note});
   if (has_ack && !ended_) resume();
 }
 
@@ -48,7 +52,8 @@ bool Reliable::receive_packet(Message& message) {
       case wire::ReliableForm::data: return take_data(message);
       case wire::ReliableForm::part: return take_part(message);
       case wire::ReliableForm::probe: return take_probe(message);
-      case wire::ReliableForm::ack: break;  // one a packet
+      case wire::ReliableForm::ack:
+      case wire::ReliableForm::noted_ack: break;  // one a packet
     }
   }
   ++refused_packets_;
@@ -182,7 +187,7 @@ void Reliable::send_ack() {
     wire::encode(ranges[i], packet.writable().data() + std::size_t{i} * range_bytes);
   wire::ReliableAck ack = make_ack();
   ack.ranges = static_cast<std::uint8_t>(count);
-  wire::encode(ack, packet.push(ack_bytes));
+  push_ack(packet, ack);
   packet.note().flags = flag_control | flag_whole;
   ++acks_sent_;
   note_ack_sent();
@@ -200,6 +205,16 @@ wire::ReliableAck Reliable::make_ack() noexcept {
           .ranges = 0,
           .credit = advertised_cost_ / credit_unit_bytes,
           .congested = congested_};
+}
+
+// The note of a layer above stands behind the header of the acknowledgement, before its ranges.
+void Reliable::push_ack(Message& packet, wire::ReliableAck ack) noexcept {
+  const std::uint64_t note = context_.ack_note->bits;
+  if (note != 0) {
+    ack.form = wire::ReliableForm::noted_ack;
+    wire::encode(wire::ReliableNote{note}, packet.push(note_bytes));
+  }
+  wire::encode(ack, packet.push(ack_bytes));
 }
 
 void Reliable::note_ack_sent() noexcept {

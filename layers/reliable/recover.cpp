@@ -24,11 +24,16 @@ struct Reliable::Progress {
 
 // ---- acknowledgements ----
 
-// Takes an acknowledgement off the front of a packet; false when the packet ends with it.
-bool Reliable::take_ack(Message& message) {
+// Takes an acknowledgement, and its note, off the front of a packet; false when the packet ends with it.
+bool Reliable::take_ack(Message& message, std::uint64_t& note) {
   const std::byte* raw = message.pull(ack_bytes);
   if (raw == nullptr) return ++refused_packets_, false;
   const auto ack = wire::decode<wire::ReliableAck>(raw);
+  if (ack.form == wire::ReliableForm::noted_ack) {
+    raw = message.pull(note_bytes);
+    if (raw == nullptr) return ++refused_packets_, false;
+    note = wire::decode<wire::ReliableNote>(raw).note;
+  }
   raw = message.pull(ack.ranges * range_bytes);
   if (raw == nullptr || ack.ranges > AckRanges::further_max) return ++refused_packets_, false;
   std::array<AckRanges::Range, 1 + AckRanges::further_max> ranges;

@@ -267,8 +267,8 @@ void Reliable::transmit(std::uint32_t number, Message& packet) {
   } else {
     wire::encode(wire::ReliableData{.packet = number, .message = sent.message}, packet.push(data_bytes));
   }
-  if (ack_due_ && arrived_.count() == 1 && packet.size() + ack_bytes <= mtu_.bytes()) {
-    wire::encode(make_ack(), packet.push(ack_bytes));
+  if (ack_due_ && arrived_.count() == 1 && packet.size() + ack_bytes_now() <= mtu_.bytes()) {
+    push_ack(packet, make_ack());
     note_ack_sent();
   }
   packet.note().flags |= flag_whole;

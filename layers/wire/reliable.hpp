@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The headers of `reliable`. A packet is an optional `ack` with its ranges, then one of data, part, probe, or
-// nothing.
+// The headers of `reliable`. A packet is an optional `ack` (or `noted ack` and `note`) with its ranges, then
+// one of data, part, probe, or nothing.
 //
 // Packet numbers name transmissions and are never used twice; message numbers name what the layers above
 // handed down. Both go truncated to 30 bits and are completed by what the receiver expects (RFC 9000 A.3):
@@ -11,7 +11,7 @@
 
 namespace harness::wire {
 
-enum class ReliableForm : std::uint8_t { data = 0, part = 1, ack = 2, probe = 3 };
+enum class ReliableForm : std::uint8_t { data = 0, part = 1, ack = 2, probe = 3, noted_ack = 4 };
 
 inline constexpr unsigned reliable_number_bits = 30;
 
@@ -48,13 +48,20 @@ struct ReliableAck {
   std::uint64_t credit = 0;
   std::uint16_t congested = 0;
   static constexpr auto fields = std::tuple{
-      Field<&ReliableAck::form>{"form", 4, "2: an acknowledgement"},
+      Field<&ReliableAck::form>{"form", 4, "2: an acknowledgement; 4: one with a note behind it"},
       Field<&ReliableAck::largest>{"largest", 30, "largest packet number received, its low 30 bits"},
       Field<&ReliableAck::first>{"first", 20, "how many right below it were received, too"},
       Field<&ReliableAck::delay>{"delay", 14, "since the largest arrived, in units of 4 µs"},
       Field<&ReliableAck::ranges>{"ranges", 6, "further ranges that follow, at most 32"},
       Field<&ReliableAck::credit>{"credit", 38, "what may be sent in all, in units of 64 bytes, wraps"},
       Field<&ReliableAck::congested>{"congested", 16, "packets that came marked (ECN CE), wraps"}};
+};
+
+/// Behind an acknowledgement of form 4, before its ranges: what a layer above lets ride on it.
+struct ReliableNote {
+  std::uint64_t note = 0;
+  static constexpr auto fields =
+      std::tuple{Field<&ReliableNote::note>{"note", 64, "of the layer above that has one: put"}};
 };
 
 /// One further range, downwards: `gap + 1` packets missing, then `length + 1` received.
@@ -77,7 +84,7 @@ struct ReliableProbe {
 };
 
 static_assert(bytes_of<ReliableData> == 8 && bytes_of<ReliablePart> == 12 && bytes_of<ReliableAck> == 16 &&
-              bytes_of<ReliableRange> == 4 && bytes_of<ReliableProbe> == 8);
+              bytes_of<ReliableNote> == 8 && bytes_of<ReliableRange> == 4 && bytes_of<ReliableProbe> == 8);
 
 /// The number nearest to `expected` whose low `bits` are `truncated` (RFC 9000 A.3).
 constexpr std::uint64_t complete(std::uint64_t truncated, unsigned bits, std::uint64_t expected) noexcept {

@@ -58,6 +58,7 @@ Pair::Pair(std::vector<BoundLayer> layers, Medium medium)
     ends[i].pair = this;
     ends[i].index = i;
     ends[i].quota = Quota::make(medium_.quota_bytes);
+    ends[i].regions = std::make_unique<Regions>(random_);
     wires[i].frames.reserve(4096);
     auto built = Stack::build(spec, foundation(ends[i]), &deliver, &notify, &ends[i]);
     if (!built) throw std::runtime_error(built.error().text());
@@ -86,7 +87,8 @@ Foundation Pair::foundation(End& end) {
                     .role = end.index == 0 ? Role::initiator : Role::responder,
                     .max_message = medium_.max_link_message != 0 ? medium_.max_link_message : most,
                     .peer_quota_bytes = medium_.quota_bytes,
-                    .handshake = hands_[end.index].get()};
+                    .handshake = hands_[end.index].get(),
+                    .regions = end.regions.get()};
 }
 
 void Pair::down(void* self, const Entry*, harness_message* c) {

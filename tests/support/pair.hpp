@@ -70,6 +70,7 @@ class Pair {
     unsigned index = 0;
     Gate gate;
     Quota::Owner quota;
+    std::unique_ptr<Regions> regions;
     std::unique_ptr<Stack> stack;
     std::vector<Delivered> delivered;
     std::vector<Message> kept;  // the messages themselves, when keep_messages

@@ -1,0 +1,289 @@
+// SPDX-License-Identifier: Apache-2.0
+// put, the target: pieces are judged and carried out, and what comes of them is told.
+#include <algorithm>
+#include <atomic>
+
+#include <harness/layers/put.hpp>
+
+namespace harness::layers {
+
+namespace {
+
+constexpr std::uint64_t word_bytes = sizeof(std::uint64_t);
+constexpr std::size_t answers_max = 2 * Put::reads_max;
+
+wire::PutCode code_of(Errc code) noexcept {
+  switch (code) {
+    case Errc::ok: return wire::PutCode::ok;
+    case Errc::not_found: return wire::PutCode::no_region;
+    case Errc::denied: return wire::PutCode::denied;
+    default: return wire::PutCode::out_of_range;
+  }
+}
+
+template <class H>
+bool take(Message& message, H& header) {
+  const std::byte* raw = message.pull(wire::bytes_of<H>);
+  if (raw != nullptr) header = wire::decode<H>(raw);
+  return raw != nullptr;
+}
+
+std::atomic_ref<std::uint64_t> word_at(std::byte* at) noexcept {
+  return std::atomic_ref<std::uint64_t>(*reinterpret_cast<std::uint64_t*>(at));
+}
+
+std::uint64_t change_word(std::byte* at, AtomicOp op, const wire::PutValue& value) noexcept {
+  const auto word = word_at(at);
+  if (op == AtomicOp::add) return word.fetch_add(value.operand);
+  if (op == AtomicOp::swap) return word.exchange(value.operand);
+  std::uint64_t before = value.compare;
+  word.compare_exchange_strong(before, value.operand);
+  return before;
+}
+
+}  // namespace
+
+// ---- carrying out ----
+
+// Carries a piece out, or keeps it until those it waits for have been.
+void Put::take_op(Message& message) {
+  wire::PutOp op;
+  if (!take(message, op)) return refuse(Errc::corrupt, "a frame is shorter than an operation of put");
+  if (op.after > op.number || carried_out_.contains(op.number) ||
+      op.number - carried_out_.floor() >= 2 * pieces_max)
+    return refuse(Errc::corrupt, "the peer numbers a piece as none can be");
+  ++pieces_in_;
+  if (op.after <= carried_out_.floor()) {
+    carry_out(op, message);
+  } else {
+    if (early_.size() == 2 * pieces_max)
+      return refuse(Errc::corrupt, "more pieces wait than the peer may send");
+    auto* early = new_pooled<Early>(context_.pool, context_.quota, op, std::move(message));
+    if (early == nullptr) return refuse(Errc::exhausted, "put has no memory to keep a piece");
+    early_.insert(*early);
+  }
+  release_early();
+}
+
+void Put::release_early() {
+  while (!ended_ && !early_.empty() && early_.begin()->op.after <= carried_out_.floor()) {
+    Early* early = &*early_.begin();
+    early_.erase(early_.begin());
+    const wire::PutOp op = early->op;
+    Message message = std::move(early->message);
+    free_pooled(early);
+    carry_out(op, message);
+  }
+}
+
+void Put::carry_out(const wire::PutOp& op, Message& message) {
+  switch (op.form) {
+    case wire::PutForm::write: return write(op, message);
+    case wire::PutForm::read: return read(op, message);
+    case wire::PutForm::atomic: return change(op, message);
+    default: return done(op);
+  }
+}
+
+// A piece is done with: whatever it says or asks may be told now.
+void Put::done(const wire::PutOp& op) {
+  switch (carried_out_.insert(op.number, context_.pool, context_.quota)) {
+    case Numbers::Answer::fresh: break;
+    case Numbers::Answer::no_memory: return refuse(Errc::exhausted, "put has no memory to note a piece");
+    default: return refuse(Errc::corrupt, "the peer sends a piece twice");
+  }
+  note_floor();
+  if (op.ask) wanted_floor_ = std::max(wanted_floor_, op.number + 1);
+  tell_placed();
+}
+
+// ---- writes ----
+
+void Put::write(const wire::PutOp& op, Message& message) {
+  const wire::PutCode code = place(op, message);
+  if (ended_) return;
+  if (code != wire::PutCode::ok) return refuse_write(op, code);
+  done(op);
+}
+
+// Nothing is placed unless all of the piece, and the word it signals, may be.
+wire::PutCode Put::place(const wire::PutOp& op, Message& message) {
+  wire::PutPlace place;
+  wire::PutPlace word;
+  wire::PutValue value;
+  const bool signals_word = op.kind == wire::put_set || op.kind == wire::put_add;
+  if (!take(message, place) || (signals_word && (!take(message, word) || !take(message, value)))) {
+    refuse(Errc::corrupt, "a frame is shorter than a write of put");
+    return wire::PutCode::out_of_range;
+  }
+  if (context_.regions == nullptr) return wire::PutCode::no_region;
+  std::byte* at = nullptr;
+  std::byte* word_place = nullptr;
+  const std::uint32_t bytes = message.body_size();
+  Errc code = context_.regions->find(place.key, place.offset, bytes, Access::write, at);
+  if (code == Errc::ok && signals_word)
+    code = context_.regions->find(word.key, word.offset, word_bytes, Access::atomic, word_place);
+  if (code != Errc::ok) return code_of(code);
+  if (word_place != nullptr && reinterpret_cast<std::uintptr_t>(word_place) % word_bytes != 0)
+    return wire::PutCode::not_aligned;
+
+  message.copy_to(at);
+  bytes_in_ += bytes;
+  if (op.kind != 0) ++signals_in_;
+  if (op.kind == wire::put_set) word_at(word_place).store(value.operand, std::memory_order_release);
+  if (op.kind == wire::put_add) word_at(word_place).fetch_add(value.operand, std::memory_order_acq_rel);
+  if (op.kind == wire::put_immediate) context_.regions->signal(place.key, op.immediate);
+  return wire::PutCode::ok;
+}
+
+// Counted before it is told: an origin that sees the count waits for the words. Neighbours go in one answer.
+void Put::refuse_write(const wire::PutOp& op, wire::PutCode code) {
+  ++refused_;
+  Answer* const last = answers_.empty() ? nullptr : &answers_.back();
+  const bool joins = last != nullptr && last->refused != 0 && last->refused != 0xffff &&
+                     last->head.code == code && last->head.number + last->refused == op.number;
+  if (joins) {
+    ++last->refused;
+  } else {
+    Answer* answer = new_answer(op);
+    if (answer == nullptr) return;
+    answer->head.code = code;
+    answer->refused = 1;
+    answer->index = refused_ - 1;
+  }
+  done(op);
+  send_answers();
+}
+
+// ---- reads and atomics ----
+
+void Put::read(const wire::PutOp& op, Message& message) {
+  wire::PutPlace place;
+  wire::PutValue value;
+  if (!take(message, place) || !take(message, value) || value.operand == 0 ||
+      value.operand > ~std::uint32_t{0})
+    return refuse(Errc::corrupt, "a frame is shorter than a read of put, or reads nothing");
+  Answer* answer = new_answer(op);
+  if (answer == nullptr) return;
+  answer->place = place;
+  answer->bytes = value.operand;
+  send_answers();
+}
+
+void Put::change(const wire::PutOp& op, Message& message) {
+  wire::PutPlace place;
+  wire::PutValue value;
+  if (!take(message, place) || !take(message, value) ||
+      op.kind > static_cast<std::uint8_t>(AtomicOp::compare_swap))
+    return refuse(Errc::corrupt, "a frame is shorter than an atomic of put, or of no known kind");
+  Answer* answer = new_answer(op);
+  if (answer == nullptr) return;
+  std::byte* at = nullptr;
+  Errc code = Errc::not_found;
+  if (context_.regions != nullptr)
+    code = context_.regions->find(place.key, place.offset, word_bytes, Access::atomic, at);
+  answer->head.code = code_of(code);
+  if (code == Errc::ok && reinterpret_cast<std::uintptr_t>(at) % word_bytes != 0)
+    answer->head.code = wire::PutCode::not_aligned;
+  if (answer->head.code == wire::PutCode::ok)
+    answer->word = change_word(at, static_cast<AtomicOp>(op.kind), value);
+  done(op);
+  send_answers();
+}
+
+// ---- what goes back ----
+
+Put::Answer* Put::new_answer(const wire::PutOp& op) noexcept {
+  if (answers_.size() == answers_max) {
+    refuse(Errc::corrupt, "the peer asks for more at once than it may");
+    return nullptr;
+  }
+  auto* answer = new_pooled<Answer>(context_.pool, context_.quota);
+  if (answer == nullptr) {
+    refuse(Errc::exhausted, "put has no memory for an answer");
+    return nullptr;
+  }
+  answer->head.number = op.number;
+  answer->ask = op.ask;
+  answers_.push_back(*answer);
+  return answer;
+}
+
+void Put::send_answers() {
+  if (answering_) return;
+  answering_ = true;
+  while (!ended_ && !answers_.empty() && !context_.held_below(0)) {
+    if (send_answer(answers_.front())) continue;
+    try_again();
+    break;
+  }
+  answering_ = false;
+}
+
+// One frame; false, and nothing changed, when the pool gives nothing. A read is looked up for each: it may have
+// been revoked.
+bool Put::send_answer(Answer& answer) {
+  wire::PutAnswer& head = answer.head;
+  std::byte* at = nullptr;
+  std::uint32_t bytes = 0;
+  if (answer.bytes != 0) {
+    const std::uint64_t left = answer.bytes - head.offset;
+    bytes = static_cast<std::uint32_t>(std::min<std::uint64_t>(piece_bytes_, left));
+    Errc code = Errc::not_found;
+    if (context_.regions != nullptr)
+      code =
+          context_.regions->find(answer.place.key, answer.place.offset + head.offset, left, Access::read, at);
+    head.code = code_of(code);
+    head.last = bytes == left || code != Errc::ok;
+    if (code != Errc::ok) bytes = 0;
+  }
+  const bool word = answer.refused == 0 && answer.bytes == 0 && head.code == wire::PutCode::ok;
+  Message message = Message::make(context_.pool, word ? static_cast<std::uint32_t>(word_bytes) : bytes);
+  if (!message) return false;
+  if (word) std::memcpy(message.writable().data(), &answer.word, word_bytes);
+  if (bytes != 0) std::memcpy(message.writable().data(), at, bytes);
+  if (answer.refused != 0) {
+    const wire::PutRefused refused{
+        .code = head.code, .count = answer.refused, .number = head.number, .index = answer.index};
+    wire::encode(refused, message.push(refused_bytes));
+  } else {
+    wire::encode(head, message.push(answer_bytes));
+  }
+  head.offset += bytes;
+  bytes_out_ += bytes;
+  const wire::PutOp read{.form = wire::PutForm::read, .ask = answer.ask, .number = head.number};
+  const bool read_ends = answer.bytes != 0 && head.last;
+  if (head.last) {
+    answers_.erase(Answers::s_iterator_to(answer));
+    free_pooled(&answer);
+  }
+  if (!read_ends) {
+    context_.below(message);
+    return true;
+  }
+  done(read);
+  if (!ended_) context_.below(message);
+  if (!ended_) release_early();
+  return true;
+}
+
+// What the origin reads from the next acknowledgement.
+void Put::note_floor() noexcept {
+  context_.ack_note->bits = carried_out_.floor() | std::uint64_t{refused_} << 48;
+}
+
+void Put::tell_placed() {
+  if (context_.ack_note->rides || ended_) return;
+  if (wanted_floor_ <= told_floor_ || carried_out_.floor() < wanted_floor_) return;
+  if (context_.gate.held_deep(context_.gate_bit)) return;  // `writable` follows
+  Message message = Message::make(context_.pool, 0);
+  if (!message) return try_again();
+  told_floor_ = carried_out_.floor();
+  ++placed_sent_;
+  wire::encode(wire::PutPlaced{.floor = told_floor_, .refused = static_cast<std::uint16_t>(refused_)},
+               message.push(placed_bytes));
+  message.note().flags = flag_control;
+  context_.below(message);
+}
+
+}  // namespace harness::layers

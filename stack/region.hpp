@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+// Memory that the peer of a link may reach by itself, and the handle by which it does.
+//
+// A region is exposed on one link; its handle says how large it is and what may be done with it, and carries a
+// key that no other region of any link has: a number and 48 random bits, so that a handle that was revoked, is
+// another link's, or was made up is refused (and not taken for whoever uses that number now). The handle
+// travels by any way the application likes, a message most often. What the peer may do is checked here, at the
+// target, for every access that messages carry.
+// Regions outlive the stacks of a link: they are exposed once and hold through swaps and lost contact.
+// Bounds: `regions_max` a link.
+// Sources: InfiniBand Architecture 1.4 §9.4 (R_Key); OpenFabrics fi_mr(3).
+// Next in reading order: stack/one_sided.hpp.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <vector>
+
+#include <harness/stack/bytes.hpp>
+#include <harness/stack/random.hpp>
+#include <harness/stack/result.hpp>
+
+namespace harness {
+
+/// What a peer may do with a region: bits.
+enum class Access : std::uint8_t { none = 0, read = 1, write = 2, atomic = 4, all = 7 };
+constexpr Access operator|(Access a, Access b) noexcept {
+  return static_cast<Access>(static_cast<unsigned>(a) | static_cast<unsigned>(b));
+}
+constexpr bool allows(Access have, Access need) noexcept {
+  return (static_cast<unsigned>(have) & static_cast<unsigned>(need)) == static_cast<unsigned>(need);
+}
+
+/// Who carries out atomic operations on a region: its processor, with which the application's own
+/// std::atomic_ref agree, or the network card, which agrees with nobody else.
+enum class AtomicDomain : std::uint8_t { cpu, nic };
+
+/// What the peer needs to reach a region; a value, at most 64 bytes when packed.
+struct RegionHandle {
+  static constexpr std::uint8_t version = 1;
+  static constexpr std::size_t packed_bytes = 19;
+
+  std::uint64_t key = 0;
+  std::uint64_t bytes = 0;
+  Access access = Access::none;
+  AtomicDomain atomics = AtomicDomain::cpu;
+
+  [[nodiscard]] bool covers(std::uint64_t offset, std::uint64_t length) const noexcept {
+    return offset <= bytes && length <= bytes - offset;
+  }
+  [[nodiscard]] std::array<std::byte, packed_bytes> pack() const noexcept;
+  /// Errors: invalid (not a handle), conflict (of another version).
+  static Result<RegionHandle> unpack(Bytes packed);
+  friend bool operator==(const RegionHandle&, const RegionHandle&) noexcept = default;
+};
+
+/// The regions that a link exposes. [stack-thread]
+class Regions {
+ public:
+  static constexpr std::size_t regions_max = 4096;
+  /// Who hears the immediate values that puts signal: the key of the region written to, and 16 bits.
+  using OnSignal = std::function<void(std::uint64_t key, std::uint16_t immediate)>;
+
+  explicit Regions(Random& random) noexcept : random_(random) {}
+  Regions(const Regions&) = delete;
+  Regions& operator=(const Regions&) = delete;
+
+  /// Lets the peer reach `memory`, which stays the caller's and stands until the region is revoked or the
+  /// link is gone. Errors: invalid (no bytes), exhausted (regions_max).
+  Result<RegionHandle> expose(MutableBytes memory, Access access, AtomicDomain atomics = AtomicDomain::cpu);
+  /// From its return on no byte of the region is read or written by the peer. Errors: not_found.
+  Errc revoke(const RegionHandle& handle) noexcept;
+  void on_signal(OnSignal handler) { on_signal_ = std::move(handler); }
+
+  // ---- for the layer that carries the peer's operations out ----
+
+  /// The bytes [offset, offset + length) of a region, if the peer may do that with them. not_found: no such
+  /// region (any more); denied: not exposed for that; invalid: outside it.
+  Errc find(std::uint64_t key, std::uint64_t offset, std::uint64_t length, Access access,
+            std::byte*& at) const noexcept;
+  void signal(std::uint64_t key, std::uint16_t immediate) const {
+    if (on_signal_) on_signal_(key, immediate);
+  }
+  [[nodiscard]] std::size_t size() const noexcept { return size_; }
+
+ private:
+  struct Region {
+    std::uint64_t key = 0;  // 0: free
+    MutableBytes memory;
+    Access access = Access::none;
+  };
+  static constexpr unsigned slot_bits = 12;
+  static_assert(regions_max == 1u << slot_bits);
+
+  Random& random_;
+  std::vector<Region> regions_;  // by the low bits of the key
+  std::size_t size_ = 0;
+  OnSignal on_signal_;
+};
+
+}  // namespace harness
