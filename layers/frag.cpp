@@ -339,6 +339,8 @@ bool Frag::take_state(Frag& old) {
   sent_parts_ += old.sent_parts_;
   received_parts_ += old.received_parts_;
   joined_messages_ += old.joined_messages_;
+  released_ |= std::exchange(old.released_, 0);
+  context_.env.timers().arm(again_, context_.env.now_ns());  // what waits goes on, who waits is told
   return true;
 }
 

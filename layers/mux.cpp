@@ -291,6 +291,8 @@ bool Mux::take_state(Mux& old) {
   waiting_messages_ = std::exchange(old.waiting_messages_, 0);
   old.context_.gate.owe_delivery(old.context_.gate_bit, false);
   context_.gate.owe_delivery(context_.gate_bit, waiting_messages_ != 0);
+  released_ |= std::exchange(old.released_, 0);
+  context_.env.timers().arm(again_, context_.env.now_ns());  // what waits goes on, who waits is told
   return true;
 }
 

@@ -38,10 +38,7 @@ void Put::sort(Message& message) {
       kept_.push_back(*kept);
       return context_.gate.owe_delivery(context_.gate_bit, true);
     }
-    case wire::PutForm::write:
-    case wire::PutForm::read:
-    case wire::PutForm::atomic:
-    case wire::PutForm::nop: return take_op(message);
+    case wire::PutForm::op: return take_op(message);
     case wire::PutForm::answer: return take_answer(message);
     case wire::PutForm::refused: return take_refused(message);
     case wire::PutForm::placed: {
@@ -93,7 +90,10 @@ bool Put::idle() const noexcept {
 }
 
 void Put::close_when_idle() {
-  if (!ended_ && idle() && std::exchange(closing_, false)) context_.events({EventKind::close});
+  if (ended_ || !closing_ || !idle()) return;
+  closing_ = false;
+  context_.gate.release(context_.gate_bit);
+  context_.events({EventKind::close});
 }
 
 void Put::on(const Event& event, Onward onward) {
@@ -110,9 +110,10 @@ void Put::on(const Event& event, Onward onward) {
       if (event.value != 0) break;
       return set_paused(false);
     case EventKind::close:
-      closing_ = !idle();
-      if (closing_) return;
-      break;
+      begins_no_more_ = true;
+      if (idle()) break;
+      closing_ = true;  // the link counts its last frame when nothing is held
+      return context_.gate.hold(context_.gate_bit);
     case EventKind::peer_lost:
     case EventKind::corrupt:
     case EventKind::closed: drop_all(event.kind == EventKind::closed ? Errc::closed : Errc::peer_lost); break;
@@ -129,7 +130,7 @@ void Put::refuse(Errc code, std::string_view detail) {
 
 void Put::drop_all(Errc code) {
   ended_ = true;
-  closing_ = false;
+  if (std::exchange(closing_, false)) context_.gate.release(context_.gate_bit);
   again_.cancel();
   early_.clear_and_dispose([](Early* early) { free_pooled(early); });
   answers_.clear_and_dispose([](Answer* answer) { free_pooled(answer); });
@@ -179,7 +180,9 @@ bool Put::take_state(Put& old) {
   told_floor_ = old.told_floor_;
   kept_.swap(old.kept_);
   paused_ = old.paused_;
-  closing_ = old.closing_;
+  begins_no_more_ = old.begins_no_more_;
+  closing_ = std::exchange(old.closing_, false);
+  if (closing_) context_.gate.hold(context_.gate_bit);
   context_.gate.owe_delivery(context_.gate_bit, !kept_.empty());
   note_floor();
   context_.env.timers().arm(again_, context_.env.now_ns());

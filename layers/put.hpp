@@ -40,11 +40,9 @@ class Put final : public OneSided {
                  "largest piece of a put or a get in one frame; 0: all that fits below, at most 64 KiB"}};
   static constexpr std::array headers{HeaderInfo{"message", wire::info_of<wire::PutMessage>, 0},
                                       HeaderInfo{"op", wire::info_of<wire::PutOp>, 1},
-                                      HeaderInfo{"place", wire::info_of<wire::PutPlace>},
-                                      HeaderInfo{"value", wire::info_of<wire::PutValue>},
-                                      HeaderInfo{"answer", wire::info_of<wire::PutAnswer>, 5},
-                                      HeaderInfo{"refused", wire::info_of<wire::PutRefused>, 6},
-                                      HeaderInfo{"placed", wire::info_of<wire::PutPlaced>, 7}};
+                                      HeaderInfo{"answer", wire::info_of<wire::PutAnswer>, 2},
+                                      HeaderInfo{"refused", wire::info_of<wire::PutRefused>, 3},
+                                      HeaderInfo{"placed", wire::info_of<wire::PutPlaced>, 4}};
   static constexpr std::uint32_t message_bytes = wire::bytes_of<wire::PutMessage>;
   static constexpr std::uint32_t op_bytes = wire::bytes_of<wire::PutOp>;
   static constexpr std::uint32_t place_bytes = wire::bytes_of<wire::PutPlace>;
@@ -195,8 +193,9 @@ class Put final : public OneSided {
   bool ended_ = false;  // the link closes: nothing more is taken from below
   bool pumping_ = false;
   bool answering_ = false;
-  bool closing_ = false;
-  Timer again_;  // the pool gave nothing
+  bool begins_no_more_ = false;  // the application closes
+  bool closing_ = false;         // … and it waits for what is under way
+  Timer again_;                  // the pool gave nothing
   std::uint32_t piece_bytes_;
 
   // origin

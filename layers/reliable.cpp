@@ -91,11 +91,17 @@ void Reliable::limit_mtu(std::uint64_t frame_bytes) {
   if (!ended_) refresh();
 }
 
+// A layer above may have answers for the peer's requests still, which then are to arrive first.
 void Reliable::release_closing() {
-  if (!closing_ || ended_ || acked_.floor() != next_message_ || !queue_.empty()) return;
+  const auto all_acked = [this] { return acked_.floor() == next_message_ && queue_.empty(); };
+  if (!closing_ || ended_ || !all_acked()) return;
   closing_ = false;
-  idle_timer_.cancel();
   context_.gate.release(context_.gate_bit);
+  context_.events({EventKind::writable});
+  if (ended_) return;
+  closing_ = !all_acked();
+  if (closing_) return context_.gate.hold(context_.gate_bit);
+  idle_timer_.cancel();
   context_.events({EventKind::close});
 }
 
@@ -210,6 +216,7 @@ bool Reliable::take_state(Reliable& old) {
   late_at_heard_ns_ = old.late_at_heard_ns_;
   late_seen_ns_ = old.late_seen_ns_;
   woke_ns_ = old.woke_ns_;
+  released_ |= std::exchange(old.released_, 0);  // those above have not heard yet
   if (old.ack_due_) want_ack();
   old.ended_ = true;
   old.drop_all();

@@ -60,7 +60,7 @@ class Reliable {
                                       HeaderInfo{"part", wire::info_of<wire::ReliablePart>, 1},
                                       HeaderInfo{"ack", wire::info_of<wire::ReliableAck>, 2},
                                       HeaderInfo{"probe", wire::info_of<wire::ReliableProbe>, 3},
-                                      HeaderInfo{"note", wire::info_of<wire::ReliableNote>}};
+                                      HeaderInfo{"noted ack", wire::info_of<wire::ReliableAck>, 4}};
   static constexpr std::uint32_t data_bytes = wire::bytes_of<wire::ReliableData>;
   static constexpr std::uint32_t part_bytes = wire::bytes_of<wire::ReliablePart>;
   static constexpr std::uint32_t ack_bytes = wire::bytes_of<wire::ReliableAck>;

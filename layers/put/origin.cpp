@@ -38,7 +38,7 @@ Operation* find(List& operations, std::uint64_t first, std::uint64_t end) noexce
 // What can be told here already; the target judges again.
 Errc Put::begin(Operation& operation, std::uint64_t bytes, Access access) {
   const Operation::Work& work = operation.work;
-  if (ended_ || closing_) return Errc::closed;
+  if (ended_ || begins_no_more_) return Errc::closed;
   if (!work.region.covers(work.offset, bytes)) return Errc::invalid;
   return allows(work.region.access, access) ? Errc::ok : Errc::denied;
 }
@@ -85,7 +85,7 @@ Errc Put::atomic(Operation& operation, AtomicOp op, const RegionHandle& at, std:
 
 Errc Put::flush(Operation& operation) {
   if (operation.busy()) return Errc::invalid;
-  if (ended_ || closing_) return Errc::closed;
+  if (ended_ || begins_no_more_) return Errc::closed;
   operation.work = {.kind = Operation::Kind::flush};
   return queue(operation);
 }
@@ -160,7 +160,7 @@ bool Put::send_write(Operation& operation) {
   if (!message) return false;
   if (bytes != 0) std::memcpy(message.writable().data(), work.source.data() + work.done_bytes, bytes);
 
-  wire::PutOp op{.form = wire::PutForm::write};
+  wire::PutOp op{.what = wire::PutWhat::write};
   number(operation, op);
   const wire::PutPlace place{work.region.key, work.offset + work.done_bytes};
   work.done_bytes += bytes;
@@ -183,10 +183,10 @@ bool Put::send_read(Operation& operation) {
   Operation::Work& work = operation.work;
   Message message = Message::make(context_.pool, 0);
   if (!message) return false;
-  wire::PutOp op{.form = wire::PutForm::read};
+  wire::PutOp op{.what = wire::PutWhat::read};
   number(operation, op);
   if (work.kind == Operation::Kind::atomic) {
-    op.form = wire::PutForm::atomic;
+    op.what = wire::PutWhat::atomic;
     op.kind = static_cast<std::uint8_t>(work.op);
     push(message, wire::PutValue{work.operand, work.compare});
   } else {
@@ -206,7 +206,7 @@ bool Put::send_flush(Operation& operation) {
   work.first = work.end = next_;
   const bool told = context_.ack_note->rides || asked_ == next_ || floor_ == next_;
   Message message;
-  wire::PutOp op{.form = wire::PutForm::nop};
+  wire::PutOp op{.what = wire::PutWhat::nop};
   if (!told) {
     message = Message::make(context_.pool, 0);
     if (!message) return false;

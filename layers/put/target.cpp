@@ -77,12 +77,13 @@ void Put::release_early() {
 }
 
 void Put::carry_out(const wire::PutOp& op, Message& message) {
-  switch (op.form) {
-    case wire::PutForm::write: return write(op, message);
-    case wire::PutForm::read: return read(op, message);
-    case wire::PutForm::atomic: return change(op, message);
-    default: return done(op);
+  switch (op.what) {
+    case wire::PutWhat::write: return write(op, message);
+    case wire::PutWhat::read: return read(op, message);
+    case wire::PutWhat::atomic: return change(op, message);
+    case wire::PutWhat::nop: return done(op);
   }
+  refuse(Errc::corrupt, "the peer wants what put does not know");
 }
 
 // A piece is done with: whatever it says or asks may be told now.
@@ -251,7 +252,7 @@ bool Put::send_answer(Answer& answer) {
   }
   head.offset += bytes;
   bytes_out_ += bytes;
-  const wire::PutOp read{.form = wire::PutForm::read, .ask = answer.ask, .number = head.number};
+  const wire::PutOp read{.what = wire::PutWhat::read, .ask = answer.ask, .number = head.number};
   const bool read_ends = answer.bytes != 0 && head.last;
   if (head.last) {
     answers_.erase(Answers::s_iterator_to(answer));

@@ -8,16 +8,8 @@
 
 namespace harness::wire {
 
-enum class PutForm : std::uint8_t {
-  message = 0,
-  write = 1,
-  read = 2,
-  atomic = 3,
-  nop = 4,
-  answer = 5,
-  refused = 6,
-  placed = 7
-};
+enum class PutForm : std::uint8_t { message = 0, op = 1, answer = 2, refused = 3, placed = 4 };
+enum class PutWhat : std::uint8_t { write = 0, read = 1, atomic = 2, nop = 3 };
 enum class PutCode : std::uint8_t { ok = 0, no_region = 1, denied = 2, out_of_range = 3, not_aligned = 4 };
 
 /// Kinds of a write: how its last piece signals.
@@ -30,18 +22,20 @@ struct PutMessage {
 };
 
 struct PutOp {
-  PutForm form = PutForm::write;
+  PutForm form = PutForm::op;
+  PutWhat what = PutWhat::write;
   std::uint8_t kind = 0;
   bool ask = false;
   std::uint16_t immediate = 0;
   std::uint64_t number = 0;
   std::uint64_t after = 0;
   static constexpr auto fields = std::tuple{
-      Field<&PutOp::form>{"form", 8, "1 write, 2 read, 3 atomic, 4 nothing (asks only)"},
-      Field<&PutOp::kind>{"kind", 4,
+      Field<&PutOp::form>{"form", 8, "1: an operation, or a piece of one"},
+      Field<&PutOp::what>{"what", 4, "0 write, 1 read, 2 atomic, 3 nothing (asks only)"},
+      Field<&PutOp::kind>{"kind", 3,
                           "write: 0 no signal, 1 the immediate, 2 set a word, 3 add to it; atomic: 0 add, "
                           "1 swap, 2 compare and swap"},
-      Field<&PutOp::ask>{"ask", 4, "1: say `placed` when this and all before it have been carried out"},
+      Field<&PutOp::ask>{"ask", 1, "1: say `placed` when this and all before it have been carried out"},
       Field<&PutOp::immediate>{"immediate", 16, "what the target's handler is told"},
       Field<&PutOp::number>{"number", 48, "of this piece: 0, 1, 2 …"},
       Field<&PutOp::after>{"after", 48, "carry it out when every piece below this number has been"}};
@@ -70,7 +64,7 @@ struct PutAnswer {
   std::uint64_t number = 0;
   std::uint32_t offset = 0;
   static constexpr auto fields = std::tuple{
-      Field<&PutAnswer::form>{"form", 8, "5: what was read, or what stood there before an atomic"},
+      Field<&PutAnswer::form>{"form", 8, "2: what was read, or what stood there before an atomic"},
       Field<&PutAnswer::code>{"code", 7,
                               "0: the bytes follow; 1 no such region, 2 not exposed for that, 3 outside it, "
                               "4 not aligned"},
@@ -86,7 +80,7 @@ struct PutRefused {
   std::uint64_t number = 0;
   std::uint64_t index = 0;
   static constexpr auto fields =
-      std::tuple{Field<&PutRefused::form>{"form", 8, "6: writes were refused"},
+      std::tuple{Field<&PutRefused::form>{"form", 8, "3: writes were refused"},
                  Field<&PutRefused::code>{"code", 8, "why, as in an answer"},
                  Field<&PutRefused::count>{"count", 16, "how many pieces, one behind the other"},
                  Field<&PutRefused::number>{"number", 48, "of the first of them"},
@@ -99,7 +93,7 @@ struct PutPlaced {
   std::uint64_t floor = 0;
   std::uint16_t refused = 0;
   static constexpr auto fields = std::tuple{
-      Field<&PutPlaced::form>{"form", 8, "7: how far the sender's peer is"},
+      Field<&PutPlaced::form>{"form", 8, "4: how far the sender's peer is"},
       Field<&PutPlaced::floor>{"floor", 48, "every piece below this number has been carried out or refused"},
       Field<&PutPlaced::refused>{"refused", 16, "pieces refused so far, wraps"}};
 };
