@@ -52,8 +52,11 @@ void instructions(Program& program) {
        (instructions_of([&] { ten.send_linked_shared(); }) - down_sixteen) / 5);
   LoopPair pair("order / frag @ loop");
   LoopPair bare("@ loop");
+  LoopPair with_put("order / put / frag @ loop");
   show(program, "order / frag @ loop, one message a turn", instructions_of([&] { pair.exchange(1); }));
   show(program, "order / frag @ loop, of 16 a turn", instructions_of([&] { pair.exchange(16); }) / 16);
+  show(program, "order / put / frag @ loop, of 16 a turn",
+       instructions_of([&] { with_put.exchange(16); }) / 16);
   show(program, "@ loop, of 16 a turn", instructions_of([&] { bare.exchange(16); }) / 16);
 }
 

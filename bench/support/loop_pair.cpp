@@ -8,10 +8,10 @@
 
 namespace harness::bench {
 
-LoopPair::LoopPair(const std::string& stack, Engine* engine)
+LoopPair::LoopPair(const std::string& stack, Engine* engine, Fill fill)
     : own_(engine == nullptr ? std::make_unique<StillEngine>() : nullptr),
       engine_(engine != nullptr ? *engine : *own_) {
-  layers::add_all(catalogue_);
+  (fill != nullptr ? fill : &layers::add_all)(catalogue_);
   catalogue_.add(transports::Loop::type());
   near_ = std::make_unique<Node>(engine_, catalogue_, NodeOptions{.name = "near", .domain = "bench"});
   far_ = std::make_unique<Node>(engine_, catalogue_, NodeOptions{.name = "far", .domain = "bench"});

@@ -14,8 +14,9 @@ namespace harness::bench {
 class LoopPair {
  public:
   /// Opens the link; gives up when it cannot. `engine`: one to run on, not owned; null: a StillEngine of its
-  /// own.
-  explicit LoopPair(const std::string& stack, Engine* engine = nullptr);
+  /// own. `fill`: what the nodes know; all layers.
+  using Fill = void (*)(Catalogue&);
+  explicit LoopPair(const std::string& stack, Engine* engine = nullptr, Fill fill = nullptr);
   ~LoopPair();
   LoopPair(const LoopPair&) = delete;
   LoopPair& operator=(const LoopPair&) = delete;

@@ -10,6 +10,8 @@
 #include <harness/bench/support/loop_pair.hpp>
 #include <harness/bench/support/traced.hpp>
 #include <harness/bench/support/trivial.hpp>
+#include <harness/layers/frag.hpp>
+#include <harness/layers/order.hpp>
 
 namespace harness::bench {
 namespace {
@@ -47,6 +49,23 @@ TEST(StackCost, EachActiveHookCostsTheSameAndFusingSavesSome) {
   const std::uint64_t with_fifteen = instructions_of([&] { fifteen.send_linked_shared(); }).value();
   EXPECT_EQ(with_ten - *with_five, with_fifteen - with_ten);
   EXPECT_LT(instructions_of([&] { five.send_fused(); }).value(), *with_five);
+}
+
+// The founding claim: who does not use a layer does not pay for it, neither in hooks nor in instructions.
+TEST(MessageCost, AnAbsentPutCostsNotOneInstruction) {
+  const LoopPair::Fill without = [](Catalogue& catalogue) {
+    catalogue.add<layers::Order>();
+    catalogue.add<layers::Frag>();
+  };
+  LoopPair known("order / frag @ loop");
+  LoopPair unknown("order / frag @ loop", nullptr, without);
+  LoopPair present("order / put / frag @ loop");
+  const auto work = [](LoopPair& pair) { return [&] { pair.exchange(16); }; };
+  const auto of_unknown = instructions_of(work(unknown));
+  SKIP_WITHOUT_PTRACE(of_unknown);
+  ASSERT_TRUE(of_unknown) << of_unknown.error().text();
+  EXPECT_EQ(instructions_of(work(known)).value(), *of_unknown);
+  EXPECT_GT(instructions_of(work(present)).value(), *of_unknown);
 }
 
 TEST(MessageCost, OrderAndFragOverLoopAskNothingOfHeapLocksAndSystem) {
