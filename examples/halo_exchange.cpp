@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// A stencil on a plate, cut into strips among processes that write their border rows into each other's memory.
+// A stencil on a plate, cut into strips among processes that write their border rows into each other's
+// memory.
 //
 //   halo_exchange [PROCESSES] [shm|tcp|udp]        2 to 4 processes; default: 3 over shm
 //
-// Each process exposes one region: two words that its neighbours set, two pairs of border rows, and its strip.
-// A step puts the own border rows into the neighbours' and signals with the number of the step; a neighbour
-// goes on when it sees that number, because a signal that is seen says that the bytes of its put are there. Rows
-// of odd and even steps have places of their own, so nobody overwrites what is still read. In the end process 0
-// reads every strip with `get` and compares the plate, bit by bit, with one that it computes alone.
+// Each process exposes one region: two words that its neighbours set, two pairs of border rows, and its
+// strip. A step puts the own border rows into the neighbours' and signals with the number of the step; a
+// neighbour goes on when it sees that number, because a signal that is seen says that the bytes of its put
+// are there. Rows of odd and even steps have places of their own, so nobody overwrites what is still read.
+// In the end process 0 reads every strip with `get` and compares the plate, bit by bit, with one that it
+// computes alone.
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -241,10 +243,11 @@ int run(unsigned rank, unsigned count, const std::string& transport, const std::
 }  // namespace
 
 int main(int argc, char** argv) {
-  const unsigned count = argc > 1 ? static_cast<unsigned>(std::atoi(argv[1])) : 3;
+  const std::string_view asked = argc > 1 ? argv[1] : "3";
+  const unsigned count = asked.size() == 1 ? static_cast<unsigned>(asked[0] - '0') : 0;
   const std::string transport = argc > 2 ? argv[2] : "shm";
   if (count < 2 || count > 4) {
-    std::cerr << "error: " << count
+    std::cerr << "error: " << asked
               << " processes\nbecause: the plate is cut for 2 to 4\ntry: halo_exchange 3 shm\n";
     return 2;
   }

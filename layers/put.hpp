@@ -24,9 +24,9 @@
 #include <boost/intrusive/list.hpp>
 #include <boost/intrusive/set.hpp>
 
-#include <harness/layers/numbers.hpp>
 #include <harness/layers/wire/put.hpp>
 #include <harness/stack/layer.hpp>
+#include <harness/stack/numbers.hpp>
 #include <harness/stack/one_sided.hpp>
 #include <harness/stack/pooled.hpp>
 
@@ -163,8 +163,6 @@ class Put final : public OneSided {
   void carry_out(const wire::PutOp& op, Message& message);
   void write(const wire::PutOp& op, Message& message);
   wire::PutCode place(const wire::PutOp& op, Message& message);
-  wire::PutCode signal(const wire::PutOp& op, std::uint64_t key, const wire::PutPlace& word,
-                       std::uint64_t value);
   void read(const wire::PutOp& op, Message& message);
   void change(const wire::PutOp& op, Message& message);
   void done(const wire::PutOp& op);

@@ -31,7 +31,7 @@
 
 #include <boost/intrusive/list.hpp>
 
-#include <harness/layers/numbers.hpp>
+#include <harness/stack/numbers.hpp>
 #include <harness/layers/reliable/ack_ranges.hpp>
 #include <harness/layers/reliable/joiner.hpp>
 #include <harness/layers/reliable/pacer.hpp>

@@ -56,9 +56,9 @@ struct Onward {
 /// Which side opened the link; layers that need an asymmetry use it.
 enum class Role : std::uint8_t { initiator, responder };
 
-/// 64 bits of a layer above that ride on every acknowledgement of the layer below that makes the link reliable,
-/// so that what they say is known with the acknowledgement and costs no packet. The peer's come up as the event
-/// `noted`. One a stack.
+/// 64 bits of a layer above that ride on every acknowledgement of the layer below that makes the link
+/// reliable, so that what they say is known with the acknowledgement and costs no packet. The peer's come
+/// up as the event `noted`. One a stack.
 struct AckNote {
   std::uint64_t bits = 0;
   bool rides = false;  // set by the layer that carries it, before any hook runs

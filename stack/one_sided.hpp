@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // One-sided operations on the peer's memory: put, get, atomics, fence and flush.
 //
-// The peer exposes a region (stack/region.hpp) and sends its handle; from then on this side writes and reads it
-// without the peer's program. Each operation is an object of the caller's, so nothing is allocated, and ends
-// by `done` or when `busy()` is false. The rules, the same over every transport:
-//   - `reusable`: the source may be changed again. `delivered`: the bytes stand in the region and the peer sees
-//     them.
+// The peer exposes a region (stack/region.hpp) and sends its handle; from then on this side writes and
+// reads it without the peer's program. Each operation is an object of the caller's, so nothing is
+// allocated, and ends by `done` or when `busy()` is false. The rules, the same over every transport:
+//   - `delivered`: the bytes stand in the region and the peer sees them; `reusable`: the source may change.
 //   - a signal that is seen says that every byte of its own put is there; of other puts it says nothing.
 //   - operations may be carried out in any order, unless one is `after_previous` or a fence stands between.
 //   - atomic operations are atomic towards each other; in the domain `cpu` towards the processor's as well.
@@ -95,8 +94,8 @@ class Operation
 };
 
 /// One-sided access to the peer of a link. A call that returns ok has begun the operation, or ended it
-/// already; any other code leaves it alone. Codes: closed (the link is not up), invalid (outside the region by
-/// its handle, or not aligned), denied (the region is not exposed for that). [stack-thread]
+/// already; any other code leaves it alone. Codes: closed (the link is not up), invalid (outside the region
+/// by its handle, or not aligned), denied (the region is not exposed for that). [stack-thread]
 class OneSided {
  public:
   /// Writes `source`, which stays unchanged until the operation has ended, at `offset` of the region.

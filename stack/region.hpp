@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Memory that the peer of a link may reach by itself, and the handle by which it does.
 //
-// A region is exposed on one link; its handle says how large it is and what may be done with it, and carries a
-// key that no other region of any link has: a number and 48 random bits, so that a handle that was revoked, is
-// another link's, or was made up is refused (and not taken for whoever uses that number now). The handle
-// travels by any way the application likes, a message most often. What the peer may do is checked here, at the
-// target, for every access that messages carry.
-// Regions outlive the stacks of a link: they are exposed once and hold through swaps and lost contact.
+// A region is exposed on one link; its handle says how large it is and what may be done with it, and
+// carries a key that no other region of any link has: a number and 48 random bits, so that a handle that
+// was revoked, is another link's, or was made up is refused (and not taken for whoever uses that number
+// now). The handle travels by any way the application likes, a message most often. What the peer may do is
+// checked here, at the target, for every access that messages carry. Regions outlive the stacks of a link:
+// they are exposed once and hold through swaps and lost contact.
 // Bounds: `regions_max` a link.
 // Sources: InfiniBand Architecture 1.4 §9.4 (R_Key); OpenFabrics fi_mr(3).
 // Next in reading order: stack/one_sided.hpp.
@@ -79,7 +79,7 @@ class Regions {
   /// region (any more); denied: not exposed for that; invalid: outside it.
   Errc find(std::uint64_t key, std::uint64_t offset, std::uint64_t length, Access access,
             std::byte*& at) const noexcept;
-  void signal(std::uint64_t key, std::uint16_t immediate) const {
+  void tell(std::uint64_t key, std::uint16_t immediate) const {
     if (on_signal_) on_signal_(key, immediate);
   }
   [[nodiscard]] std::size_t size() const noexcept { return size_; }

@@ -109,8 +109,8 @@ bool Put::may_send(const Operation& operation) const noexcept {
   return writes || operation.work.kind == Operation::Kind::flush || asking_count_ < reads_max;
 }
 
-// Each of the three hands down as its last act: what is below may find the peer gone, and then every operation
-// has ended; and an operation that has ended may be gone.
+// Each of the three hands down as its last act: what is below may find the peer gone, and then every
+// operation has ended; and an operation that has ended may be gone.
 void Put::pump() {
   if (pumping_ || ended_) return;
   pumping_ = true;

@@ -133,7 +133,7 @@ wire::PutCode Put::place(const wire::PutOp& op, Message& message) {
   if (op.kind != 0) ++signals_in_;
   if (op.kind == wire::put_set) word_at(word_place).store(value.operand, std::memory_order_release);
   if (op.kind == wire::put_add) word_at(word_place).fetch_add(value.operand, std::memory_order_acq_rel);
-  if (op.kind == wire::put_immediate) context_.regions->signal(place.key, op.immediate);
+  if (op.kind == wire::put_immediate) context_.regions->tell(place.key, op.immediate);
   return wire::PutCode::ok;
 }
 
@@ -221,8 +221,8 @@ void Put::send_answers() {
   answering_ = false;
 }
 
-// One frame; false, and nothing changed, when the pool gives nothing. A read is looked up for each: it may have
-// been revoked.
+// One frame; false, and nothing changed, when the pool gives nothing. A read is looked up for each: it may
+// have been revoked.
 bool Put::send_answer(Answer& answer) {
   wire::PutAnswer& head = answer.head;
   std::byte* at = nullptr;

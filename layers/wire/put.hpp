@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The headers of `put`. A frame is one byte and a message of the layers above, or an operation: `op`, then for
-// all but a nop `place`, then `value` for an atomic, a get and a put that signals a word (and the `place` of
-// that word before it), then a put's bytes; or what comes back: `answer` with the bytes read, `refused`, `placed`.
+// The headers of `put`. A frame is one byte and a message of the layers above, or an operation: `op`, then
+// for all but a nop `place`, then `value` for an atomic, a get and a put that signals a word (and the
+// `place` of that word before it), then a put's bytes; or what comes back: `answer` with the bytes read,
+// `refused`, `placed`.
 #pragma once
 
 #include <harness/stack/field.hpp>

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Any pieces and answers into `put` at both ends of an operation: no byte outside a region or a caller's buffer
-// is touched (the address sanitizer sees it), a read-only region and a revoked one stay as they are, and memory
-// is bounded. A record is a byte that says what is made right, a length byte, and a frame. Made right: the key
-// (bits 0 and 1: of the region, the read-only one, the revoked one, none) and the number (bit 2). Bit 3 begins
-// an operation, so that there is something to answer.
+// Any pieces and answers into `put` at both ends of an operation: no byte outside a region or a caller's
+// buffer is touched (the address sanitizer sees it), a read-only region and a revoked one stay as they are,
+// and memory is bounded. A record is a byte that says what is made right, a length byte, and a frame. Made
+// right: the key (bits 0 and 1: of the region, the read-only one, the revoked one, none) and the number
+// (bit 2). Bit 3 begins an operation, so that there is something to answer.
 #include <algorithm>
 #include <cstdlib>
 #include <deque>

@@ -149,8 +149,8 @@ void SwappedPuts::run(std::uint64_t seed) {
   }
   const auto idle = [&] { return here.idle() && there.idle() && !client.link->is_swapping(); };
   ASSERT_TRUE(world.run_until(idle, 60'000 * ms))
-      << "client " << here.idle() << " server " << there.idle() << " swap " << client.link->swap_stage() << ", "
-      << server.link->swap_stage() << " up " << client.is_up() << client.link->error().text();
+      << "client " << here.idle() << " server " << there.idle() << " swap " << client.link->swap_stage()
+      << ", " << server.link->swap_stage() << " up " << client.is_up() << client.link->error().text();
   ASSERT_NO_FATAL_FAILURE(here.judge_end(there));
   ASSERT_NO_FATAL_FAILURE(there.judge_end(here));
   client.link->close();

@@ -37,7 +37,8 @@ TEST_F(PutLinkTest, ALinkWithoutPutHasNoOneSidedAccess) {
   EXPECT_EQ(link_->one_sided(), nullptr);
 }
 
-// The hooks of a stack without put are those of a node that never knew it; with it there is one more each way.
+// The hooks of a stack without put are those of a node that never knew it; with it there is one more each
+// way.
 TEST_F(PutLinkTest, AnAbsentPutIsNoHook) {
   const auto hooks = [](const Catalogue& catalogue, const std::string& stack) {
     tests::ManualEngine engine;

@@ -8,7 +8,7 @@
 
 #include <harness/layers/reliable/ack_ranges.hpp>
 #include <harness/layers/reliable/joiner.hpp>
-#include <harness/layers/numbers.hpp>
+#include <harness/stack/numbers.hpp>
 #include <harness/layers/reliable/sent_table.hpp>
 #include <harness/layers/wire/reliable.hpp>
 #include <harness/stack/random.hpp>

@@ -12,7 +12,7 @@
 
 #include <harness/stack/pooled.hpp>
 
-namespace harness::layers {
+namespace harness {
 
 class Numbers {
  public:
@@ -76,4 +76,4 @@ inline Numbers::Answer Numbers::insert(std::uint64_t number, Pool& pool, Quota* 
   return Answer::fresh;
 }
 
-}  // namespace harness::layers
+}  // namespace harness
