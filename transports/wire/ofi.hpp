@@ -67,7 +67,15 @@ struct OfiTaken {
 
 /// The front of every note on the control link.
 struct OfiNote {
-  enum class Kind : std::uint8_t { hello = 1, answer = 2, refuse = 3, sleep = 4, bell = 5, bye = 6, done = 7 };
+  enum class Kind : std::uint8_t {
+    hello = 1,
+    answer = 2,
+    refuse = 3,
+    sleep = 4,
+    bell = 5,
+    bye = 6,
+    done = 7
+  };
   static constexpr std::uint32_t magic_word = 0x314f4e48;  // "HNO1"
 
   std::uint32_t magic = magic_word;
@@ -76,9 +84,10 @@ struct OfiNote {
 
   static constexpr auto fields = std::tuple{
       Field<&OfiNote::magic>{"magic", 32, "\"HNO1\": ofi, version 1"},
-      Field<&OfiNote::kind>{"kind", 8,
-                            "1 hello of who dialled, 2 hello of who was dialled, 3 refused: a sentence follows, 4 "
-                            "ring me, I sleep, 5 a ring, 6 closed in order, 7 all of it arrived"},
+      Field<&OfiNote::kind>{
+          "kind", 8,
+          "1 hello of who dialled, 2 hello of who was dialled, 3 refused: a sentence follows, 4 "
+          "ring me, I sleep, 5 a ring, 6 closed in order, 7 all of it arrived"},
       Field<&OfiNote::value>{"value", 56,
                              "hello: libfabric's version; sleep: frames received; bye: frames sent; else 0"},
   };
@@ -104,17 +113,16 @@ struct OfiFabric {
   std::uint32_t address_format = 0;
   std::uint16_t name_bytes = 0;
   std::uint8_t provider_bytes = 0;
-  std::uint8_t rings = 0;
 
   static constexpr unsigned name_bytes_max = 256;
   static constexpr unsigned provider_bytes_max = 64;
   static constexpr auto fields = std::tuple{
       Field<&OfiFabric::address_format>{"address_format", 32, "libfabric's number of it"},
       Field<&OfiFabric::name_bytes>{"name_bytes", 16, "of the endpoint's name behind this, at most 256"},
-      Field<&OfiFabric::provider_bytes>{"provider_bytes", 8, "of the provider's name behind that, at most 64"},
-      Field<&OfiFabric::rings>{"rings", 8, "0"},
+      Field<&OfiFabric::provider_bytes>{"provider_bytes", 8,
+                                        "of the provider's name behind that, at most 64"},
   };
 };
-static_assert(bytes_of<OfiFabric> == 8);
+static_assert(bytes_of<OfiFabric> == 7);
 
 }  // namespace harness::wire

@@ -42,7 +42,10 @@ Finding try_transport(const TransportType& type, const Catalogue& catalogue) {
   if (type.make == nullptr) return {Health::good, what, "for tests and simulations", {}};
   auto engine = transports::OsEngine::make();
   if (!engine) return {Health::bad, what, engine.error().text(), {}};
-  std::shared_ptr<Transport> transport = type.make(**engine, OptionValues(type.options));
+  auto made = type.make(**engine, OptionValues(type.options));
+  if (!made)
+    return {Health::poor, what, made.error().what + ": " + made.error().because, made.error().advice};
+  std::shared_ptr<Transport> transport = std::move(*made);
   (*engine)->add(*transport);
   Node a(**engine, catalogue, {"a"}), b(**engine, catalogue, {"b"});
   a.add(transport);
