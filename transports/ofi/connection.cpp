@@ -116,7 +116,6 @@ void Connection::close(std::uint64_t linger_ns) noexcept {
     if (state_ == State::open) note(wire::OfiNote::Kind::bye, sent_frames_);
     return bury();
   }
-  if (state_ == State::greeting && queue_ == nullptr) return bury();
   closing_ = true;
   drop_waiting();
   ofi_.engine().timers().arm(timer_, ofi_.engine().now_ns() + linger_ns);

@@ -92,7 +92,7 @@ Result<> Ofi::open(std::string_view address, bool towards) {
   fabric_ = std::move(*fabric);
   auto opened = open_buffers();
   if (opened && fabric_->descriptor() >= 0)
-    watched_ = engine_.watch(fabric_->descriptor(), readable, *this).has_value();
+    watched_ = engine_.watch(fabric_->descriptor(), readable, *this, true).has_value();
   return opened;
 }
 
