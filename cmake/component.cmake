@@ -208,8 +208,9 @@ function(harness_mpi_drivers name source)
 endfunction()
 
 # harness_plugin(<name> <subfolder> DEPENDS harness folders … PRIVATE libraries …): <build>/lib/harness/
-# libharness_<name>.so from the .cpp files below the subfolder, loaded on demand and installed in the libraries'
-# folder. What it links of ours is inside it and seen by nobody else: it exports what its sources say.
+# libharness_<name>.so from the .cpp files below the subfolder, loaded on demand and installed in the folder
+# of the libraries. What it links of ours is inside it and seen by nobody else: it exports what its sources
+# say.
 function(harness_plugin name subfolder)
   cmake_parse_arguments(PARSE_ARGV 2 arg "" "" "DEPENDS;PRIVATE")
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${subfolder}/*.cpp)

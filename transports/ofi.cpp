@@ -62,6 +62,12 @@ Result<std::unique_ptr<Transport>> make(Engine& engine, const OptionValues& opti
   return (*table)->make(*system, options, nullptr);
 }
 
+// libfabric's shm reaches no other host; another provider may.
+Properties reach(const OptionValues& options) {
+  const bool memory = words[static_cast<std::size_t>(options[option_provider])] == "shm";
+  return memory ? property::same_host : property::none;
+}
+
 std::string program_folder() {
   std::array<char, 4096> path{};
   const auto bytes = ::readlink("/proc/self/exe", path.data(), path.size());
@@ -123,7 +129,8 @@ Facts facts_of(const OptionValues& options, Properties trust) {
 const TransportType& type() noexcept {
   static constexpr TransportType type{"ofi",         "links over RDMA fabrics by libfabric, loaded on demand",
                                       options_table, headers_table,
-                                      facts_of,      make};
+                                      facts_of,      make,
+                                      reach};
   return type;
 }
 

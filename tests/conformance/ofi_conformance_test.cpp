@@ -5,25 +5,16 @@
 #include <ctime>
 
 #include <harness/tests/conformance/transport_suite.hpp>
-#include <harness/transports/engine.hpp>
-#include <harness/transports/ofi.hpp>
+#include <harness/tests/support/ofi_options.hpp>
 
 namespace harness::tests {
 namespace {
 
 namespace ofi = transports::ofi;
 
-OptionValues options_for(std::string_view provider) {
-  OptionValues values(ofi::type().options);
-  const auto words = ofi::provider_words();
-  values.set(ofi::option_provider, std::find(words.begin(), words.end(), provider) - words.begin());
-  return values;
-}
-
 class OfiMedium final : public Medium {
  public:
-  explicit OfiMedium(std::string_view provider) : made_(ofi::type().make(*engine_, options_for(provider))) {}
-  [[nodiscard]] std::string missing() const { return made_ ? "" : made_.error().text(); }
+  explicit OfiMedium(std::string_view provider) : made_(ofi::type().make(*engine_, ofi_options(provider))) {}
   Engine& engine() override { return *engine_; }
   Transport& transport() override { return **made_; }
   const TransportType& type() override { return ofi::type(); }
@@ -50,10 +41,8 @@ class OfiMedium final : public Medium {
 };
 
 void try_case(std::string_view provider, const Case& tried, std::string& skipped) {
-  if (const std::string missing = OfiMedium(provider).missing(); !missing.empty()) {
-    skipped = "not usable here: " + missing;
-    return;
-  }
+  skipped = ofi_missing(provider);
+  if (!skipped.empty()) return;
   for (const auto& failure : run_case(tried, [&] { return std::make_unique<OfiMedium>(provider); }, skipped))
     ADD_FAILURE() << failure;
 }
@@ -61,7 +50,7 @@ void try_case(std::string_view provider, const Case& tried, std::string& skipped
 }  // namespace
 
 class OfiShmTransport : public testing::TestWithParam<Case> {};
-TEST_P(OfiShmTransport, Keeps) {
+TEST_P(OfiShmTransport, KeepsTheContractOfTransports) {
   std::string skipped;
   try_case("shm", GetParam(), skipped);
   if (!skipped.empty()) GTEST_SKIP() << skipped;
@@ -70,7 +59,7 @@ INSTANTIATE_TEST_SUITE_P(Conformance, OfiShmTransport, testing::ValuesIn(transpo
                          [](const auto& tried) { return std::string(tried.param.name); });
 
 class OfiTcpTransport : public testing::TestWithParam<Case> {};
-TEST_P(OfiTcpTransport, Keeps) {
+TEST_P(OfiTcpTransport, KeepsTheContractOfTransports) {
   std::string skipped;
   try_case("tcp", GetParam(), skipped);
   if (!skipped.empty()) GTEST_SKIP() << skipped;

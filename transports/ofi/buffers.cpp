@@ -74,8 +74,8 @@ void ReceiveBuffers::repost() noexcept {
 
 // ---- reading ----
 
-bool Reads::open(Fabric& fabric, std::uint32_t frame_bytes) {
-  const std::size_t each = (std::size_t{frame_bytes} + 4095) / 4096 * 4096;
+bool Reads::open(Fabric& fabric, std::uint32_t frame_bytes_max) {
+  const std::size_t each = (std::size_t{frame_bytes_max} + 4095) / 4096 * 4096;
   if (fabric.wants(FI_MR_LOCAL)) {
     landing_ = Region::make(fabric, reads_max * each, Region::Use::reads);
     if (landing_ == nullptr) return false;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the endpoint has under way: registered buffers to send from and to receive into, and reads of peers.
 //
-// Every operation has a context that libfabric may write into until it completes; they lie in fixed tables, so
-// nothing is allocated for a message. Receiving: with FI_MULTI_RECV a few large buffers that each take many
-// messages and are posted again when the provider lets go of them, otherwise a buffer a message. What
+// Every operation has a context that libfabric may write into until it completes; they lie in fixed tables,
+// so nothing is allocated for a message. Receiving: with FI_MULTI_RECV a few large buffers that each take
+// many messages and are posted again when the provider lets go of them, otherwise a buffer a message. What
 // completed is copied out at once, so no buffer waits for the application. Without FI_MR_LOCAL a read goes
 // straight into the message's slab, otherwise into registered memory first.
 // Bounds: send_slots sends that are not injected, reads_max reads, receive_slots buffers.
@@ -100,7 +100,7 @@ class Reads {
   static constexpr unsigned reads_max = 16;
 
   /// False: no memory to be registered.
-  bool open(Fabric& fabric, std::uint32_t frame_bytes);
+  bool open(Fabric& fabric, std::uint32_t frame_bytes_max);
   /// Null when all are under way.
   Operation* take() noexcept;
   void give(Operation& read) noexcept;

@@ -6,11 +6,11 @@
 //
 // The Handle is the Endpoint that a link owns; the Connection belongs to the transport and outlives it while
 // it lingers. Sending: what fits into a message of the fabric is injected or copied into a registered slot,
-// what is larger is copied into the link's arena and offered. What the provider does not take (EAGAIN), or the
-// peer gave no credit for, waits in a queue and holds the gate; it is tried again in every poll. Receiving:
-// frames come in order and are handed up from the completion; those that may not be (paused, quota exhausted,
-// an offered frame before them is still being read) wait in a list inside their own slabs, which the window
-// bounds. Set-up frames pass a paused receiver when no data waits before them.
+// what is larger is copied into the link's arena and offered. What the provider does not take (EAGAIN), or
+// the peer gave no credit for, waits in a queue and holds the gate; it is tried again in every poll.
+// Receiving: frames come in order and are handed up from the completion; those that may not be (paused, quota
+// exhausted, an offered frame before them is still being read) wait in a list inside their own slabs, which
+// the window bounds. Set-up frames pass a paused receiver when no data waits before them.
 //
 // The control link says who the other one is, rings who sleeps (providers without a descriptor), and ends the
 // link: a `bye` names the number of frames sent, so everything that was sent before is received first; who

@@ -17,6 +17,8 @@ constexpr std::size_t note_bytes = wire::bytes_of<OfiNote>;
 constexpr std::size_t terms_bytes = wire::bytes_of<OfiTerms>;
 constexpr std::size_t fabric_bytes = wire::bytes_of<OfiFabric>;
 constexpr std::size_t sentence_bytes_max = 300;
+constexpr std::uint32_t frame_bytes_min = 1024;
+constexpr std::uint32_t window_units_min = 2048;         // twice what the largest eager frame costs, and more
 constexpr std::uint64_t last_frames_ns = 2'000'000'000;  // for frames named by a bye whose sender is gone
 
 std::string version_text(std::uint64_t version) {
@@ -109,7 +111,8 @@ void Connection::on_hello(Bytes note_, bool answers) {
   if (whole) rest = rest.subspan(terms_bytes + fabric_bytes);
   if (!whole || rest.size() != std::size_t{fabric.name_bytes} + fabric.provider_bytes ||
       fabric.name_bytes > OfiFabric::name_bytes_max ||
-      fabric.provider_bytes > OfiFabric::provider_bytes_max || terms.frame_bytes < 1024)
+      fabric.provider_bytes > OfiFabric::provider_bytes_max || terms.frame_bytes < frame_bytes_min ||
+      terms.window < window_units_min)
     return end(EventKind::corrupt, Errc::corrupt, "a hello that cannot be read");
   const std::string why = differs(version, terms, fabric, as_text(rest.subspan(fabric.name_bytes)));
   if (!why.empty()) {

@@ -214,8 +214,8 @@ void Connection::deliver(Slab* slab, std::uint32_t offset, std::uint32_t bytes, 
 
 // ---- offers ----
 
-// Reads the next offered frames into their slabs: the one at the front always, those behind while the receiver
-// takes what comes.
+// Reads the next offered frames into their slabs: the one at the front always, those behind while the
+// receiver takes what comes.
 void Connection::read_ahead() noexcept {
   unsigned looked = 0;
   for (Slab* slab = first_; slab != nullptr && looked < looked_ahead && reading_ < reads_ahead; ++looked) {

@@ -2,10 +2,10 @@
 // One endpoint on a fabric: what the provider was asked for, what it answered, and the objects in between.
 //
 // An engine has one of these for all its links: one reliable datagram endpoint, one address table, one
-// completion queue for both directions. Progress is made when the queue is read, by the engine's thread alone.
-// The hints are a ladder: with buffers that take many messages, then without. Sends to one peer must keep
-// their order (FI_ORDER_SAS); a provider without one-sided reads is of no use, since large frames are read.
-// Every mr_mode bit that is offered is obeyed by memory.hpp, so what comes back is the provider's wish.
+// completion queue for both directions. Progress is made when the queue is read, by the engine's thread
+// alone. The hints are a ladder: with buffers that take many messages, then without. Sends to one peer must
+// keep their order (FI_ORDER_SAS); a provider without one-sided reads is of no use, since large frames are
+// read. Every mr_mode bit that is offered is obeyed by memory.hpp, so what comes back is the provider's wish.
 // Rejected: an endpoint a link (FI_EP_MSG: a connection state machine for each, receive buffers for each),
 // FI_AV_MAP (deprecated), the memory registration cache (corrupts silently when memory is unmapped).
 // Bounds: the queue holds what both directions may have under way.
@@ -50,8 +50,9 @@ struct Choice {
   Info info{nullptr, {}};
 };
 
-/// The first provider that `word` allows ("auto": by preference). `host` numbers the interface to bind to, or,
-/// with `towards`, a peer to be reached; empty: the provider's own choice. Errors: unsupported. [stack-thread]
+/// The first provider that `word` allows ("auto": by preference). `host` numbers the interface to bind to,
+/// or, with `towards`, a peer to be reached; empty: the provider's own choice. Errors: unsupported.
+/// [stack-thread]
 Result<Choice> choose(const Library& library, std::string_view word, const std::string& host = {},
                       bool towards = false);
 /// Every row, tried.

@@ -42,7 +42,8 @@ bool Region::enroll(Fabric& fabric, Use use) {
   return take_key(fabric);
 }
 
-// A key that needs the raw form is sent with the base address that belongs to it, so it is longer than 8 bytes.
+// A key that needs the raw form is sent with the base address that belongs to it, so it is longer than 8
+// bytes.
 bool Region::take_key(Fabric& fabric) {
   std::size_t raw_bytes = key_bytes_max - sizeof(std::uint64_t);
   key_.resize(key_bytes_max);

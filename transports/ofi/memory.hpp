@@ -40,7 +40,8 @@ class Region {
   enum class Use : std::uint8_t { messages, read_by_peers, reads };
   static constexpr std::size_t key_bytes_max = 48;
 
-  /// Null when there is no memory, the limit of locked memory is reached (ulimit -l), or the provider refuses.
+  /// Null when there is no memory, the limit of locked memory is reached (ulimit -l), or the provider
+  /// refuses.
   static std::unique_ptr<Region> make(Fabric& fabric, std::size_t bytes, Use use);
 
   /// Takes the memory from the provider; it stays mapped.

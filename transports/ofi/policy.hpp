@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // What is known about providers: which to prefer, what to offer them, and what not to believe.
 //
-// A row is found by provider name, wire protocol and libfabric's version; the first one that fits holds. `auto`
-// tries the rows in their order and takes the first that libfabric has a device for. Providers that lose
-// links, spin or die in the versions at hand are taken only when a person names them.
-// Sources: libfabric 1.17 as Debian ships it, looked at provider by provider (docs/transports/ofi.md), and the
-// notes beside the rows.
+// A row is found by provider name, wire protocol and libfabric's version; the first one that fits holds.
+// `auto` tries the rows in their order and takes the first that libfabric has a device for. Providers that
+// lose links, spin or die in the versions at hand are taken only when a person names them.
+// Sources: libfabric 1.17 as Debian ships it, looked at provider by provider (docs/transports/ofi.md), and
+// the notes beside the rows.
 #pragma once
 
 #include <cstdint>

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include <harness/transports/address.hpp>
+#include <harness/transports/ofi/stale.hpp>
 #include <harness/transports/ofi_guard.hpp>
 
 namespace harness::transports::ofi {
@@ -85,6 +86,7 @@ Result<> Ofi::open(std::string_view address, bool towards) {
   const bool numbered = at->host != "*" && at->host != "localhost" && numeric(*at, false).has_value();
   const std::string host = at->host == "localhost" ? "127.0.0.1" : numbered ? at->host : std::string();
   const Guard guard;
+  remove_stale_segments();
   auto choice = choose(library_, provider_, host, towards);
   if (!choice) return tl::unexpected<Error>(choice.error());
   auto fabric = Fabric::open(library_, std::move(*choice));
@@ -104,8 +106,7 @@ Result<> Ofi::open_buffers() {
       std::min<std::size_t>(fabric_->info().tx_attr->inject_size, policy.inject_bytes_max);
   inject_bytes_ = static_cast<std::uint32_t>(std::min<std::size_t>(inject, message_bytes_));
   inject_ = std::make_unique<std::byte[]>(std::max(inject_bytes_, 64u));
-  const std::uint32_t frame = std::max(facts_.max_message, Connection::setup_bytes_max);
-  if (!slots_.open(*fabric_, message_bytes_) || !reads_.open(*fabric_, frame))
+  if (!slots_.open(*fabric_, message_bytes_) || !reads_.open(*fabric_, arena_bytes_ / 2))
     return fail(Errc::exhausted, "no memory for ofi to send from", "the provider registers no more",
                 "raise the limit of locked memory: ulimit -l unlimited");
   return buffers_.open(*fabric_, receive_bytes_, message_bytes_);
@@ -176,7 +177,8 @@ std::unique_ptr<SendQueue> Ofi::take_queue() noexcept {
 
 // ---- turns ----
 
-void Ofi::ready(unsigned) {}  // a hint: the queue is read in every poll
+// A hint: the queue is read in every poll. By edge, since the descriptor may stay readable after that.
+void Ofi::ready(unsigned) {}
 
 unsigned Ofi::poll(unsigned budget) {
   graveyard_.clear_and_dispose([](Connection* connection) { delete connection; });
@@ -233,8 +235,8 @@ unsigned Ofi::progress(unsigned budget) {
   buffers_.repost();
   while (done < budget) {
     const long count = fi_cq_read(fabric_->completions(), entries.data(), entries.size());
-    if (count == -FI_EAVAIL) {
-      done += failed();
+    if (count == -FI_EAVAIL && failed()) {
+      ++done;
       continue;
     }
     if (count <= 0) break;
@@ -271,10 +273,11 @@ unsigned Ofi::arrived(Operation& buffer, const fi_cq_data_entry& entry) {
   return std::max(done, 1u);
 }
 
-unsigned Ofi::failed() {
+// The queue has an error at its front.
+bool Ofi::failed() {
   fi_cq_err_entry error{};
-  if (fi_cq_readerr(fabric_->completions(), &error, 0) <= 0) return 0;
-  if (error.op_context == nullptr) return 1;
+  if (fi_cq_readerr(fabric_->completions(), &error, 0) <= 0) return false;
+  if (error.op_context == nullptr) return true;
   auto& operation = *static_cast<Operation*>(error.op_context);
   if (operation.kind != Operation::Kind::receive) {
     finish(operation, error.err != 0 ? error.err : FI_EIO);
@@ -282,7 +285,7 @@ unsigned Ofi::failed() {
     engine_.log(LogLevel::warning, std::string("ofi: a receive failed: ") + library_.strerror(error.err));
     buffers_.done(operation, FI_MULTI_RECV);
   }
-  return 1;
+  return true;
 }
 
 void Ofi::finish(Operation& operation, int error) {

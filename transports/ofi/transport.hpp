@@ -86,7 +86,7 @@ class Ofi final : public Transport, Watcher {
   unsigned progress(unsigned budget);
   unsigned completed(const fi_cq_data_entry& entry);
   unsigned arrived(Operation& buffer, const fi_cq_data_entry& entry);
-  unsigned failed();
+  bool failed();
   void finish(Operation& operation, int error);
 
   OsEngine& engine_;
