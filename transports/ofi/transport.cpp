@@ -59,13 +59,7 @@ Ofi::Ofi(OsEngine& engine, const OptionValues& options, const Library& library)
 
 Ofi::~Ofi() {
   if (fabric_ == nullptr) return;
-  const auto lingers = [](const Connection& connection) { return connection.is_lingering(); };
-  for (unsigned turn = 0; turn < last_turns && std::any_of(connections_.begin(), connections_.end(), lingers);
-       ++turn) {
-    progress(completions_max);
-    for (Connection& connection : connections_)
-      if (connection.is_lingering() && !connection.push_out()) continue;
-  }
+  for (unsigned turn = 0; turn < last_turns && say_last_words(); ++turn) progress(completions_max);
   if (watched_) engine_.unwatch(fabric_->descriptor(), *this);
   const auto free = [](Connection* connection) { delete connection; };
   connections_.clear_and_dispose(free);
@@ -77,6 +71,18 @@ Ofi::~Ofi() {
   }
   fabric_->shut();
   reads_.release_all();
+}
+
+// What lingers sends on; false: nothing does.
+bool Ofi::say_last_words() {
+  bool any = false;
+  for (auto at = connections_.begin(); at != connections_.end();) {
+    Connection& connection = *at++;  // it may be done with this
+    if (!connection.is_lingering()) continue;
+    any = true;
+    connection.work(0);
+  }
+  return any;
 }
 
 Result<> Ofi::open(std::string_view address, bool towards) {

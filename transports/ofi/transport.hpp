@@ -80,6 +80,7 @@ class Ofi final : public Transport, Watcher {
   Ofi(OsEngine& engine, const OptionValues& options, const Library& library);
   Result<> open(std::string_view address, bool towards);
   Result<> open_buffers();
+  bool say_last_words();
   void ready(unsigned what) override;
   void welcome(std::unique_ptr<Endpoint> control, harness::Acceptor& acceptor);
   Connection& add(std::unique_ptr<Endpoint> control, bool dialled);
