@@ -17,8 +17,8 @@ struct Variable {
 constexpr std::array<Variable, 3> wanted = {
     {{"IPATH_NO_BACKTRACE", "1"}, {"HFI_NO_BACKTRACE", "1"}, {"FI_MR_CACHE_MAX_COUNT", "0"}}};
 
-// The system knows 64 signals; what lies behind them in a mask is not written. The C library adds a flag of its
-// own to every handler that is set.
+// The system knows 64 signals; what lies behind them in a mask is not written. The C library adds a flag of
+// its own to every handler that is set.
 constexpr std::size_t mask_bytes = 64 / 8;
 constexpr int flag_of_the_library = 0x04000000;
 
