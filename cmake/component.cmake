@@ -214,6 +214,7 @@ endfunction()
 function(harness_plugin name subfolder)
   cmake_parse_arguments(PARSE_ARGV 2 arg "" "" "DEPENDS;PRIVATE")
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${subfolder}/*.cpp)
+  list(FILTER sources EXCLUDE REGEX "/${subfolder}/mock/")  # what stands in for its libraries in tests
   add_library(harness_${name}_plugin MODULE ${sources})
   target_link_libraries(harness_${name}_plugin PRIVATE ${arg_DEPENDS} ${arg_PRIVATE})
   target_link_options(harness_${name}_plugin PRIVATE -Wl,--exclude-libs,ALL)
