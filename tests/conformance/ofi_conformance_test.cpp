@@ -87,10 +87,11 @@ struct MockSetting {
   const char* provider;
   const char* knobs;
 };
-// The defaults; then everything late, small and refused.
+// The defaults; then everything late, small and refused; then keys that do not fit 8 bytes.
 constexpr MockSetting mock_settings[] = {
-    {"Verbs", "mock-verbs", ""},
-    {"VerbsStorm", "mock-verbs", "seed=7,eagain=0.3,late=32,tx=2,rx=2"},
+    {"Verbs", "mock-verbs", ""},     {"VerbsStorm", "mock-verbs", "seed=7,eagain=0.3,late=32,tx=2,rx=2"},
+    {"Cxi", "mock-cxi", ""},         {"CxiStorm", "mock-cxi", "seed=7,eagain=0.3,late=32,tx=2,rx=2"},
+    {"CxiRaw", "mock-cxi", "raw=1"},
 };
 
 class OfiMockTransport : public testing::TestWithParam<std::tuple<MockSetting, Case>> {};

@@ -8,9 +8,11 @@
 // it lingers. Sending: what fits into a message of the fabric is injected or copied into a registered slot,
 // what is larger is copied into the link's arena and offered. What the provider does not take (EAGAIN), or
 // the peer gave no credit for, waits in a queue and holds the gate; it is tried again in every poll.
-// Receiving: frames come in order and are handed up from the completion; those that may not be (paused, quota
-// exhausted, an offered frame before them is still being read) wait in a list inside their own slabs, which
-// the window bounds. Set-up frames pass a paused receiver when no data waits before them.
+// Receiving: frames are matched in order, but where the provider does not promise that they also complete in
+// order (cxi), one that comes early is kept until those before it came (connection_early.cpp). They are
+// handed up from the completion; those that may not be (paused, quota exhausted, an offered frame before
+// them is still being read) wait in a list inside their own slabs, which the window bounds. Set-up frames
+// pass a paused receiver when no data waits before them.
 //
 // The control link says who the other one is, rings who sleeps (providers without a descriptor), and ends the
 // link: a `bye` names the number of frames sent, so everything that was sent before is received first; who
@@ -142,6 +144,8 @@ class Connection final : public Hook<OwnedTag>,
     failed
   };  // blocked: by the provider; waits: for the peer
   struct Waiting;
+  struct Early;
+  static constexpr unsigned early_frames_max = 1024;
 
   // sending: connection_send.cpp
   static void down_thunk(void* self, const Entry* next, harness_message* message) noexcept;
@@ -164,6 +168,14 @@ class Connection final : public Hook<OwnedTag>,
   void drop_queue() noexcept;
 
   // receiving: connection_receive.cpp
+  unsigned take_next(const wire::OfiFrame& header, const std::byte* bytes, std::size_t size);
+  [[nodiscard]] std::uint32_t ahead(std::uint32_t sequence) const noexcept {
+    return (sequence - static_cast<std::uint32_t>(received_frames_)) & wire::OfiFrame::sequence_mask;
+  }
+  [[nodiscard]] bool is_early(const wire::OfiFrame& header) const noexcept;
+  void keep_early(const wire::OfiFrame& header, const std::byte* bytes, std::size_t size) noexcept;
+  unsigned take_early();
+  void drop_early() noexcept;
   bool check(const wire::OfiFrame& header, std::size_t size) noexcept;
   bool take_credit(std::uint32_t credit) noexcept;
   bool take_window(const wire::OfiFrame& header) noexcept;
@@ -243,6 +255,8 @@ class Connection final : public Hook<OwnedTag>,
   // receiving
   Slab* first_ = nullptr;  // frames that wait, in order
   Slab* last_ = nullptr;
+  Slab* early_ = nullptr;  // frames that came before their turn, by sequence
+  unsigned early_frames_ = 0;
   unsigned reading_ = 0;
   std::uint64_t peer_offers_ = 0;  // a bit a slot: offered and not taken yet
   RemoteKey peer_key_;

@@ -43,6 +43,15 @@ constexpr bool is_offer(OfiKind kind) noexcept {
 unsigned Connection::take(const OfiFrame& header, const std::byte* bytes, std::size_t size) {
   if (state_ == State::ended || state_ == State::dead) return 0;
   counts_.bytes_in += header_bytes + size;
+  if (is_early(header)) [[unlikely]] {
+    keep_early(header, bytes, size);
+    return 1;
+  }
+  const unsigned done = take_next(header, bytes, size);
+  return early_ == nullptr ? done : done + take_early();
+}
+
+unsigned Connection::take_next(const OfiFrame& header, const std::byte* bytes, std::size_t size) {
   if (!check(header, size) || !take_credit(header.credit)) return 1;
   ++received_frames_;
   unsigned done = 0;
@@ -299,6 +308,7 @@ void Connection::unblock() noexcept {
 }
 
 void Connection::drop_waiting() noexcept {
+  drop_early();
   while (first_ != nullptr) {
     Slab* slab = first_;
     first_ = Waiting::in(slab).next;

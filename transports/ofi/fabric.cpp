@@ -38,7 +38,7 @@ Info ask(const Library& library, const Policy& policy, const std::string& host, 
     const Info hints = hints_for(library, policy, caps);
     if (hints == nullptr) return Info(nullptr, {&library});
     fi_info* found = nullptr;
-    const bool bound = !host.empty() && policy.crosses_hosts;
+    const bool bound = !host.empty() && policy.named_by_host;
     code = library.getinfo(FI_VERSION(FI_MAJOR_VERSION, FI_MINOR_VERSION), bound ? host.c_str() : nullptr,
                            nullptr, bound && !towards ? FI_SOURCE : 0, hints.get(), &found);
     Info all(code == 0 ? found : nullptr, {&library});

@@ -72,6 +72,10 @@ class Fabric {
     return (info().domain_attr->mr_mode & static_cast<int>(mr_bit)) != 0;
   }
   [[nodiscard]] bool has(std::uint64_t caps) const noexcept { return (info().caps & caps) == caps; }
+  /// Receives complete in the order of the messages.
+  [[nodiscard]] bool receives_in_order() const noexcept {
+    return (info().rx_attr->comp_order & FI_ORDER_STRICT) != 0;
+  }
   [[nodiscard]] std::string_view provider() const noexcept { return info().fabric_attr->prov_name; }
   [[nodiscard]] std::uint32_t protocol() const noexcept { return info().ep_attr->protocol; }
   [[nodiscard]] const std::vector<std::byte>& name() const noexcept { return name_; }

@@ -21,7 +21,7 @@ constexpr std::uint32_t k16 = 16 * 1024;
 constexpr std::uint32_t large_inject = 4096;
 
 constexpr std::array table = {
-    Policy{"cxi", "cxi", 0, 0, any_version, true, true, true, true, every_bit, k16, 192,
+    Policy{"cxi", "cxi", 0, 0, any_version, true, false, true, true, every_bit, k16, 192,
            "registered memory is bound to its endpoint"},
     Policy{"verbs", "verbs;ofi_rxm", 0, 0, any_version, true, true, false, true, every_bit, k16, large_inject,
            "delivery is not honoured by ofi_rxm"},
@@ -44,7 +44,7 @@ constexpr std::array table = {
            "unmaintained; milliseconds a transfer, or dead"},
     Policy{"mock-verbs", "mock-verbs", 0, 0, any_version, false, true, false, true, every_bit, k16, 64,
            "for tests: a verbs card that is strict"},
-    Policy{"mock-cxi", "mock-cxi", 0, 0, any_version, false, true, false, true, every_bit, k16, 64,
+    Policy{"mock-cxi", "mock-cxi", 0, 0, any_version, false, false, false, true, every_bit, k16, 64,
            "for tests: a cxi card that is strict"},
 };
 

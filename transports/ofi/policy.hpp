@@ -23,7 +23,7 @@ struct Policy {
   std::uint32_t from;         // libfabric's versions, both included
   std::uint32_t to;
   bool is_auto;                    // `auto` may take it
-  bool crosses_hosts;              //
+  bool named_by_host;              // takes an IP address as node; others name cards in ways of their own
   bool trusts_delivery;            // FI_DELIVERY_COMPLETE means what it says
   bool has_descriptor;             // completions can be slept on
   std::uint64_t mr_mode;           // bits offered to it

@@ -289,7 +289,7 @@ bool Ofi::failed() {
     finish(operation, error.err != 0 ? error.err : FI_EIO);
   } else if (error.err != FI_ECANCELED) {
     engine_.log(LogLevel::warning, std::string("ofi: a receive failed: ") + library_.strerror(error.err));
-    buffers_.done(operation, FI_MULTI_RECV);
+    buffers_.done(operation, error.flags);
   }
   return true;
 }
