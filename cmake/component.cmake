@@ -11,11 +11,12 @@ macro(harness_link_includes folder)
   file(CREATE_LINK ${PROJECT_SOURCE_DIR}/${folder} ${harness_include_dir}/harness/${folder} SYMBOLIC)
 endmacro()
 
-# harness_component(<folder> [SUBFOLDERS …] [DEPENDS harness folders …] [PRIVATE libraries …] [NO_INSTALL])
-# makes harness::<folder> from every .cpp below the folder (or only below SUBFOLDERS); PRIVATE libraries
-# are seen by the .cpp files alone. Without any .cpp it is an interface library.
+# harness_component(<folder> [SUBFOLDERS …] [WITHOUT subfolder] [DEPENDS harness folders …] [PRIVATE
+# libraries …] [NO_INSTALL]) makes harness::<folder> from every .cpp below the folder (or only below
+# SUBFOLDERS, or not below WITHOUT, which is a plug-in's); PRIVATE libraries are seen by the .cpp files alone.
+# Without any .cpp it is an interface library.
 function(harness_component folder)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "NO_INSTALL" "" "SUBFOLDERS;DEPENDS;PRIVATE")
+  cmake_parse_arguments(PARSE_ARGV 1 arg "NO_INSTALL" "WITHOUT" "SUBFOLDERS;DEPENDS;PRIVATE")
   set(roots ${folder})
   if(arg_SUBFOLDERS)
     list(TRANSFORM arg_SUBFOLDERS PREPEND ${folder}/ OUTPUT_VARIABLE roots)
@@ -27,6 +28,11 @@ function(harness_component folder)
       ${PROJECT_SOURCE_DIR}/${root}/*.hpp ${PROJECT_SOURCE_DIR}/${root}/*.h)
     list(APPEND headers ${found})
   endforeach()
+
+  if(arg_WITHOUT)
+    list(FILTER sources EXCLUDE REGEX "/${folder}/${arg_WITHOUT}/")
+    list(FILTER headers EXCLUDE REGEX "^${folder}/${arg_WITHOUT}/")
+  endif()
 
   harness_link_includes(${folder})
   list(TRANSFORM headers PREPEND ${harness_include_dir}/harness/)
@@ -199,4 +205,22 @@ function(harness_mpi_drivers name source)
       add_dependencies(bench_${name} bench_mpi_${flavour})
     endif()
   endforeach()
+endfunction()
+
+# harness_plugin(<name> <subfolder> DEPENDS harness folders … PRIVATE libraries …): <build>/lib/harness/
+# libharness_<name>.so from the .cpp files below the subfolder, loaded on demand and installed in the folder
+# of the libraries. What it links of ours is inside it and seen by nobody else: it exports what its sources
+# say.
+function(harness_plugin name subfolder)
+  cmake_parse_arguments(PARSE_ARGV 2 arg "" "" "DEPENDS;PRIVATE")
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${subfolder}/*.cpp)
+  list(FILTER sources EXCLUDE REGEX "/${subfolder}/mock/")  # what stands in for its libraries in tests
+  add_library(harness_${name}_plugin MODULE ${sources})
+  target_link_libraries(harness_${name}_plugin PRIVATE ${arg_DEPENDS} ${arg_PRIVATE})
+  target_link_options(harness_${name}_plugin PRIVATE -Wl,--exclude-libs,ALL)
+  set_target_properties(harness_${name}_plugin PROPERTIES OUTPUT_NAME harness_${name}
+    CXX_VISIBILITY_PRESET hidden LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/lib/harness)
+  add_dependencies(programs harness_${name}_plugin)
+  install(TARGETS harness_${name}_plugin
+    LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/harness COMPONENT runtime)
 endfunction()

@@ -22,6 +22,7 @@ harness_need_header(toml++/toml.h libtomlplusplus-dev)
 pkg_check_modules(lz4 REQUIRED IMPORTED_TARGET liblz4)
 pkg_check_modules(zstd REQUIRED IMPORTED_TARGET libzstd)
 pkg_check_modules(sodium REQUIRED IMPORTED_TARGET libsodium)
+pkg_check_modules(fabric IMPORTED_TARGET libfabric)  # transport ofi, a shared object of its own
 find_package(fmt REQUIRED)
 find_package(OpenSSL REQUIRED COMPONENTS Crypto)
 

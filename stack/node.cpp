@@ -49,10 +49,11 @@ Result<Transport*> Node::transport(std::string_view name) {
   if (type == nullptr || type->make == nullptr)
     return fail(Errc::not_found, "no transport " + std::string(name), "this program was built without it",
                 "harness doctor lists the transports");
-  std::shared_ptr<Transport> made = type->make(engine_, OptionValues(type->options));
-  Transport* raw = made.get();
+  auto made = type->make(engine_, OptionValues(type->options));
+  if (!made) return tl::unexpected<Error>(made.error());
+  Transport* raw = made->get();
   engine_.add(*raw);
-  transports_.emplace(std::string(name), std::move(made));
+  transports_.emplace(std::string(name), std::move(*made));
   return raw;
 }
 

@@ -145,8 +145,9 @@ struct TransportType {
   std::span<const HeaderInfo> headers{};
   /// Facts for a peer as near as `trust` says (Axis::trust levels in the word), with these options. Pure.
   Facts (*facts)(const OptionValues& options, Properties trust) = nullptr;
-  /// Null for transports that only a test or a simulation makes.
-  std::unique_ptr<Transport> (*make)(Engine& engine, const OptionValues& options) = nullptr;
+  /// Null for transports that only a test or a simulation makes. Errors: unsupported (another engine, or
+  /// nothing on this machine to make it of), not_found (a part of it is not installed).
+  Result<std::unique_ptr<Transport>> (*make)(Engine& engine, const OptionValues& options) = nullptr;
   /// What two ends must have in common to meet over it (Axis::trust); null: nothing.
   Properties (*reach)(const OptionValues& options) = nullptr;
 };

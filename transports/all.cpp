@@ -3,6 +3,7 @@
 #include <harness/transports/all.hpp>
 
 #include <harness/transports/loop.hpp>
+#include <harness/transports/ofi.hpp>
 #include <harness/transports/shm.hpp>
 #include <harness/transports/sim.hpp>
 #include <harness/transports/tcp.hpp>
@@ -15,6 +16,7 @@ void add_all(Catalogue& catalogue) {
   catalogue.add(Shm::type());
   catalogue.add(Tcp::type());
   catalogue.add(Udp::type());
+  catalogue.add(ofi::type());
   catalogue.add(Sim::type());  // composed and checked like the others; only a test can make one
 }
 

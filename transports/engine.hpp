@@ -153,4 +153,11 @@ class OsEngine final : public Engine {
   std::unique_ptr<Workers> workers_;
 };
 
+/// The error of a transport that was asked of another kind of engine.
+inline tl::unexpected<Error> needs_system_engine(const std::string& transport) {
+  return fail(Errc::unsupported, "no transport " + transport + " on this engine",
+              "it needs the operating system's, and this is a simulated or foreign one",
+              "make it for an OsEngine");
+}
+
 }  // namespace harness::transports

@@ -32,7 +32,7 @@ Facts facts_of(const OptionValues& options, Properties trust) {
 
 Properties reach(const OptionValues&) { return property::same_process; }
 
-std::unique_ptr<Transport> make(Engine& engine, const OptionValues& options) {
+Result<std::unique_ptr<Transport>> make(Engine& engine, const OptionValues& options) {
   return std::make_unique<Loop>(engine, options);
 }
 

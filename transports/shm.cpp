@@ -64,9 +64,10 @@ std::uint64_t arena_of(const OptionValues& options) noexcept {
   return bytes == 0 ? 0 : std::bit_ceil(std::max(bytes, shm::Arena::leaf_bytes));
 }
 
-std::unique_ptr<Transport> make(Engine& engine, const OptionValues& options) {
+Result<std::unique_ptr<Transport>> make(Engine& engine, const OptionValues& options) {
   auto* system = dynamic_cast<OsEngine*>(&engine);
-  return system != nullptr ? std::make_unique<Shm>(*system, options) : nullptr;
+  if (system == nullptr) return needs_system_engine("shm");
+  return std::make_unique<Shm>(*system, options);
 }
 
 }  // namespace

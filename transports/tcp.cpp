@@ -57,9 +57,10 @@ Facts facts_of(const OptionValues& options, Properties trust) {
   return facts;
 }
 
-std::unique_ptr<Transport> make(Engine& engine, const OptionValues& options) {
+Result<std::unique_ptr<Transport>> make(Engine& engine, const OptionValues& options) {
   auto* system = dynamic_cast<OsEngine*>(&engine);
-  return system != nullptr ? std::make_unique<Tcp>(*system, options) : nullptr;
+  if (system == nullptr) return needs_system_engine("tcp");
+  return std::make_unique<Tcp>(*system, options);
 }
 
 }  // namespace

@@ -53,7 +53,7 @@ class Policy(TestCase):
         self.assertEqual(offers[0], ("@ shm", "chosen"))
         self.assertEqual({outcome for _, outcome in offers[1:]}, {"not needed"})
         self.assertEqual({one["address"].split(":")[0] for one in why["offers"]}, {"shm", "tcp", "udp"})
-        self.assertEqual(set(self.refusals(why)), {"loop"})
+        self.assertEqual(set(self.refusals(why)), {"loop", "ofi"})
         self.assertRegex(self.refusals(why)["loop"]["because"], "processes are a and b")
 
     def test_a_node_that_tells_where_it_runs_needs_no_host_in_the_file(self):

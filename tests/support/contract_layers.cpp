@@ -139,7 +139,7 @@ Facts loop(const OptionValues&, Properties trust) {
 
 Properties user_alone(const OptionValues&) { return same_user; }
 Properties process_alone(const OptionValues&) { return same_process; }
-std::unique_ptr<Transport> none_runs(Engine&, const OptionValues&) { return nullptr; }
+Result<std::unique_ptr<Transport>> none_runs(Engine&, const OptionValues&) { return nullptr; }
 
 }  // namespace
 

@@ -21,6 +21,7 @@
 #include <harness/kernel/identity/domain.hpp>
 #include <harness/stack/node.hpp>
 #include <harness/transports/engine.hpp>
+#include <harness/transports/ofi.hpp>
 
 #include <harness/apps/harness/command.hpp>
 
@@ -42,7 +43,10 @@ Finding try_transport(const TransportType& type, const Catalogue& catalogue) {
   if (type.make == nullptr) return {Health::good, what, "for tests and simulations", {}};
   auto engine = transports::OsEngine::make();
   if (!engine) return {Health::bad, what, engine.error().text(), {}};
-  std::shared_ptr<Transport> transport = type.make(**engine, OptionValues(type.options));
+  auto made = type.make(**engine, OptionValues(type.options));
+  if (!made)
+    return {Health::poor, what, made.error().what + ": " + made.error().because, made.error().advice};
+  std::shared_ptr<Transport> transport = std::move(*made);
   (*engine)->add(*transport);
   Node a(**engine, catalogue, {"a"}), b(**engine, catalogue, {"b"});
   a.add(transport);
@@ -61,6 +65,23 @@ Finding try_transport(const TransportType& type, const Catalogue& catalogue) {
   (*engine)->run_until([&] { return arrived; }, 1'000'000'000);
   if (!arrived) return {Health::bad, what, "a message to ourselves did not arrive", (*link)->error().advice};
   return {Health::good, what, "opened and sent in " + human_time((*engine)->now_ns() - began), {}};
+}
+
+// What libfabric has here, and what `auto` takes.
+void fabric_providers(std::vector<Finding>& findings) {
+  const auto all = transports::ofi::providers();
+  if (!all) return;  // said by the transport
+  for (const auto& one : *all) {
+    const std::string device = one.device.empty() ? std::string() : one.device + ", ";
+    findings.push_back({Health::good,
+                        "ofi provider " + one.name,
+                        device +
+                            (one.chosen   ? "chosen: "
+                             : one.usable ? "not chosen: "
+                                          : "not usable: ") +
+                            one.why,
+                        {}});
+  }
 }
 
 Finding descriptors() {
@@ -141,6 +162,7 @@ ExitCode run_doctor(Cli& cli) {
   if (root) identities(*root, findings);
   for (const TransportType& type : cli.catalogue().transports())
     findings.push_back(try_transport(type, cli.catalogue()));
+  fabric_providers(findings);
   static constexpr const char* words[] = {"ok", "poor", "bad"};
   ExitCode code = ExitCode::ok;
   nlohmann::json all = nlohmann::json::array();

@@ -152,12 +152,13 @@ TEST(Transports, StandInTheCatalogueAndAreMadeForTheirEngines) {
       continue;
     }
     ASSERT_NE(type.make, nullptr) << type.name;
-    EXPECT_NE(type.make(*engine, options), nullptr) << type.name;
+    const auto made = type.make(*engine, options);
+    EXPECT_TRUE(made.has_value()) << type.name << (made ? "" : made.error().text());
     EXPECT_EQ(type.facts(options, {}).max_message, options[type.name == "loop" ? 1u : 0u]) << type.name;
   }
   for (const auto* name : {"shm", "tcp", "udp"}) {
     const TransportType& type = *catalogue.transport(name);
-    EXPECT_EQ(type.make(manual, OptionValues(type.options)), nullptr)
+    EXPECT_FALSE(type.make(manual, OptionValues(type.options)).has_value())
         << name << " needs the operating system's engine";
   }
 }

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+// ofi under the contract of every transport, over the providers of libfabric that need no card: both ends of
+// each link on one endpoint, as the peers of an engine are. A provider that is not usable here is skipped,
+// and its reason printed. The mock providers stand in for cards (docs/transports/ofi-mock.md).
+#include <stdlib.h>
+
+#include <ctime>
+
+#include <harness/tests/conformance/transport_suite.hpp>
+#include <harness/tests/support/ofi_options.hpp>
+#include <harness/transports/ofi/entry.hpp>
+#include <harness/transports/ofi/library.hpp>
+#include <harness/transports/ofi/mock/mock.hpp>
+
+namespace harness::tests {
+namespace {
+
+namespace ofi = transports::ofi;
+
+const ofi::Library mock_library{ofi::mock::mock_version, ofi::mock::mock_getinfo, ofi::mock::mock_freeinfo,
+                                ofi::mock::mock_dupinfo, ofi::mock::mock_fabric,  ofi::mock::mock_strerror};
+
+Result<std::unique_ptr<Transport>> make_transport(transports::OsEngine& engine, std::string_view provider) {
+  if (!provider.starts_with("mock")) return ofi::type().make(engine, ofi_options(provider));
+  const auto table = ofi::load();
+  if (!table) return tl::unexpected<Error>(table.error());
+  return (*table)->make(engine, ofi_options(provider), &mock_library);
+}
+
+class OfiMedium final : public Medium {
+ public:
+  explicit OfiMedium(std::string_view provider) : made_(make_transport(*engine_, provider)) {}
+  Engine& engine() override { return *engine_; }
+  Transport& transport() override { return **made_; }
+  const TransportType& type() override { return ofi::type(); }
+  std::string free_address() override { return "127.0.0.1:0"; }
+  std::string nobodys_address() override { return "127.0.0.1:1"; }
+  std::string malformed_address() override { return "no port"; }
+  bool until(const std::function<bool()>& done) override { return engine_->run_until(done, limit_ns); }
+  // What a provider does by sockets of its own takes a moment without showing.
+  void rest() override {
+    for (std::uint64_t quiet_ns = now_ns(); now_ns() - quiet_ns < quiet_ns_min;)
+      if (engine_->poll() != 0) quiet_ns = now_ns();
+  }
+
+ private:
+  static constexpr std::uint64_t limit_ns = 20'000'000'000;  // only a failing case gets there
+  static constexpr std::uint64_t quiet_ns_min = 3'000'000;
+  static std::uint64_t now_ns() {
+    timespec now{};
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(now.tv_nsec);
+  }
+  std::unique_ptr<transports::OsEngine> engine_ = std::move(transports::OsEngine::make().value());
+  Result<std::unique_ptr<Transport>> made_;
+};
+
+void try_case(std::string_view provider, const Case& tried, std::string& skipped) {
+  if (!provider.starts_with("mock")) skipped = ofi_missing(provider);
+  if (!skipped.empty()) return;
+  for (const auto& failure : run_case(tried, [&] { return std::make_unique<OfiMedium>(provider); }, skipped))
+    ADD_FAILURE() << failure;
+}
+
+}  // namespace
+
+class OfiShmTransport : public testing::TestWithParam<Case> {};
+TEST_P(OfiShmTransport, KeepsTheContractOfTransports) {
+  std::string skipped;
+  try_case("shm", GetParam(), skipped);
+  if (!skipped.empty()) GTEST_SKIP() << skipped;
+}
+INSTANTIATE_TEST_SUITE_P(Conformance, OfiShmTransport, testing::ValuesIn(transport_cases()),
+                         [](const auto& tried) { return std::string(tried.param.name); });
+
+class OfiTcpTransport : public testing::TestWithParam<Case> {};
+TEST_P(OfiTcpTransport, KeepsTheContractOfTransports) {
+  std::string skipped;
+  try_case("tcp", GetParam(), skipped);
+  if (!skipped.empty()) GTEST_SKIP() << skipped;
+}
+INSTANTIATE_TEST_SUITE_P(Conformance, OfiTcpTransport, testing::ValuesIn(transport_cases()),
+                         [](const auto& tried) { return std::string(tried.param.name); });
+
+struct MockSetting {
+  const char* name;
+  const char* provider;
+  const char* knobs;
+};
+// The defaults; then everything late, small and refused; then keys that do not fit 8 bytes.
+constexpr MockSetting mock_settings[] = {
+    {"Verbs", "mock-verbs", ""},     {"VerbsStorm", "mock-verbs", "seed=7,eagain=0.3,late=32,tx=2,rx=2"},
+    {"Cxi", "mock-cxi", ""},         {"CxiStorm", "mock-cxi", "seed=7,eagain=0.3,late=32,tx=2,rx=2"},
+    {"CxiRaw", "mock-cxi", "raw=1"},
+};
+
+class OfiMockTransport : public testing::TestWithParam<std::tuple<MockSetting, Case>> {};
+TEST_P(OfiMockTransport, KeepsTheContractOfTransports) {
+  const auto& [setting, tried] = GetParam();
+  setenv("HARNESS_MOCK", setting.knobs, 1);
+  if (std::string_view(tried.name) == "AllocatesNothingAfterWarmUp")
+    GTEST_SKIP() << "the mock itself allocates for every operation";
+  std::string skipped;
+  try_case(setting.provider, tried, skipped);
+  if (!skipped.empty()) GTEST_SKIP() << skipped;
+}
+INSTANTIATE_TEST_SUITE_P(Conformance, OfiMockTransport,
+                         testing::Combine(testing::ValuesIn(mock_settings),
+                                          testing::ValuesIn(transport_cases())),
+                         [](const auto& tried) {
+                           return std::string(std::get<0>(tried.param).name) + std::get<1>(tried.param).name;
+                         });
+
+}  // namespace harness::tests

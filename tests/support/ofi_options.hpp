@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+// ofi over a provider that a test names, and why it cannot be had here.
+#pragma once
+
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include <harness/transports/engine.hpp>
+#include <harness/transports/ofi.hpp>
+
+namespace harness::tests {
+
+inline OptionValues ofi_options(std::string_view provider) {
+  namespace ofi = transports::ofi;
+  OptionValues values(ofi::type().options);
+  const auto words = ofi::provider_words();
+  values.set(ofi::option_provider, std::find(words.begin(), words.end(), provider) - words.begin());
+  return values;
+}
+
+/// Empty when the provider is usable. Loads libfabric.
+inline std::string ofi_missing(std::string_view provider) {
+  const auto engine = std::move(transports::OsEngine::make().value());
+  const auto made = transports::ofi::type().make(*engine, ofi_options(provider));
+  return made ? std::string() : "not usable here: " + made.error().text();
+}
+
+}  // namespace harness::tests

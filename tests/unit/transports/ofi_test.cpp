@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: Apache-2.0
+// What is ofi's own beside the contract of every transport: hellos, bells, offers, the control link.
+#include <map>
+#include <vector>
+
+#include <gtest/gtest.h>
+#include <poll.h>
+
+#include <harness/tests/support/ofi_options.hpp>
+#include <harness/transports/tcp.hpp>
+
+namespace harness::transports {
+namespace {
+
+using tests::ofi_missing;
+using tests::ofi_options;
+
+constexpr std::uint64_t limit_ns = 20'000'000'000;  // only a failing case gets there
+
+struct Values final : Describer {
+  std::map<std::string, std::uint64_t, std::less<>> values;
+  void value(std::string_view name, std::uint64_t value) override { values[std::string(name)] = value; }
+  void text(std::string_view, std::string_view) override {}
+};
+
+// One engine with its transport and one endpoint.
+struct End final : Acceptor {
+  explicit End(std::string_view provider)
+      : transport(std::move(ofi::type().make(*engine, ofi_options(provider)).value())) {}
+
+  void accepted(std::unique_ptr<Endpoint> accepted) override { take(std::move(accepted)); }
+  void take(std::unique_ptr<Endpoint> mine) {
+    endpoint = std::move(mine);
+    Receiver receiver;
+    receiver.up = {[](void* self, const Entry*, harness_message* raw) {
+                     static_cast<End*>(self)->got.push_back(Message::from_c(raw).size());
+                   },
+                   this, nullptr};
+    receiver.self = this;
+    receiver.event = [](void* self, const Event& event) {
+      static_cast<End*>(self)->heard.emplace_back(event.code, event.detail);
+    };
+    receiver.gate = &gate;
+    endpoint->attach(receiver);
+  }
+  void send(std::uint32_t bytes) {
+    Message message = Message::make(engine->pool(), bytes);
+    std::memset(message.writable().data(), 1, bytes);
+    const Entry down = endpoint->down();
+    down.fn(down.self, down.next, message.c());
+  }
+  [[nodiscard]] std::uint64_t value(std::string_view name) const {
+    Values all;
+    endpoint->describe(all);
+    return all.values[std::string(name)];
+  }
+
+  std::unique_ptr<OsEngine> engine = std::move(OsEngine::make().value());
+  std::unique_ptr<Transport> transport;
+  Gate gate;
+  std::vector<std::uint32_t> got;
+  std::vector<std::pair<Errc, std::string>> heard;
+  std::unique_ptr<Endpoint> endpoint;
+};
+
+// Turns both engines, as two processes would.
+bool until(End& one, End& other, const std::function<bool()>& done) {
+  bool over = false;
+  Timer limit([](void* self) { *static_cast<bool*>(self) = true; }, &over);
+  one.engine->timers().arm(limit, one.engine->now_ns() + limit_ns);
+  while (!done() && !over) {
+    one.engine->poll();
+    other.engine->poll();
+  }
+  return done();
+}
+
+void connect(End& near, End& far) {
+  const std::string address = far.transport->listen("127.0.0.1:0", far).value();
+  near.take(std::move(near.transport->dial(address).value()));
+  near.send(1);
+  ASSERT_TRUE(until(near, far, [&] { return !far.got.empty() || !near.heard.empty(); }));
+}
+
+bool is_readable(int descriptor) {
+  pollfd waited{descriptor, POLLIN, 0};
+  return ::poll(&waited, 1, static_cast<int>(limit_ns / 1'000'000)) == 1;
+}
+
+TEST(Ofi, RefusesAPeerThatUsesAnotherProviderAndSaysWhich) {
+  for (const auto* provider : {"shm", "tcp"})
+    if (const std::string why = ofi_missing(provider); !why.empty()) GTEST_SKIP() << why;
+  End near("tcp"), far("shm");
+  connect(near, far);
+  ASSERT_TRUE(until(near, far, [&] { return !near.heard.empty() && !far.heard.empty(); }));
+  EXPECT_EQ(near.heard[0].first, Errc::conflict);
+  EXPECT_NE(near.heard[0].second.find("tcp;ofi_rxm"), std::string::npos) << near.heard[0].second;
+  EXPECT_NE(near.heard[0].second.find("shm"), std::string::npos) << near.heard[0].second;
+  EXPECT_EQ(far.heard[0], near.heard[0]);
+}
+
+TEST(Ofi, RefusesAPeerThatSpeaksSomethingElseThanOfi) {
+  if (const std::string why = ofi_missing("shm"); !why.empty()) GTEST_SKIP() << why;
+  End far("shm");
+  const std::string address = far.transport->listen("127.0.0.1:0", far).value();
+  Tcp tcp(*far.engine);
+  auto stranger = std::move(tcp.dial(address).value());
+  const MutableBytes room = stranger->reserve(40);
+  ASSERT_EQ(room.size(), 40u);
+  std::memset(room.data(), 'x', room.size());
+  stranger->commit();
+  ASSERT_TRUE(far.engine->run_until([&] { return !far.heard.empty(); }, limit_ns));
+  EXPECT_EQ(far.heard[0].first, Errc::corrupt);
+}
+
+TEST(Ofi, GivesUpAPeerThatNeverSaysHello) {
+  if (const std::string why = ofi_missing("shm"); !why.empty()) GTEST_SKIP() << why;
+  OptionValues options = ofi_options("shm");
+  options.set(ofi::option_connect_timeout, 1000);
+  End far("shm");
+  far.transport = std::move(ofi::type().make(*far.engine, options).value());
+  const std::string address = far.transport->listen("127.0.0.1:0", far).value();
+  Tcp tcp(*far.engine);
+  const auto stranger = std::move(tcp.dial(address).value());
+  ASSERT_TRUE(far.engine->run_until([&] { return !far.heard.empty(); }, limit_ns));
+  EXPECT_EQ(far.heard[0].first, Errc::timed_out);
+}
+
+void offers_large_frames_alone(std::string_view provider) {
+  if (const std::string why = ofi_missing(provider); !why.empty()) GTEST_SKIP() << why;
+  End near(provider), far(provider);
+  connect(near, far);
+  const auto limit = static_cast<std::uint32_t>(near.value("eager_bytes_max"));
+  near.send(limit - 16);  // its header makes it full
+  near.send(limit - 15);
+  near.send(200'000);
+  ASSERT_TRUE(until(near, far, [&] { return far.got.size() == 4; }));
+  EXPECT_EQ(far.got, (std::vector<std::uint32_t>{1, limit - 16, limit - 15, 200'000}));
+  EXPECT_EQ(near.value("offered_frames"), 2u);
+  EXPECT_EQ(far.value("read_frames"), 2u);
+  EXPECT_TRUE(until(near, far, [&] { return near.endpoint->drained(); })) << "taken was never said";
+}
+
+TEST(Ofi, OffersWhatDoesNotFitIntoAMessageOverShm) { offers_large_frames_alone("shm"); }
+TEST(Ofi, OffersWhatDoesNotFitIntoAMessageOverTcp) { offers_large_frames_alone("tcp"); }
+
+// Both engines stand in one thread, so nobody looks at the sleeper's queue: its descriptor alone must tell.
+void wakes_who_sleeps(std::string_view provider) {
+  if (const std::string why = ofi_missing(provider); !why.empty()) GTEST_SKIP() << why;
+  End near(provider), far(provider);
+  connect(near, far);
+  for (unsigned frames = 2; frames < 5; ++frames) {
+    while (far.engine->arm() == 0) near.engine->poll();  // until it would sleep
+    for (unsigned turn = 0; turn < 200; ++turn) near.engine->poll();
+    near.send(10);
+    for (unsigned turn = 0; turn < 200; ++turn) near.engine->poll();
+    ASSERT_TRUE(is_readable(far.engine->descriptor())) << "nobody woke it for frame " << frames;
+    ASSERT_TRUE(until(far, near, [&] { return far.got.size() == frames; }));
+  }
+}
+
+TEST(Ofi, IsRungOutOfItsSleepByAPeerOverShm) { wakes_who_sleeps("shm"); }
+TEST(Ofi, WakesByTheProvidersDescriptorOverTcp) { wakes_who_sleeps("tcp"); }
+
+TEST(Ofi, IsRungOnceForEachTimeItSleeps) {
+  if (const std::string why = ofi_missing("shm"); !why.empty()) GTEST_SKIP() << why;
+  End near("shm"), far("shm");
+  connect(near, far);
+  while (far.engine->arm() == 0) near.engine->poll();
+  for (unsigned turn = 0; turn < 200; ++turn) near.engine->poll();
+  const std::uint64_t before = near.value("bells");
+  for (unsigned i = 0; i < 20; ++i) near.send(10);
+  EXPECT_EQ(near.value("bells") - before, 1u);
+  EXPECT_TRUE(until(near, far, [&] { return far.got.size() == 21; }));
+}
+
+}  // namespace
+}  // namespace harness::transports

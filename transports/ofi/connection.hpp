@@ -1,0 +1,272 @@
+// SPDX-License-Identifier: Apache-2.0
+// One link over the fabric: a peer's address, credit in both directions, and the control link beside it.
+//
+//   greeting ──hello──▶ open ──close──▶ lingering ──▶ dead
+//       └────────────────┴───────────▶ ended ─────────▲
+//
+// The Handle is the Endpoint that a link owns; the Connection belongs to the transport and outlives it while
+// it lingers. Sending: what fits into a message of the fabric is injected or copied into a registered slot,
+// what is larger is copied into the link's arena and offered. What the provider does not take (EAGAIN), or
+// the peer gave no credit for, waits in a queue and holds the gate; it is tried again in every poll.
+// Receiving: frames are matched in order, but where the provider does not promise that they also complete in
+// order (cxi), one that comes early is kept until those before it came (connection_early.cpp). They are
+// handed up from the completion; those that may not be (paused, quota exhausted, an offered frame before
+// them is still being read) wait in a list inside their own slabs, which the window bounds. Set-up frames
+// pass a paused receiver when no data waits before them.
+//
+// The control link says who the other one is, rings who sleeps (providers without a descriptor), and ends the
+// link: a `bye` names the number of frames sent, so everything that was sent before is received first; who
+// said it stays until the peer has all of it (`done`). A control link that ends without a bye is a death.
+// Bounds: the window received; hold_bytes, one frame and the reserves to send; one arena; reads_ahead reads.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <harness/stack/transport.hpp>
+#include <harness/transports/lists.hpp>
+#include <harness/transports/ofi/buffers.hpp>
+#include <harness/transports/ofi/offers.hpp>
+#include <harness/transports/ofi/send_queue.hpp>
+#include <harness/transports/wire/ofi.hpp>
+
+namespace harness::transports::ofi {
+
+class Ofi;
+class Connection;
+struct BlockedTag;  // has frames that the provider or the peer did not take
+struct UnrungTag;   // was not asked to ring since it last did
+
+/// The endpoint of a connection: what a link owns and calls.
+class Handle final : public Endpoint {
+ public:
+  Handle(Connection& connection, const Facts& facts) noexcept;
+  ~Handle() override;
+
+  MutableBytes reserve(std::uint32_t bytes) noexcept override;
+  void commit() noexcept override;
+  Errc send_setup(Message&& frame) noexcept override;
+  Errc configure(const OptionValues& options) noexcept override;
+  [[nodiscard]] std::uint64_t frames_sent() const noexcept override;
+  [[nodiscard]] std::uint64_t frames_received() const noexcept override;
+  void pause_receive(bool paused) noexcept override;
+  void close(std::uint64_t linger_ns) noexcept override;
+  [[nodiscard]] bool drained() const noexcept override;
+  [[nodiscard]] const Facts& facts() const noexcept override { return facts_; }
+  [[nodiscard]] std::string peer_address() const override;
+  void describe(Describer& describer) const override;
+
+  [[nodiscard]] Receiver& receiver() noexcept { return receiver_; }
+  void forget() noexcept { connection_ = nullptr; }
+
+ private:
+  Connection* connection_;
+  Facts facts_;
+};
+
+struct Counts {
+  std::uint64_t frames_out = 0;  // data frames
+  std::uint64_t frames_in = 0;
+  std::uint64_t bytes_out = 0;  // over the fabric, headers included
+  std::uint64_t bytes_in = 0;
+  std::uint64_t injected = 0;  // frames, by how they went
+  std::uint64_t copied = 0;
+  std::uint64_t offered = 0;
+  std::uint64_t read = 0;     // frames of the peer
+  std::uint64_t again = 0;    // the provider took nothing
+  std::uint64_t credits = 0;  // frames with nothing but credit
+  std::uint64_t bells = 0;    // rung
+  std::uint64_t holds = 0;
+  std::uint64_t blocks = 0;   // times handing up stopped: paused, quota
+  std::uint64_t dropped = 0;  // frames given after the end
+};
+
+class Connection final : public Hook<OwnedTag>,
+                         public Hook<ReadyTag>,
+                         public Hook<BlockedTag>,
+                         public Hook<UnrungTag> {
+ public:
+  enum class State : std::uint8_t { greeting, open, ended, lingering, dead };
+  static constexpr std::uint32_t header_bytes = wire::bytes_of<wire::OfiFrame>;
+  static constexpr std::uint64_t hold_bytes = 256 * 1024;  // so much waiting holds the sender
+  static constexpr unsigned hold_frames = SendQueue::frames_max - 16;
+  static constexpr unsigned setup_reserve = 4;
+  static constexpr std::uint32_t setup_bytes_max = 128 * 1024;
+  static constexpr unsigned reads_ahead = 4;
+
+  Connection(Ofi& ofi, std::unique_ptr<Endpoint> control, std::uint32_t cookie, bool dialled);
+  ~Connection();
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+
+  // ---- for the transport ----
+
+  /// Says hello to who was dialled.
+  void greet() noexcept;
+  unsigned work(unsigned budget);
+  /// Sends what waits, as far as it goes; false: something still does.
+  bool push_out() noexcept;
+  /// A message of the fabric for this link. [inside poll]
+  unsigned take(const wire::OfiFrame& header, const std::byte* bytes, std::size_t size);
+  /// A send or a read of this link completed; `error`: libfabric's code, 0 for none.
+  void sent(int error) noexcept;
+  void was_read(Operation& read, int error) noexcept;
+  /// Asks the peer to ring when it has something; what it sent until now needs none.
+  void ask_for_bell() noexcept { note(wire::OfiNote::Kind::sleep, received_frames_); }
+  [[nodiscard]] std::uint32_t cookie() const noexcept { return cookie_; }
+  [[nodiscard]] Handle* handle() const noexcept { return handle_; }
+  void set_handle(Handle* handle) noexcept { handle_ = handle; }
+  [[nodiscard]] bool is_lingering() const noexcept { return state_ == State::lingering; }
+
+  // ---- for the handle ----
+
+  [[nodiscard]] Entry entry() noexcept { return {&down_thunk, this, nullptr}; }
+  MutableBytes reserve(std::uint32_t bytes) noexcept;
+  void commit() noexcept;
+  Errc send_setup(Message&& frame) noexcept;
+  void set_frame_bytes_max(std::uint32_t bytes) noexcept { frame_bytes_max_ = bytes; }
+  [[nodiscard]] bool is_by(std::string_view word) const noexcept;
+  [[nodiscard]] std::uint32_t offer_bytes_max() const noexcept;
+  void pause(bool paused) noexcept;
+  void close(std::uint64_t linger_ns) noexcept;
+  void abandon() noexcept;
+  [[nodiscard]] bool drained() const noexcept;
+  [[nodiscard]] const Counts& counts() const noexcept { return counts_; }
+  [[nodiscard]] std::string peer_address() const;
+  void describe(Describer& describer) const;
+
+ private:
+  enum class Sent : std::uint8_t {
+    yes,
+    blocked,
+    waits,
+    failed
+  };  // blocked: by the provider; waits: for the peer
+  struct Waiting;
+  struct Early;
+  static constexpr unsigned early_frames_max = 1024;
+
+  // sending: connection_send.cpp
+  static void down_thunk(void* self, const Entry* next, harness_message* message) noexcept;
+  void send(Message& message, wire::OfiKind kind) noexcept;
+  void enqueue(Message& message, wire::OfiKind kind) noexcept;
+  Sent try_send(const Message& message, wire::OfiKind kind) noexcept;
+  Sent try_offer(const Message& message, wire::OfiKind kind) noexcept;
+  /// One message of the fabric: `fill` writes its `bytes` behind the header.
+  template <class Fill>
+  Sent post(wire::OfiKind kind, std::uint32_t bytes, std::uint32_t units, Fill&& fill) noexcept;
+  Sent posted(long code, std::uint32_t bytes, std::uint32_t units) noexcept;
+  bool send_controls() noexcept;
+  [[nodiscard]] bool has_credit(std::uint32_t units) const noexcept {
+    return sent_units_ - acked_units_ + units <= peer_window_;
+  }
+  [[nodiscard]] bool may_send() const noexcept { return state_ <= State::open && !closing_; }
+  void hold() noexcept;
+  void look_for_room() noexcept;
+  void room();
+  void drop_queue() noexcept;
+
+  // receiving: connection_receive.cpp
+  unsigned take_next(const wire::OfiFrame& header, const std::byte* bytes, std::size_t size);
+  [[nodiscard]] std::uint32_t ahead(std::uint32_t sequence) const noexcept {
+    return (sequence - static_cast<std::uint32_t>(received_frames_)) & wire::OfiFrame::sequence_mask;
+  }
+  [[nodiscard]] bool is_early(const wire::OfiFrame& header) const noexcept;
+  void keep_early(const wire::OfiFrame& header, const std::byte* bytes, std::size_t size) noexcept;
+  unsigned take_early();
+  void drop_early() noexcept;
+  bool check(const wire::OfiFrame& header, std::size_t size) noexcept;
+  bool take_credit(std::uint32_t credit) noexcept;
+  bool take_window(const wire::OfiFrame& header) noexcept;
+  unsigned take_frame(const wire::OfiFrame& header, const std::byte* bytes);
+  bool keep(const wire::OfiFrame& header, const std::byte* bytes) noexcept;
+  [[nodiscard]] Slab* allocate(std::uint32_t bytes) noexcept;
+  [[nodiscard]] bool may_hand_up(wire::OfiKind kind) noexcept;
+  unsigned hand_up(unsigned budget);
+  void deliver(Slab* slab, std::uint32_t offset, std::uint32_t bytes, wire::OfiKind kind);
+  void consumed(std::uint32_t units) noexcept;
+  void read_ahead() noexcept;
+  bool start_read(Waiting& waiting) noexcept;
+  void drop_waiting() noexcept;
+  void block() noexcept;
+  void unblock() noexcept;
+
+  // the control link and the ends: connection_control.cpp, connection.cpp
+  void attach_control();
+  bool note(wire::OfiNote::Kind kind, std::uint64_t value, Bytes tail = {}) noexcept;
+  void on_note(Message& message);
+  void on_hello(Bytes note, bool answers);
+  [[nodiscard]] std::vector<std::byte> hello() const;
+  [[nodiscard]] std::string differs(std::uint64_t version, const wire::OfiTerms& terms,
+                                    const wire::OfiFabric& fabric, std::string_view provider) const;
+  void open(const wire::OfiTerms& terms, Bytes name);
+  void control_ended(Errc code, std::string_view why);
+  void ring() noexcept;
+  void wake() noexcept;
+  void on_timer();
+  void end(EventKind kind, Errc code, std::string why) noexcept;
+  void report();
+  void look_for_end();
+  [[nodiscard]] std::string provider_says(int error) const;
+  void bury() noexcept;
+
+  Ofi& ofi_;
+  Pool& pool_;
+  Fabric& fabric_;
+  Handle* handle_ = nullptr;
+  std::unique_ptr<Endpoint> control_;
+  std::uint32_t cookie_;
+  State state_ = State::greeting;
+  bool dialled_;
+  bool paused_ = false;
+  bool blocked_ = false;
+  bool held_ = false;
+  bool room_due_ = false;
+  bool end_due_ = false;
+  bool bye_sent_ = false;
+  bool bye_received_ = false;
+  bool done_sent_ = false;
+  bool control_lost_ = false;
+  bool closing_ = false;     // closed while it still greets
+  bool wants_bell_ = false;  // the peer sleeps
+
+  // sending
+  fi_addr_t peer_ = FI_ADDR_NOTAVAIL;
+  std::uint32_t peer_cookie_ = 0;
+  std::uint32_t peer_window_ = 0;  // units
+  std::uint32_t peer_message_bytes_ = 0;
+  std::uint32_t sent_units_ = 0;   // modulo 2^32, as the three below
+  std::uint32_t acked_units_ = 0;  // of them the peer has taken
+  std::uint32_t taken_units_ = 0;  // of the peer's, by us
+  std::uint32_t told_units_ = 0;   // … and the peer knows
+  std::uint32_t received_units_ = 0;
+  std::uint64_t sent_frames_ = 0;  // everything with a number
+  std::uint64_t received_frames_ = 0;
+  std::uint64_t bye_frames_ = 0;
+  unsigned under_way_ = 0;       // sends that have not completed
+  int placed_ = Offers::none;    // the frame at the front of the queue, once it is in the arena
+  std::uint64_t taken_due_ = 0;  // offers of the peer's to be acknowledged, a bit a slot
+  std::unique_ptr<SendQueue> queue_;
+  std::unique_ptr<Offers> offers_;
+  Message reserved_;
+  std::uint32_t frame_bytes_max_;
+
+  // receiving
+  Slab* first_ = nullptr;  // frames that wait, in order
+  Slab* last_ = nullptr;
+  Slab* early_ = nullptr;  // frames that came before their turn, by sequence
+  unsigned early_frames_ = 0;
+  unsigned reading_ = 0;
+  std::uint64_t peer_offers_ = 0;  // a bit a slot: offered and not taken yet
+  RemoteKey peer_key_;
+  Quota* waiting_quota_ = nullptr;
+
+  Timer timer_;  // greeting, lingering, and frames that should still come
+  EventKind end_kind_ = EventKind::peer_lost;
+  Errc end_code_ = Errc::ok;
+  std::string end_why_;
+  Counts counts_;
+};
+
+}  // namespace harness::transports::ofi

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+// See memory.hpp.
+#include <harness/transports/ofi/memory.hpp>
+
+#include <algorithm>
+#include <cstring>
+
+#include <sys/mman.h>
+
+namespace harness::transports::ofi {
+
+Pages::Pages(std::size_t bytes) noexcept : bytes_((bytes + 4095) / 4096 * 4096) {
+  void* at = ::mmap(nullptr, bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (at != MAP_FAILED) data_ = static_cast<std::byte*>(at);
+}
+
+Pages::~Pages() {
+  if (data_ != nullptr) ::munmap(data_, bytes_);
+}
+
+std::unique_ptr<Region> Region::make(Fabric& fabric, std::size_t bytes, Use use) {
+  std::unique_ptr<Region> region(new Region(bytes));
+  if (region->data() == nullptr) return nullptr;
+  const bool needed = use == Use::read_by_peers || fabric.wants(FI_MR_LOCAL);
+  if (needed && !region->enroll(fabric, use)) return nullptr;
+  return region;
+}
+
+bool Region::enroll(Fabric& fabric, Use use) {
+  std::memset(data(), 0, size());  // FI_MR_ALLOCATED: the pages are there
+  const std::uint64_t access = use == Use::messages        ? FI_SEND | FI_RECV
+                               : use == Use::read_by_peers ? FI_REMOTE_READ
+                                                           : FI_READ;
+  fid_mr* made = nullptr;
+  const std::uint64_t wanted_key = fabric.wants(FI_MR_PROV_KEY) ? 0 : fabric.next_key();
+  if (fi_mr_reg(fabric.domain(), data(), size(), access, 0, wanted_key, 0, &made, nullptr) != 0) return false;
+  registered_.reset(made);
+  if (fabric.wants(FI_MR_ENDPOINT) &&
+      (fi_mr_bind(made, &fabric.endpoint()->fid, 0) != 0 || fi_mr_enable(made) != 0))
+    return false;
+  base_ = fabric.wants(FI_MR_VIRT_ADDR) ? reinterpret_cast<std::uint64_t>(data()) : 0;
+  return take_key(fabric);
+}
+
+// A key that needs the raw form is sent with the base address that belongs to it, so it is longer than 8
+// bytes.
+bool Region::take_key(Fabric& fabric) {
+  std::size_t raw_bytes = key_bytes_max - sizeof(std::uint64_t);
+  key_.resize(key_bytes_max);
+  std::uint64_t base = 0;
+  auto* raw = reinterpret_cast<std::uint8_t*>(key_.data() + sizeof base);
+  if (fabric.wants(FI_MR_RAW) && fi_mr_raw_attr(registered_.get(), &base, raw, &raw_bytes, 0) == 0) {
+    store<std::uint64_t>(key_.data(), base);
+    key_.resize(sizeof base + raw_bytes);
+    return true;
+  }
+  store<std::uint64_t>(key_.data(), fi_mr_key(registered_.get()));
+  key_.resize(sizeof(std::uint64_t));
+  return fi_mr_key(registered_.get()) != FI_KEY_NOTAVAIL;
+}
+
+bool RemoteKey::set(Fabric& fabric, Bytes key) {
+  if (!key_.empty() && std::equal(key_.begin(), key_.end(), key.begin(), key.end())) return true;
+  forget();
+  if (key.size() < sizeof value_) return false;
+  value_ = load<std::uint64_t>(key.data());
+  key_.assign(key.begin(), key.end());
+  if (key.size() == sizeof value_) return true;
+  auto* raw = reinterpret_cast<std::uint8_t*>(key_.data() + sizeof value_);
+  if (!fabric.wants(FI_MR_RAW) ||
+      fi_mr_map_raw(fabric.domain(), value_, raw, key.size() - sizeof value_, &value_, 0) != 0) {
+    key_.clear();
+    return false;
+  }
+  mapped_in_ = fabric.domain();
+  return true;
+}
+
+void RemoteKey::forget() noexcept {
+  if (mapped_in_ != nullptr) fi_mr_unmap_key(mapped_in_, value_);
+  mapped_in_ = nullptr;
+  key_.clear();
+}
+
+}  // namespace harness::transports::ofi

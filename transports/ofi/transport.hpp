@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+// The transport: one endpoint on the fabric for all links of an engine, and a tcp transport for their control
+// links.
+//
+// Addresses are those of tcp: "10.0.0.2:7001" is dialled by tcp, and what the fabric needs is told there. The
+// fabric's endpoint is opened by the first listen or dial, on the interface of that address. A poll reads the
+// completion queue, which is what makes a provider progress; then it serves the links that have something to
+// do. Sleeping: with a descriptor of the provider's the engine waits on it, after fi_trywait; without one
+// every peer is asked once over its control link to ring when it sends. While something is under way that the
+// provider only finishes when it is polled, a timer wakes at growing intervals; nothing spins for ever.
+// Bounds: links by the limit of open files (a socket each); the tables of buffers.hpp.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <harness/transports/ofi/connection.hpp>
+#include <harness/transports/tcp.hpp>
+
+namespace harness::transports::ofi {
+
+class Ofi final : public Transport, Watcher {
+ public:
+  static constexpr unsigned completions_max = 32;  // read at once
+  static constexpr unsigned hot_turns = 4096;      // empty polls before the engine asks epoll every turn
+  static constexpr std::uint64_t retry_ns_min = 20'000;
+  static constexpr std::uint64_t retry_ns_max = 2'000'000;
+  static constexpr unsigned last_turns = 256;  // for what lingers when the transport goes
+
+  /// Errors: unsupported, no provider is usable.
+  static Result<std::unique_ptr<Transport>> make(OsEngine& engine, const OptionValues& options,
+                                                 const Library& library);
+  ~Ofi() override;
+
+  [[nodiscard]] std::string_view name() const noexcept override { return "ofi"; }
+  Result<std::string> listen(std::string_view address, harness::Acceptor& acceptor) override;
+  Result<std::unique_ptr<Endpoint>> dial(std::string_view address) override;
+  unsigned poll(unsigned budget) override;
+  void flush() override;
+  bool rest() override;
+
+  [[nodiscard]] std::size_t connection_count() const noexcept { return connections_.size(); }
+
+  // ---- for the connections ----
+
+  [[nodiscard]] OsEngine& engine() noexcept { return engine_; }
+  [[nodiscard]] Fabric& fabric() noexcept { return *fabric_; }
+  [[nodiscard]] SendSlots& slots() noexcept { return slots_; }
+  [[nodiscard]] Reads& reads() noexcept { return reads_; }
+  [[nodiscard]] const Facts& facts() const noexcept { return facts_; }
+  [[nodiscard]] std::byte* inject_buffer() noexcept { return inject_.get(); }
+  [[nodiscard]] std::uint32_t inject_bytes() const noexcept { return inject_bytes_; }    // header included
+  [[nodiscard]] std::uint32_t message_bytes() const noexcept { return message_bytes_; }  // header included
+  [[nodiscard]] std::uint32_t window_units() const noexcept { return window_units_; }
+  [[nodiscard]] std::uint32_t arena_bytes() const noexcept { return arena_bytes_; }
+  [[nodiscard]] std::uint64_t connect_timeout_ns() const noexcept { return connect_timeout_ns_; }
+  std::unique_ptr<SendQueue> take_queue() noexcept;
+  void give_queue(std::unique_ptr<SendQueue> queue) noexcept { queues_.push_back(std::move(queue)); }
+  void wake(Connection& connection) noexcept {
+    if (!connection.Hook<ReadyTag>::is_linked()) ready_.push_back(connection);
+  }
+  void blocked(Connection& connection) noexcept {
+    if (!connection.Hook<BlockedTag>::is_linked()) waiting_.push_back(connection);
+  }
+  void unrung(Connection& connection) noexcept {
+    if (fabric_->descriptor() < 0 && !connection.Hook<UnrungTag>::is_linked()) unrung_.push_back(connection);
+  }
+  void read_started() noexcept { ++reads_under_way_; }
+  /// Frees the connection in the next poll; frames that name its cookie are dropped from now on.
+  void bury(Connection& connection) noexcept;
+
+ private:
+  struct Ear;  // a listener of tcp's
+  struct Place {
+    Connection* connection = nullptr;
+    std::uint32_t generation = 0;
+  };
+
+  Ofi(OsEngine& engine, const OptionValues& options, const Library& library);
+  Result<> open(std::string_view address, bool towards);
+  Result<> open_buffers();
+  bool say_last_words();
+  void ready(unsigned what) override;
+  void welcome(std::unique_ptr<Endpoint> control, harness::Acceptor& acceptor);
+  Connection& add(std::unique_ptr<Endpoint> control, bool dialled);
+  unsigned progress(unsigned budget);
+  unsigned completed(const fi_cq_data_entry& entry);
+  unsigned arrived(Operation& buffer, const fi_cq_data_entry& entry);
+  bool failed();
+  void finish(Operation& operation, int error);
+
+  OsEngine& engine_;
+  const Library& library_;
+  std::string provider_;
+  Facts facts_;
+  std::uint64_t connect_timeout_ns_;
+  std::uint32_t window_units_;
+  std::uint32_t arena_bytes_;
+  std::uint32_t receive_bytes_;
+  std::uint32_t inject_bytes_ = 0;
+  std::uint32_t message_bytes_ = 0;
+  Tcp tcp_;  // outlives the control links
+  std::unique_ptr<Fabric> fabric_;
+  std::unique_ptr<std::byte[]> inject_;
+  SendSlots slots_;
+  ReceiveBuffers buffers_;
+  Reads reads_;
+  unsigned reads_under_way_ = 0;
+  unsigned misses_ = 0;
+  std::uint64_t strays_ = 0;  // frames that name no link
+  bool watched_ = false;
+  std::vector<std::unique_ptr<Ear>> ears_;
+  std::vector<Place> places_;
+  std::vector<std::uint32_t> free_places_;
+  std::vector<std::unique_ptr<SendQueue>> queues_;
+  List<Connection, OwnedTag> connections_, graveyard_;
+  List<Connection, ReadyTag> ready_;
+  List<Connection, BlockedTag> waiting_;
+  List<Connection, UnrungTag> unrung_;
+  Timer retry_;
+  std::uint64_t retry_ns_ = retry_ns_min;
+};
+
+}  // namespace harness::transports::ofi
