@@ -10,16 +10,19 @@ namespace {
 
 constexpr std::uint64_t retry_ns = 1'000'000;  // memory comes back when messages go
 
-std::uint32_t piece_bytes(std::uint32_t below, std::int64_t wanted) {
-  const std::uint32_t most = std::min(below, Put::piece_bytes_max);
-  return wanted == 0 ? most : std::min(static_cast<std::uint32_t>(wanted), below);
+// Pieces pass frag whole, or as messages that the link takes.
+std::uint32_t piece_bytes(const LayerContext& context, std::int64_t wanted) {
+  std::uint32_t most = std::min(context.max_below, Put::piece_bytes_max);
+  if (wanted != 0) most = std::min(static_cast<std::uint32_t>(wanted), context.max_below);
+  return context.max_message != 0 ? std::min(most, context.max_message) : most;
 }
 
 }  // namespace
 
 Put::Put(const OptionValues& values, LayerContext& context)
     : context_(context), again_([](void* self) { static_cast<Put*>(self)->resume(); }, this),
-      piece_bytes_(piece_bytes(context.max_below, values[option_piece])) {}
+      tell_([](void* self) { static_cast<Put*>(self)->tell_late(); }, this), rides_(context.ack_note->rides),
+      piece_bytes_(piece_bytes(context, values[option_piece])) {}
 
 Put::~Put() { drop_all(Errc::closed); }
 
@@ -33,7 +36,7 @@ void Put::sort(Message& message) {
     case wire::PutForm::message: {
       message.pull(message_bytes);
       if (!paused_) return context_.above(message);
-      auto* kept = new_pooled<Kept>(context_.pool, context_.quota, std::move(message));
+      auto* kept = new_pooled<Kept>(context_.pool, nullptr, std::move(message));
       if (kept == nullptr) return refuse(Errc::exhausted, "put has no memory to keep a message");
       kept_.push_back(*kept);
       return context_.gate.owe_delivery(context_.gate_bit, true);
@@ -76,8 +79,8 @@ void Put::resume() {
   tell_placed();
   send_answers();
   if (!ended_) release_early();
-  pump();
-  close_when_idle();
+  go_on();
+  if (closing_) context_.env.timers().arm(again_, context_.env.now_ns() + retry_ns);
 }
 
 void Put::try_again() noexcept {
@@ -86,14 +89,15 @@ void Put::try_again() noexcept {
 }
 
 bool Put::idle() const noexcept {
-  return sending_.empty() && flying_.empty() && asking_.empty() && answers_.empty();
+  return !pumping_ && sending_.empty() && flying_.empty() && asking_.empty() && answers_.empty();
 }
 
 void Put::close_when_idle() {
   if (ended_ || !closing_ || !idle()) return;
   closing_ = false;
   context_.gate.release(context_.gate_bit);
-  context_.events({EventKind::close});
+  context_.events({EventKind::writable});
+  if (!ended_) context_.events({EventKind::close});
 }
 
 void Put::on(const Event& event, Onward onward) {
@@ -113,6 +117,7 @@ void Put::on(const Event& event, Onward onward) {
       begins_no_more_ = true;
       if (idle()) break;
       closing_ = true;  // the link counts its last frame when nothing is held
+      context_.env.timers().arm(again_, context_.env.now_ns() + retry_ns);  // one may be destroyed
       return context_.gate.hold(context_.gate_bit);
     case EventKind::peer_lost:
     case EventKind::corrupt:
@@ -124,7 +129,8 @@ void Put::on(const Event& event, Onward onward) {
 
 // Below is reliable: what is wrong now stays wrong, so the link closes, with the cause told once.
 void Put::refuse(Errc code, std::string_view detail) {
-  if (std::exchange(ended_, true)) return;
+  if (ended_) return;
+  drop_all(Errc::peer_lost);
   context_.events({EventKind::corrupt, code, detail});
 }
 
@@ -132,6 +138,8 @@ void Put::drop_all(Errc code) {
   ended_ = true;
   if (std::exchange(closing_, false)) context_.gate.release(context_.gate_bit);
   again_.cancel();
+  tell_.cancel();
+  asks_in_ = 0;
   early_.clear_and_dispose([](Early* early) { free_pooled(early); });
   answers_.clear_and_dispose([](Answer* answer) { free_pooled(answer); });
   kept_.clear_and_dispose([](Kept* kept) { free_pooled(kept); });
@@ -160,6 +168,8 @@ void Put::describe(Describer& describer) const {
 bool Put::take_state(Put& old) {
   if (&context_.pool != &old.context_.pool || !idle()) return false;
   old.again_.cancel();
+  old.tell_.cancel();
+  old.ended_ = true;
   sending_.splice(sending_.end(), old.sending_);
   flying_.splice(flying_.end(), old.flying_);
   asking_.splice(asking_.end(), old.asking_);
@@ -167,7 +177,8 @@ bool Put::take_state(Put& old) {
   next_ = old.next_;
   asked_ = old.asked_;
   fence_at_ = old.fence_at_;
-  fence_next_ = old.fence_next_;
+  fences_ = old.fences_;
+  fence_passed_ = old.fence_passed_;
   floor_ = old.floor_;
   told_refused_ = old.told_refused_;
   heard_refused_.take(old.heard_refused_);
@@ -175,6 +186,7 @@ bool Put::take_state(Put& old) {
   carried_out_.take(old.carried_out_);
   early_.swap(old.early_);
   answers_.swap(old.answers_);
+  asks_in_ = std::exchange(old.asks_in_, 0);
   refused_ = old.refused_;
   wanted_floor_ = old.wanted_floor_;
   told_floor_ = old.told_floor_;

@@ -109,7 +109,7 @@ class Put final : public OneSided {
   Errc atomic(Operation& operation, AtomicOp op, const RegionHandle& at, std::uint64_t offset,
               std::uint64_t operand, std::uint64_t compare) override;
   Errc flush(Operation& operation) override;
-  void fence() noexcept override { fence_next_ = true; }
+  void fence() noexcept override { ++fences_; }
   [[nodiscard]] std::size_t operations() const noexcept override;
 
  private:
@@ -137,7 +137,7 @@ class Put final : public OneSided {
     std::uint64_t word = 0;     // an atomic's, when bytes is 0
     std::uint64_t bytes = 0;    // of the read
     wire::PutPlace place{};
-    bool ask = false;
+    bool ask = false;  // one of them asked for the floor
   };
   using Answers = boost::intrusive::list<Answer>;
 
@@ -157,22 +157,26 @@ class Put final : public OneSided {
   void take_placed(std::uint64_t floor, std::uint16_t refused);
   void settle();
   void fail_all(Errc code);
+  void go_on();
 
   // the target: put/target.cpp
   void take_op(Message& message);
   void carry_out(const wire::PutOp& op, Message& message);
   void write(const wire::PutOp& op, Message& message);
-  wire::PutCode place(const wire::PutOp& op, Message& message);
+  wire::PutCode place(const wire::PutOp& op, Message& message, std::uint64_t& key);
   void read(const wire::PutOp& op, Message& message);
   void change(const wire::PutOp& op, Message& message);
   void done(const wire::PutOp& op);
   void release_early();
   void refuse_write(const wire::PutOp& op, wire::PutCode code);
   Answer* new_answer(const wire::PutOp& op) noexcept;
+  Answer* new_asked(const wire::PutOp& op) noexcept;
   void send_answers();
   bool send_answer(Answer& answer);
   bool send_refused(Answer& answer);
   void tell_placed();
+  void send_placed();
+  void tell_late();
   void note_floor() noexcept;
 
   // both
@@ -193,7 +197,9 @@ class Put final : public OneSided {
   bool answering_ = false;
   bool begins_no_more_ = false;  // the application closes
   bool closing_ = false;         // … and it waits for what is under way
-  Timer again_;                  // the pool gave nothing
+  Timer again_;                  // the pool gave nothing, or a close waits
+  Timer tell_;                   // the floor moved behind the acknowledgement
+  const bool rides_;
   std::uint32_t piece_bytes_;
 
   // origin
@@ -204,7 +210,8 @@ class Put final : public OneSided {
   std::uint64_t next_ = 0;          // number of the next piece
   std::uint64_t asked_ = 0;         // the target was asked to tell when all below are carried out
   std::uint64_t fence_at_ = 0;      // no later piece is carried out before all below this are
-  bool fence_next_ = false;         // … nor before all that has been begun so far
+  std::uint64_t fences_ = 0;        // begun …
+  std::uint64_t fence_passed_ = 0;  // … and known to the last piece that was sent
   std::uint64_t floor_ = 0;         // the target's, as told
   std::uint64_t told_refused_ = 0;  // as told with it …
   Numbers heard_refused_;           // … and by their own frames, by index
@@ -214,6 +221,7 @@ class Put final : public OneSided {
   Numbers carried_out_;
   boost::intrusive::multiset<Early, boost::intrusive::key_of_value<AfterOf>> early_;
   Answers answers_;
+  unsigned asks_in_ = 0;  // reads and atomics among them
   std::uint64_t refused_ = 0;
   std::uint64_t wanted_floor_ = 0;  // that the origin asked to be told of
   std::uint64_t told_floor_ = 0;

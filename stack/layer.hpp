@@ -61,6 +61,7 @@ enum class Role : std::uint8_t { initiator, responder };
 /// up as the event `noted`. One a stack.
 struct AckNote {
   std::uint64_t bits = 0;
+  std::uint64_t told = 0;  // … of the last acknowledgement that left
   bool rides = false;  // set by the layer that carries it, before any hook runs
 };
 

@@ -35,9 +35,9 @@ std::uint32_t largest_message(const LinkOptions& options) noexcept {
 }
 
 Link::Link(Node& node, LinkOptions options, Role role)
-    : epoch_(options.quota_bytes), state_(role == Role::initiator ? State::dialing : State::accepted),
-      role_(role), node_(node), options_(std::move(options)), regions_(node.engine().random()),
-      timer_([](void* self) { static_cast<Link*>(self)->on_timer(); }, this),
+    : regions_(node.engine().random()), epoch_(options.quota_bytes),
+      state_(role == Role::initiator ? State::dialing : State::accepted), role_(role), node_(node),
+      options_(std::move(options)), timer_([](void* self) { static_cast<Link*>(self)->on_timer(); }, this),
       swap_timer_([](void* self) { static_cast<Link*>(self)->on_swap_timer(); }, this) {
   options_.max_message = largest_message(options_);
 }
@@ -134,7 +134,8 @@ void Link::notify(void* self, const Event& event) {
     case EventKind::writable:
       if (link->state_ != State::up) return;
       break;
-    case EventKind::mtu: return;  // for the layers
+    case EventKind::mtu:
+    case EventKind::noted: return;  // for the layers
     case EventKind::pause:
     case EventKind::resume:
       if (link->epoch_.endpoint != nullptr)

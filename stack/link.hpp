@@ -285,7 +285,8 @@ class Link : public std::enable_shared_from_this<Link> {
     std::uint8_t cookies = 0;  // that the peer has given out for this attempt
   };
 
-  Epoch epoch_;  // the message path first
+  Regions regions_;  // outlives the stacks
+  Epoch epoch_;      // the message path first
   OnMessage on_message_;
   State state_;
   Role role_;
@@ -302,7 +303,6 @@ class Link : public std::enable_shared_from_this<Link> {
 
   Node& node_;
   LinkOptions options_;
-  Regions regions_;
   std::unique_ptr<Opening> opening_;
   std::unique_ptr<Swap> swap_;
   std::vector<std::uint64_t> awaited_;  // hashes of stacks asked for, while resuming

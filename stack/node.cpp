@@ -188,14 +188,18 @@ unsigned Node::poll(unsigned) {
       [[likely]]
     return 0;  // every turn asks
   dead_waiting_.clear();
-  dead_epochs_.clear();
+  // What ends with a stack may end other links: that is for the next turn.
+  std::exchange(dead_epochs_, {}).clear();
+  std::vector<std::shared_ptr<Link>> dead = std::exchange(dead_links_, {});
   // An endpoint that still drains stays until it is done or its linger ends; it tells so by drained().
   std::erase_if(dead_endpoints_, [](const auto& endpoint) { return endpoint->drained(); });
-  std::erase_if(dead_links_, [](const auto& link) {
-    if (link->epoch_.endpoint != nullptr) return false;
-    link->epoch_.stack.reset();  // what its layers kept goes back, although somebody may keep the link
-    return true;
-  });
+  for (auto& link : dead) {
+    if (link->epoch_.endpoint != nullptr) {
+      dead_links_.push_back(std::move(link));
+    } else {
+      link->epoch_.stack.reset();  // what its layers kept goes back, although somebody may keep the link
+    }
+  }
   return 0;
 }
 

@@ -73,7 +73,7 @@ class Operation
     std::uint64_t operand = 0;
     std::uint64_t compare = 0;
     Signal signal{};
-    bool fenced = false;           // carried out after everything begun before it
+    std::uint64_t fence = 0;       // fences begun before it
     std::uint64_t done_bytes = 0;  // write: sent; read: arrived
     std::uint64_t first = 0;       // numbers of its pieces: first … end - 1
     std::uint64_t end = 0;
@@ -94,7 +94,7 @@ class Operation
 };
 
 /// One-sided access to the peer of a link. A call that returns ok has begun the operation, or ended it
-/// already; any other code leaves it alone. Codes: closed (the link is not up), invalid (outside the region
+/// already; any other code leaves it alone. Codes: too_large (a get of 4 GiB or more), closed (the link is not up), invalid (outside the region
 /// by its handle, or not aligned), denied (the region is not exposed for that). [stack-thread]
 class OneSided {
  public:

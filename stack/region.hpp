@@ -2,7 +2,7 @@
 // Memory that the peer of a link may reach by itself, and the handle by which it does.
 //
 // A region is exposed on one link; its handle says how large it is and what may be done with it, and
-// carries a key that no other region of any link has: a number and 48 random bits, so that a handle that
+// carries a key that no other region of any link has: a number and 52 random bits, so that a handle that
 // was revoked, is another link's, or was made up is refused (and not taken for whoever uses that number
 // now). The handle travels by any way the application likes, a message most often. What the peer may do is
 // checked here, at the target, for every access that messages carry. Regions outlive the stacks of a link:
@@ -15,6 +15,7 @@
 #include <array>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <vector>
 
 #include <harness/stack/bytes.hpp>
@@ -71,7 +72,7 @@ class Regions {
   Result<RegionHandle> expose(MutableBytes memory, Access access, AtomicDomain atomics = AtomicDomain::cpu);
   /// From its return on no byte of the region is read or written by the peer. Errors: not_found.
   Errc revoke(const RegionHandle& handle) noexcept;
-  void on_signal(OnSignal handler) { on_signal_ = std::move(handler); }
+  void on_signal(OnSignal handler) { on_signal_ = std::make_shared<OnSignal>(std::move(handler)); }
 
   // ---- for the layer that carries the peer's operations out ----
 
@@ -80,7 +81,8 @@ class Regions {
   Errc find(std::uint64_t key, std::uint64_t offset, std::uint64_t length, Access access,
             std::byte*& at) const noexcept;
   void tell(std::uint64_t key, std::uint16_t immediate) const {
-    if (on_signal_) on_signal_(key, immediate);
+    if (const auto handler = on_signal_; handler && *handler)
+      (*handler)(key, immediate);  // it may set another
   }
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
 
@@ -96,7 +98,7 @@ class Regions {
   Random& random_;
   std::vector<Region> regions_;  // by the low bits of the key
   std::size_t size_ = 0;
-  OnSignal on_signal_;
+  std::shared_ptr<OnSignal> on_signal_;
 };
 
 }  // namespace harness

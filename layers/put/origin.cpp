@@ -24,10 +24,13 @@ void push(Message& message, const H& header) {
   wire::encode(header, message.push(wire::bytes_of<H>));
 }
 
+// The first write with a piece among these numbers.
 template <class List>
-Operation* find(List& operations, std::uint64_t first, std::uint64_t end) noexcept {
-  for (Operation& operation : operations)
-    if (operation.work.first < end && operation.work.end > first) return &operation;
+Operation* find_write(List& operations, std::uint64_t first, std::uint64_t end) noexcept {
+  for (Operation& operation : operations) {
+    const Operation::Work& work = operation.work;
+    if (work.kind == Operation::Kind::write && work.first < end && work.end > first) return &operation;
+  }
   return nullptr;
 }
 
@@ -58,7 +61,7 @@ Errc Put::put(Operation& operation, const RegionHandle& to, std::uint64_t offset
     if (!signal.region.covers(signal.offset, 8) || signal.offset % 8 != 0) return Errc::invalid;
     if (!allows(signal.region.access, Access::atomic)) return Errc::denied;
   }
-  operation.work.fenced = how.after_previous;
+  if (how.after_previous) fence();
   return queue(operation);
 }
 
@@ -94,10 +97,9 @@ std::size_t Put::operations() const noexcept { return sending_.size() + flying_.
 
 Errc Put::queue(Operation& operation) {
   operation.begin();
-  if (operation.work.kind != Operation::Kind::flush && std::exchange(fence_next_, false))
-    operation.work.fenced = true;
+  operation.work.fence = fences_;
   sending_.push_back(operation);
-  pump();
+  go_on();
   return Errc::ok;
 }
 
@@ -131,7 +133,10 @@ void Put::pump() {
 void Put::number(Operation& operation, wire::PutOp& op) noexcept {
   Operation::Work& work = operation.work;
   if (work.end == 0) work.first = next_;
-  if (std::exchange(work.fenced, false)) fence_at_ = next_;
+  if (work.fence != fence_passed_) {
+    fence_passed_ = work.fence;
+    fence_at_ = next_;
+  }
   op.number = next_++;
   op.after = fence_at_;
   work.end = next_;
@@ -204,7 +209,7 @@ bool Put::send_read(Operation& operation) {
 bool Put::send_flush(Operation& operation) {
   Operation::Work& work = operation.work;
   work.first = work.end = next_;
-  const bool told = context_.ack_note->rides || asked_ == next_ || floor_ == next_;
+  const bool told = rides_ || asked_ == next_ || floor_ == next_;
   Message message;
   wire::PutOp op{.what = wire::PutWhat::nop};
   if (!told) {
@@ -223,7 +228,7 @@ bool Put::send_flush(Operation& operation) {
 }
 
 void Put::hand_down(wire::PutOp& op, bool awaited, Message& message) {
-  op.ask = !context_.ack_note->rides && (awaited || next_ - asked_ >= ask_every);
+  op.ask = !rides_ && (awaited || next_ - asked_ >= ask_every);
   if (op.ask) asked_ = next_;
   push(message, op);
   context_.below(message);
@@ -231,15 +236,22 @@ void Put::hand_down(wire::PutOp& op, bool awaited, Message& message) {
 
 // ---- what comes back ----
 
+void Put::go_on() {
+  settle();
+  pump();
+  close_when_idle();
+}
+
 void Put::take_answer(Message& message) {
   const std::byte* raw = message.pull(answer_bytes);
   if (raw == nullptr) return refuse(Errc::corrupt, "a frame is shorter than the answer of put");
   const auto answer = wire::decode<wire::PutAnswer>(raw);
-  if (answer.number >= next_ || asking_count_ == 0)
-    return refuse(Errc::corrupt, "the peer answers what was not asked");
-  if (answer.last) --asking_count_;
-  Operation* operation = find(asking_, answer.number, answer.number + 1);
-  if (operation == nullptr) return;  // the caller has destroyed it, or it has failed
+  if (answer.number >= next_) return refuse(Errc::corrupt, "the peer answers what was not asked");
+  if (answer.last && asking_count_ != 0) --asking_count_;  // others may come later: below has no order
+  const auto asked = std::find_if(asking_.begin(), asking_.end(),
+                                  [&](const Operation& one) { return one.work.first == answer.number; });
+  Operation* operation = asked != asking_.end() ? &*asked : nullptr;
+  if (operation == nullptr) return go_on();  // the caller has destroyed it, or it has failed
   Operation::Work& work = operation->work;
   const std::uint32_t bytes = message.body_size();
   const bool reads = work.kind == Operation::Kind::read;
@@ -259,8 +271,7 @@ void Put::take_answer(Message& message) {
     bytes_in_ += bytes;
     if (work.done_bytes >= work.into.size()) operation->end(Errc::ok);
   }
-  pump();
-  close_when_idle();
+  go_on();
 }
 
 void Put::take_refused(Message& message) {
@@ -279,8 +290,7 @@ void Put::take_refused(Message& message) {
   const Errc code = code_of(refused.code);
   bool told = false;
   const auto fail = [&](Operations& operations) {
-    while (Operation* operation = find(operations, refused.number, end)) {
-      if (operation->work.kind != Operation::Kind::write) break;
+    while (Operation* operation = find_write(operations, refused.number, end)) {
       told = true;
       operation->end(code);
     }
@@ -288,20 +298,17 @@ void Put::take_refused(Message& message) {
   fail(flying_);
   fail(sending_);
   if (!told && failed_ == Errc::ok) failed_ = code;
-  settle();
-  pump();
-  close_when_idle();
+  go_on();
 }
 
 void Put::take_placed(std::uint64_t floor, std::uint16_t refused) {
-  if (floor > next_) return refuse(Errc::corrupt, "the peer has carried out what was not sent");
   const auto newer = static_cast<std::int16_t>(refused - static_cast<std::uint16_t>(told_refused_));
+  if (floor > next_ || (newer > 0 && told_refused_ + static_cast<std::uint64_t>(newer) > next_))
+    return refuse(Errc::corrupt, "the peer has carried out what was not sent");
   if (floor < floor_ || newer < 0) return;  // overtaken by a later one
   floor_ = floor;
   told_refused_ += static_cast<std::uint64_t>(newer);
-  settle();
-  pump();
-  close_when_idle();
+  go_on();
 }
 
 // Nothing is delivered before every refusal among it is known.
@@ -310,6 +317,7 @@ void Put::settle() {
     if (heard_refused_.floor() < told_refused_) return;
     Operation& operation = flying_.front();
     const bool flush = operation.work.kind == Operation::Kind::flush;
+    if (flush && !asking_.empty() && asking_.front().work.first < operation.work.end) return;
     operation.end(flush ? std::exchange(failed_, Errc::ok) : Errc::ok);
   }
 }

@@ -10,7 +10,8 @@ namespace harness::layers {
 namespace {
 
 constexpr std::uint64_t word_bytes = sizeof(std::uint64_t);
-constexpr std::size_t answers_max = 2 * Put::reads_max;
+constexpr unsigned asks_max = 2 * Put::reads_max;   // the caller may have destroyed some
+constexpr std::uint64_t tell_after_ns = 1'000'000;  // longer than an acknowledgement waits
 
 wire::PutCode code_of(Errc code) noexcept {
   switch (code) {
@@ -58,7 +59,7 @@ void Put::take_op(Message& message) {
   } else {
     if (early_.size() == 2 * pieces_max)
       return refuse(Errc::corrupt, "more pieces wait than the peer may send");
-    auto* early = new_pooled<Early>(context_.pool, context_.quota, op, std::move(message));
+    auto* early = new_pooled<Early>(context_.pool, nullptr, op, std::move(message));
     if (early == nullptr) return refuse(Errc::exhausted, "put has no memory to keep a piece");
     early_.insert(*early);
   }
@@ -100,21 +101,25 @@ void Put::done(const wire::PutOp& op) {
 
 // ---- writes ----
 
+// The handler comes last: what it sends takes the acknowledgement along, which is to tell of this piece.
 void Put::write(const wire::PutOp& op, Message& message) {
-  const wire::PutCode code = place(op, message);
+  std::uint64_t key = 0;
+  const wire::PutCode code = place(op, message, key);
   if (ended_) return;
   if (code != wire::PutCode::ok) return refuse_write(op, code);
   done(op);
+  if (op.kind == wire::put_immediate && !ended_) context_.regions->tell(key, op.immediate);
 }
 
 // Nothing is placed unless all of the piece, and the word it signals, may be.
-wire::PutCode Put::place(const wire::PutOp& op, Message& message) {
+wire::PutCode Put::place(const wire::PutOp& op, Message& message, std::uint64_t& key) {
   wire::PutPlace place;
   wire::PutPlace word;
   wire::PutValue value;
   const bool signals_word = op.kind == wire::put_set || op.kind == wire::put_add;
-  if (!take(message, place) || (signals_word && (!take(message, word) || !take(message, value)))) {
-    refuse(Errc::corrupt, "a frame is shorter than a write of put");
+  if (op.kind > wire::put_add || !take(message, place) ||
+      (signals_word && (!take(message, word) || !take(message, value)))) {
+    refuse(Errc::corrupt, "a frame is shorter than a write of put, or of no known kind");
     return wire::PutCode::out_of_range;
   }
   if (context_.regions == nullptr) return wire::PutCode::no_region;
@@ -133,11 +138,12 @@ wire::PutCode Put::place(const wire::PutOp& op, Message& message) {
   if (op.kind != 0) ++signals_in_;
   if (op.kind == wire::put_set) word_at(word_place).store(value.operand, std::memory_order_release);
   if (op.kind == wire::put_add) word_at(word_place).fetch_add(value.operand, std::memory_order_acq_rel);
-  if (op.kind == wire::put_immediate) context_.regions->tell(place.key, op.immediate);
+  key = place.key;
   return wire::PutCode::ok;
 }
 
-// Counted before it is told: an origin that sees the count waits for the words. Neighbours go in one answer.
+// Counted before it is told: an origin that sees the count waits for the words. It is done with when they leave,
+// so that the origin's window bounds how many wait here; neighbours go in one answer.
 void Put::refuse_write(const wire::PutOp& op, wire::PutCode code) {
   ++refused_;
   Answer* const last = answers_.empty() ? nullptr : &answers_.back();
@@ -145,6 +151,7 @@ void Put::refuse_write(const wire::PutOp& op, wire::PutCode code) {
                      last->head.code == code && last->head.number + last->refused == op.number;
   if (joins) {
     ++last->refused;
+    last->ask |= op.ask;
   } else {
     Answer* answer = new_answer(op);
     if (answer == nullptr) return;
@@ -152,7 +159,6 @@ void Put::refuse_write(const wire::PutOp& op, wire::PutCode code) {
     answer->refused = 1;
     answer->index = refused_ - 1;
   }
-  done(op);
   send_answers();
 }
 
@@ -164,7 +170,7 @@ void Put::read(const wire::PutOp& op, Message& message) {
   if (!take(message, place) || !take(message, value) || value.operand == 0 ||
       value.operand > ~std::uint32_t{0})
     return refuse(Errc::corrupt, "a frame is shorter than a read of put, or reads nothing");
-  Answer* answer = new_answer(op);
+  Answer* answer = new_asked(op);
   if (answer == nullptr) return;
   answer->place = place;
   answer->bytes = value.operand;
@@ -177,7 +183,7 @@ void Put::change(const wire::PutOp& op, Message& message) {
   if (!take(message, place) || !take(message, value) ||
       op.kind > static_cast<std::uint8_t>(AtomicOp::compare_swap))
     return refuse(Errc::corrupt, "a frame is shorter than an atomic of put, or of no known kind");
-  Answer* answer = new_answer(op);
+  Answer* answer = new_asked(op);
   if (answer == nullptr) return;
   std::byte* at = nullptr;
   Errc code = Errc::not_found;
@@ -195,11 +201,7 @@ void Put::change(const wire::PutOp& op, Message& message) {
 // ---- what goes back ----
 
 Put::Answer* Put::new_answer(const wire::PutOp& op) noexcept {
-  if (answers_.size() == answers_max) {
-    refuse(Errc::corrupt, "the peer asks for more at once than it may");
-    return nullptr;
-  }
-  auto* answer = new_pooled<Answer>(context_.pool, context_.quota);
+  auto* answer = new_pooled<Answer>(context_.pool, nullptr);
   if (answer == nullptr) {
     refuse(Errc::exhausted, "put has no memory for an answer");
     return nullptr;
@@ -210,24 +212,53 @@ Put::Answer* Put::new_answer(const wire::PutOp& op) noexcept {
   return answer;
 }
 
+// A read or an atomic: the peer has at most so many under way.
+Put::Answer* Put::new_asked(const wire::PutOp& op) noexcept {
+  if (asks_in_ == asks_max) {
+    refuse(Errc::corrupt, "the peer asks for more at once than it may");
+    return nullptr;
+  }
+  Answer* answer = new_answer(op);
+  if (answer != nullptr) ++asks_in_;
+  return answer;
+}
+
 void Put::send_answers() {
   if (answering_) return;
   answering_ = true;
   while (!ended_ && !answers_.empty() && !context_.held_below(0)) {
-    if (send_answer(answers_.front())) continue;
+    Answer& answer = answers_.front();
+    if (answer.refused != 0 ? send_refused(answer) : send_answer(answer)) continue;
     try_again();
     break;
   }
   answering_ = false;
 }
 
-// One frame; false, and nothing changed, when the pool gives nothing. A read is looked up for each: it may
-// have been revoked.
+bool Put::send_refused(Answer& answer) {
+  Message message = Message::make(context_.pool, 0);
+  if (!message) return false;
+  const Answer told = answer;
+  answers_.pop_front();
+  free_pooled(&answer);
+  const wire::PutRefused refused{
+      .code = told.head.code, .count = told.refused, .number = told.head.number, .index = told.index};
+  wire::encode(refused, message.push(refused_bytes));
+  for (std::uint64_t i = 0; i < told.refused && !ended_; ++i)
+    done({.ask = told.ask && i + 1 == told.refused, .number = told.head.number + i});
+  if (!ended_) context_.below(message);
+  if (!ended_) release_early();
+  return true;
+}
+
+// One frame; false, and nothing changed, when the pool gives nothing. A read is looked up for each: it may have
+// been revoked.
 bool Put::send_answer(Answer& answer) {
   wire::PutAnswer& head = answer.head;
-  std::byte* at = nullptr;
-  std::uint32_t bytes = 0;
-  if (answer.bytes != 0) {
+  const bool reads = answer.bytes != 0;
+  std::byte* at = reinterpret_cast<std::byte*>(&answer.word);
+  std::uint32_t bytes = head.code == wire::PutCode::ok ? static_cast<std::uint32_t>(word_bytes) : 0;
+  if (reads) {
     const std::uint64_t left = answer.bytes - head.offset;
     bytes = static_cast<std::uint32_t>(std::min<std::uint64_t>(piece_bytes_, left));
     Errc code = Errc::not_found;
@@ -238,48 +269,47 @@ bool Put::send_answer(Answer& answer) {
     head.last = bytes == left || code != Errc::ok;
     if (code != Errc::ok) bytes = 0;
   }
-  const bool word = answer.refused == 0 && answer.bytes == 0 && head.code == wire::PutCode::ok;
-  Message message = Message::make(context_.pool, word ? static_cast<std::uint32_t>(word_bytes) : bytes);
+  Message message = Message::make(context_.pool, bytes);
   if (!message) return false;
-  if (word) std::memcpy(message.writable().data(), &answer.word, word_bytes);
   if (bytes != 0) std::memcpy(message.writable().data(), at, bytes);
-  if (answer.refused != 0) {
-    const wire::PutRefused refused{
-        .code = head.code, .count = answer.refused, .number = head.number, .index = answer.index};
-    wire::encode(refused, message.push(refused_bytes));
-  } else {
-    wire::encode(head, message.push(answer_bytes));
-  }
+  wire::encode(head, message.push(answer_bytes));
   head.offset += bytes;
   bytes_out_ += bytes;
-  const wire::PutOp read{.what = wire::PutWhat::read, .ask = answer.ask, .number = head.number};
-  const bool read_ends = answer.bytes != 0 && head.last;
-  if (head.last) {
+  const wire::PutOp read{.ask = answer.ask, .number = head.number};
+  const bool last = head.last;
+  if (last) {
+    --asks_in_;
     answers_.erase(Answers::s_iterator_to(answer));
     free_pooled(&answer);
   }
-  if (!read_ends) {
-    context_.below(message);
-    return true;
-  }
-  done(read);
+  if (last && reads) done(read);
   if (!ended_) context_.below(message);
-  if (!ended_) release_early();
+  if (last && reads && !ended_) release_early();
   return true;
 }
 
-// What the origin reads from the next acknowledgement.
+// What the origin reads from the next acknowledgement. When that has left already, nothing else would tell it.
 void Put::note_floor() noexcept {
-  context_.ack_note->bits = carried_out_.floor() | std::uint64_t{refused_} << 48;
+  context_.ack_note->bits = carried_out_.floor() | refused_ << 48;
+  if (rides_ && !tell_.armed()) context_.env.timers().arm(tell_, context_.env.now_ns() + tell_after_ns);
+}
+
+void Put::tell_late() {
+  if (!ended_ && context_.ack_note->told != context_.ack_note->bits) send_placed();
 }
 
 void Put::tell_placed() {
-  if (context_.ack_note->rides || ended_) return;
+  if (rides_ || ended_) return;
   if (wanted_floor_ <= told_floor_ || carried_out_.floor() < wanted_floor_) return;
+  send_placed();
+}
+
+void Put::send_placed() {
   if (context_.gate.held_deep(context_.gate_bit)) return;  // `writable` follows
   Message message = Message::make(context_.pool, 0);
   if (!message) return try_again();
   told_floor_ = carried_out_.floor();
+  context_.ack_note->told = context_.ack_note->bits;
   ++placed_sent_;
   wire::encode(wire::PutPlaced{.floor = told_floor_, .refused = static_cast<std::uint16_t>(refused_)},
                message.push(placed_bytes));

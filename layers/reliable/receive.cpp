@@ -209,7 +209,7 @@ wire::ReliableAck Reliable::make_ack() noexcept {
 
 // The note of a layer above stands behind the header of the acknowledgement, before its ranges.
 void Reliable::push_ack(Message& packet, wire::ReliableAck ack) noexcept {
-  const std::uint64_t note = context_.ack_note->bits;
+  const std::uint64_t note = context_.ack_note->told = context_.ack_note->bits;
   if (note != 0) {
     ack.form = wire::ReliableForm::noted_ack;
     wire::encode(wire::ReliableNote{note}, packet.push(note_bytes));
