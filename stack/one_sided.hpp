@@ -94,8 +94,9 @@ class Operation
 };
 
 /// One-sided access to the peer of a link. A call that returns ok has begun the operation, or ended it
-/// already; any other code leaves it alone. Codes: too_large (a get of 4 GiB or more), closed (the link is not up), invalid (outside the region
-/// by its handle, or not aligned), denied (the region is not exposed for that). [stack-thread]
+/// already; any other code leaves it alone. Codes: too_large (a get of 4 GiB or more), closed (the link is
+/// not up), invalid (outside the region by its handle, or not aligned), denied (the region is not exposed
+/// for that). [stack-thread]
 class OneSided {
  public:
   /// Writes `source`, which stays unchanged until the operation has ended, at `offset` of the region.

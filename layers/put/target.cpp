@@ -142,8 +142,8 @@ wire::PutCode Put::place(const wire::PutOp& op, Message& message, std::uint64_t&
   return wire::PutCode::ok;
 }
 
-// Counted before it is told: an origin that sees the count waits for the words. It is done with when they leave,
-// so that the origin's window bounds how many wait here; neighbours go in one answer.
+// Counted before it is told: an origin that sees the count waits for the words. It is done with when they
+// leave, so that the origin's window bounds how many wait here; neighbours go in one answer.
 void Put::refuse_write(const wire::PutOp& op, wire::PutCode code) {
   ++refused_;
   Answer* const last = answers_.empty() ? nullptr : &answers_.back();
@@ -251,8 +251,8 @@ bool Put::send_refused(Answer& answer) {
   return true;
 }
 
-// One frame; false, and nothing changed, when the pool gives nothing. A read is looked up for each: it may have
-// been revoked.
+// One frame; false, and nothing changed, when the pool gives nothing. A read is looked up for each: it may
+// have been revoked.
 bool Put::send_answer(Answer& answer) {
   wire::PutAnswer& head = answer.head;
   const bool reads = answer.bytes != 0;
@@ -288,7 +288,8 @@ bool Put::send_answer(Answer& answer) {
   return true;
 }
 
-// What the origin reads from the next acknowledgement. When that has left already, nothing else would tell it.
+// What the origin reads from the next acknowledgement. When that has left already, nothing else would tell
+// it.
 void Put::note_floor() noexcept {
   context_.ack_note->bits = carried_out_.floor() | refused_ << 48;
   if (rides_ && !tell_.armed()) context_.env.timers().arm(tell_, context_.env.now_ns() + tell_after_ns);

@@ -160,8 +160,8 @@ TEST_F(PutPiecesTest, WhatADestroyedGetHeldUpGoesOn) {
   std::string into(64, '\0');
   Operation last;
   {
-    std::deque<Operation> gets(Put::reads_max);
-    for (Operation& one : gets) ASSERT_EQ(origin_->get(one, region_, 0, as_writable(into)), Errc::ok);
+    std::deque<Operation> most(Put::reads_max);
+    for (Operation& one : most) ASSERT_EQ(origin_->get(one, region_, 0, as_writable(into)), Errc::ok);
     ASSERT_EQ(origin_->get(last, region_, 0, as_writable(into)), Errc::ok);
   }
   pair_->run();
