@@ -113,6 +113,10 @@ class Mirror(TestCase):
         refused = self.mirror(tree, "--transport", "shm", code="unreachable")
         self.assert_error(refused.stderr, "the link far to d did not open", "domains are lab and office")
 
+    def test_the_whole_job_over_libfabric_swaps_and_encryption_among_it(self):
+        done = json.loads(self.mirror(self.tree(), "--transport", "ofi", "--json").stdout)
+        self.assertTrue(all(one["transfer"]["stack"].endswith("@ ofi") for one in done["links"]))
+
 
 if __name__ == "__main__":
     main()

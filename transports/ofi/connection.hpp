@@ -158,6 +158,9 @@ class Connection final : public Hook<OwnedTag>,
   Sent post(wire::OfiKind kind, std::uint32_t bytes, std::uint32_t units, Fill&& fill) noexcept;
   Sent posted(long code, std::uint32_t bytes, std::uint32_t units) noexcept;
   bool send_controls() noexcept;
+  [[nodiscard]] static constexpr std::uint32_t units_of(std::uint32_t bytes) noexcept {
+    return (bytes + wire::OfiFrame::unit_bytes - 1) / wire::OfiFrame::unit_bytes;
+  }
   [[nodiscard]] bool has_credit(std::uint32_t units) const noexcept {
     return sent_units_ - acked_units_ + units <= peer_window_;
   }

@@ -32,9 +32,6 @@ struct Connection::Waiting {
 namespace {
 constexpr std::uint32_t offer_bytes = wire::bytes_of<OfiOffer>;
 constexpr unsigned looked_ahead = 16;
-constexpr std::uint32_t units_of(std::uint32_t bytes) noexcept {
-  return (bytes + OfiFrame::unit_bytes - 1) / OfiFrame::unit_bytes;
-}
 constexpr bool is_offer(OfiKind kind) noexcept {
   return kind == OfiKind::offer || kind == OfiKind::setup_offer;
 }

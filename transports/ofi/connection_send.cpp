@@ -15,9 +15,6 @@ using wire::OfiOffer;
 
 namespace {
 constexpr std::uint32_t offer_bytes = wire::bytes_of<OfiOffer>;
-constexpr std::uint32_t units_of(std::uint32_t bytes) noexcept {
-  return (bytes + OfiFrame::unit_bytes - 1) / OfiFrame::unit_bytes;
-}
 }  // namespace
 
 void Connection::down_thunk(void* self, const Entry*, harness_message* message) noexcept {
