@@ -60,8 +60,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   for (std::size_t at = 0; at + 2 <= size;) {
     const std::uint8_t right = data[at];
     const std::size_t bytes = std::min<std::size_t>(data[at + 1], size - at - 2);
-    std::vector<std::byte> frame(bytes);
-    std::memcpy(frame.data(), data + at + 2, bytes);
+    const auto* const from = reinterpret_cast<const std::byte*>(data) + at + 2;
+    std::vector<std::byte> frame(from, from + bytes);
     if ((right & 3) != 3 && bytes >= key_at + 8) std::memcpy(frame.data() + key_at, &keys[right & 3], 8);
     if ((right & 4) != 0 && bytes >= number_at + 6 && frame[0] == std::byte{1}) {
       std::memcpy(frame.data() + number_at, &number, 6);

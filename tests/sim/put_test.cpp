@@ -17,6 +17,13 @@ const char* const stacks[] = {
     "order / put / frag / reliable / vouch @ sim",
 };
 
+// Alike down to reliable: a swap among them goes on with everything under way, fences too.
+const char* const running[] = {
+    "order / put / frag / reliable @ sim",
+    "order / put / frag / reliable / heartbeat @ sim",
+    "order / put / frag / reliable / checksum @ sim",
+};
+
 constexpr std::size_t slots = 64;
 constexpr std::size_t slot_bytes = 4096;
 
@@ -25,6 +32,7 @@ struct Exposed {
   std::array<std::array<unsigned char, slot_bytes>, slots> slot{};
   std::array<std::uint64_t, slots> word{};
   std::uint64_t counter = 0;
+  std::uint64_t ordered = 0;  // only ever grows: each put of it comes after the one before
 };
 
 // One end: begins operations at random on the other's memory, and judges its own.
@@ -42,6 +50,7 @@ class Player {
   void play() {
     OneSided* const side = process_.link->one_sided();
     if (side == nullptr) return;
+    if (keeps_order) play_in_order(*side);
     const unsigned what = static_cast<unsigned>(random_.below(4));
     if (what == 3) {
       Operation& add = operations_.emplace_back();
@@ -68,8 +77,18 @@ class Player {
     slot_busy_[slot] = &put;
     ++puts_;
   }
+  void play_in_order(OneSided& side) {
+    const std::uint64_t& next = numbers_.emplace_back(numbers_.size() + 1);
+    Operation& put = operations_.emplace_back();
+    const auto source = std::as_bytes(std::span(&next, 1));
+    const Errc code = side.put(put, peer_, offsetof(Exposed, ordered), source);
+    side.fence();  // the next operation of any sort carries it, perhaps over another stack
+    if (code != Errc::ok) numbers_.pop_back();
+  }
   // A slot is written anew only when the put before was delivered, so what its word says must stand there.
   void judge() const {
+    ASSERT_GE(exposed_->ordered, ordered_seen_) << "a put passed a fence";
+    ordered_seen_ = exposed_->ordered;
     for (std::size_t i = 0; i < slots; ++i) {
       const std::uint64_t word = exposed_->word[i];
       if (word == judged_[i]) continue;
@@ -88,6 +107,7 @@ class Player {
   void judge_end(const Player& peer) const {
     for (const Operation& one : operations_) ASSERT_EQ(one.code(), Errc::ok);
     ASSERT_EQ(peer.exposed_->counter, added_);
+    ASSERT_EQ(peer.exposed_->ordered, numbers_.size());
     for (std::size_t i = 0; i < slots; ++i) ASSERT_EQ(peer.exposed_->word[i] >> 16, round_[i]);
     ASSERT_GT(puts_, 100u);
   }
@@ -103,6 +123,11 @@ class Player {
   std::array<std::vector<std::byte>, slots> sources_;
   std::deque<Operation> operations_;
   std::uint64_t added_ = 0, puts_ = 0;
+  std::deque<std::uint64_t> numbers_;
+  mutable std::uint64_t ordered_seen_ = 0;
+
+ public:
+  bool keeps_order = false;
 };
 
 class SwappedPuts : public testing::TestWithParam<unsigned> {
@@ -112,16 +137,16 @@ class SwappedPuts : public testing::TestWithParam<unsigned> {
     catalogue_.add(Sim::type());
     catalogue_.add<Vouch>();
   }
-  [[nodiscard]] StackSpec any(Random& random) const {
-    return *stack_from(stacks[random.below(std::size(stacks))], catalogue_);
+  [[nodiscard]] StackSpec any(Random& random, std::span<const char* const> of) const {
+    return *stack_from(of[random.below(of.size())], catalogue_);
   }
-  void run(std::uint64_t seed);
+  void run(std::uint64_t seed, std::span<const char* const> of, bool keeps_order);
 
   Catalogue catalogue_;
   VouchAuthority at_server_{"server", "lab"}, at_client_{"client", "lab"};
 };
 
-void SwappedPuts::run(std::uint64_t seed) {
+void SwappedPuts::run(std::uint64_t seed, std::span<const char* const> of, bool keeps_order) {
   SCOPED_TRACE(testing::Message() << "rerun: HARNESS_SEED=" << seed);
   SimWorld world(seed);
   Random random(seed);
@@ -131,18 +156,19 @@ void SwappedPuts::run(std::uint64_t seed) {
                           .duplicate_ppm = 20'000,
                           .reorder_ppm = 30'000,
                           .reorder_ns = 500'000});
-  const StackSpec first = any(random);
+  const StackSpec first = any(random, of);
   Process server(world, catalogue_, at_server_, first);
   Process client(world, catalogue_, at_client_, first);
   client.wanted = server.wanted = 0;
   client.dial("server");
   ASSERT_TRUE(world.run_until([&] { return client.is_up() && server.is_up(); }, 5'000 * ms));
   Player here(client, seed + 1), there(server, seed + 2);
+  here.keeps_order = there.keeps_order = keeps_order;
   here.reach(there.expose());
   there.reach(here.expose());
   for (unsigned turn = 0; turn < 600; ++turn) {
     for (unsigned i = 0; i < 3; ++i) here.play(), there.play();
-    if (turn % 60 == 30) (void)client.link->swap({{any(random), "server:7"}});
+    if (turn % 60 == 30) (void)client.link->swap({{any(random, of), "server:7"}});
     world.run_for(random.below(ms));
     ASSERT_NO_FATAL_FAILURE(here.judge());
     ASSERT_NO_FATAL_FAILURE(there.judge());
@@ -160,7 +186,12 @@ void SwappedPuts::run(std::uint64_t seed) {
 
 TEST_P(SwappedPuts, LoseAndDoubleNothing) {
   const std::uint64_t first = seed(1 + GetParam() * 1000);
-  for (std::uint64_t i = 0; i < rounds(60) && !HasFatalFailure(); ++i) run(first + i);
+  for (std::uint64_t i = 0; i < rounds(60) && !HasFatalFailure(); ++i) run(first + i, stacks, false);
+}
+
+TEST_P(SwappedPuts, KeepFencesWhereTheSessionRunsOn) {
+  const std::uint64_t first = seed(1 + GetParam() * 1000);
+  for (std::uint64_t i = 0; i < rounds(30) && !HasFatalFailure(); ++i) run(first + i, running, true);
 }
 
 INSTANTIATE_TEST_SUITE_P(Random, SwappedPuts, testing::Range(0u, 4u),

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // put: operations of many pieces, in any order, with refusals among them; and what is counted and bounded.
-#include <harness/layers/mux.hpp>
 #include <harness/tests/unit/layers/put_fixture.hpp>
 
 namespace harness::layers {
@@ -35,6 +34,22 @@ TEST_F(PutPiecesTest, AGetIsPutTogetherWhateverOrderItsAnswersComeIn) {
     EXPECT_EQ(into, memory_.substr(1234, 5000)) << seed;
     EXPECT_EQ(pair_->ends[0].count(EventKind::corrupt), 0u) << seed;
   }
+}
+
+TEST_F(PutPiecesTest, AGetEndsWhenItsRegionIsRevokedOnItsWay) {
+  open({in_pieces(100)}, {.max_message = 8192, .capacity_frames = 4});
+  std::string into(5000, '\0');
+  Operation get;
+  ASSERT_EQ(origin_->get(get, region_, 0, as_writable(into)), Errc::ok);
+  for (unsigned i = 0; i < 3; ++i) pair_->step();
+  ASSERT_TRUE(get.busy());
+  ASSERT_EQ(pair_->ends[1].regions->revoke(region_), Errc::ok);
+  std::uint32_t last_bytes = 0;
+  pair_->wires[1].filter = [&](Message& frame) { return last_bytes = frame.size(), true; };
+  pair_->run();
+  EXPECT_FALSE(get.busy());
+  EXPECT_EQ(get.code(), Errc::not_found);
+  EXPECT_EQ(last_bytes, Put::answer_bytes) << "no byte goes with a refusal";
 }
 
 TEST_F(PutPiecesTest, ASignalWaitsForEveryPieceOfItsPut) {
@@ -139,12 +154,12 @@ TEST_F(PutPiecesTest, ManyPutsThatNobodyWaitsForAllLeave) {
 }
 
 TEST_F(PutPiecesTest, WhatWaitsBehindAFenceIsBounded) {
-  open({layer<Put>(), layer<Reliable>()},
-       {.word = datagrams, .max_message = 1400, .capacity_frames = 1 << 20});
+  open({layer<Put>(), layer<Reliable>({{Reliable::cc, 0}})},
+       {.word = datagrams, .max_message = 1400, .quota_bytes = 256 << 20, .capacity_frames = 1 << 20});
   settle();
   bool lost = false;  // the first piece, once
   pair_->wires[0].filter = [&](Message& frame) { return frame.size() < 40 || std::exchange(lost, true); };
-  std::deque<Operation> puts(12'000);
+  std::deque<Operation> puts(40'000);
   const Bytes source = keep("12345678");
   ASSERT_EQ(origin_->put(puts[0], region_, 0, source), Errc::ok);
   origin_->fence();
@@ -179,6 +194,7 @@ TEST_F(PutPiecesTest, WhatAHandlerAnswersDoesNotDelayDelivered) {
             Errc::ok);
   settle(3'000'000);
   EXPECT_FALSE(put.busy());
+  EXPECT_EQ(pair_->ends[1].value("put", "placed_sent"), 0u) << "what it sent took the floor along";
 }
 
 TEST_F(PutPiecesTest, AFloorThatMovesBehindItsAcknowledgementIsToldSoon) {
@@ -205,11 +221,44 @@ TEST_F(PutPiecesTest, PiecesFitTheLargestMessageOfTheLink) {
 }
 
 TEST_F(PutPiecesTest, APauseOfAChannelStopsNothingHere) {
-  open({layer<Mux>(), layer<Put>()}, {.max_message = 8192, .quota_bytes = 64 << 20});
+  open({layer<Put>()}, {.max_message = 8192});
   pair_->ends[1].stack->event({EventKind::pause, Errc::ok, {}, 2});
   ASSERT_EQ(pair_->ends[0].send("goes on", 0), Errc::ok);
   pair_->run();
   EXPECT_EQ(pair_->ends[1].delivered.size(), 1u);
+}
+
+TEST_F(PutPiecesTest, ACloseIsHeldUntilAGetIsAnswered) {
+  open({layer<Put>()}, {.max_message = 8192});
+  const unsigned bit = Gate::first_layer_bit;
+  std::string into(64, '\0');
+  Operation get;
+  pair_->wires[0].stuck = true;
+  ASSERT_EQ(origin_->get(get, region_, 0, as_writable(into)), Errc::ok);
+  pair_->ends[0].stack->event({EventKind::close});
+  pair_->run();
+  EXPECT_TRUE(pair_->ends[0].gate.held(bit));
+  pair_->wires[0].stuck = false;
+  pair_->run();
+  EXPECT_FALSE(get.busy());
+  EXPECT_FALSE(pair_->ends[0].gate.held(bit));
+}
+
+TEST_F(PutPiecesTest, AFlushWaitsForTheAnswersBeforeIt) {
+  open({layer<Put>(), layer<Reliable>()}, {.word = datagrams, .max_message = 1400});
+  settle();
+  std::string into(1000, '\0');
+  Operation get, flush;
+  bool lost = false;  // the answer, once
+  pair_->wires[1].filter = [&](Message& frame) { return frame.size() < 900 || std::exchange(lost, true); };
+  ASSERT_EQ(origin_->get(get, region_, 0, as_writable(into)), Errc::ok);
+  ASSERT_EQ(origin_->flush(flush), Errc::ok);
+  pair_->run();
+  ASSERT_EQ(pair_->ends[0].send("acknowledged with the floor"), Errc::ok);
+  for (unsigned i = 0; i < 20'000 && flush.busy(); ++i) pair_->advance(100'000);
+  EXPECT_TRUE(lost);
+  EXPECT_FALSE(flush.busy());
+  EXPECT_FALSE(get.busy()) << "what was begun before the flush had not ended";
 }
 
 TEST_F(PutPiecesTest, AGarbledFrameEndsEveryOperation) {
