@@ -143,6 +143,8 @@ void Put::drop_all(Errc code) {
   early_.clear_and_dispose([](Early* early) { free_pooled(early); });
   answers_.clear_and_dispose([](Answer* answer) { free_pooled(answer); });
   kept_.clear_and_dispose([](Kept* kept) { free_pooled(kept); });
+  carried_out_.clear();
+  heard_refused_.clear();
   fail_all(code);
 }
 
