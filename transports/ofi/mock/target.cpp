@@ -252,7 +252,7 @@ Fault Target::land_atomic(Incoming& one) {
   const Grasp grasp = region_of(one);
   if (grasp.fault != Fault::none) return grasp.fault;
   std::uint64_t operands[2] = {};
-  memcpy(operands, one.bytes.data(), std::min(one.bytes.size(), sizeof operands));
+  if (!one.bytes.empty()) memcpy(operands, one.bytes.data(), std::min(one.bytes.size(), sizeof operands));
   auto& word = *reinterpret_cast<std::uint64_t*>(grasp.bytes.data());
   const std::uint64_t before = apply(word, one.packet.action, operands);
   one.bytes.resize(sizeof before);
