@@ -62,7 +62,7 @@ enum class Role : std::uint8_t { initiator, responder };
 struct AckNote {
   std::uint64_t bits = 0;
   std::uint64_t told = 0;  // … of the last acknowledgement that left
-  bool rides = false;  // set by the layer that carries it, before any hook runs
+  bool rides = false;      // set by the layer that carries it, before any hook runs
 };
 
 /// What a layer is given: lives as long as the layer; ports are valid from the first hook on.

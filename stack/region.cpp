@@ -42,7 +42,7 @@ std::array<std::byte, RegionHandle::packed_bytes> RegionHandle::pack() const noe
 
 Result<RegionHandle> RegionHandle::unpack(Bytes packed) {
   const auto wrong = [](Errc code, std::string because) {
-    return harness::fail(code, "these bytes are no handle of a region", std::move(because),
+    return fail(code, "these bytes are no handle of a region", std::move(because),
                 "hand over what RegionHandle::pack() of this version gave, all of it");
   };
   if (packed.size() != packed_bytes)
@@ -61,13 +61,13 @@ Result<RegionHandle> RegionHandle::unpack(Bytes packed) {
 
 Result<RegionHandle> Regions::expose(MutableBytes memory, Access access, AtomicDomain atomics) {
   if (memory.empty() || access == Access::none)
-    return harness::fail(Errc::invalid, "this memory cannot be exposed",
+    return fail(Errc::invalid, "this memory cannot be exposed",
                 memory.empty() ? "it has no bytes" : "the peer would be allowed nothing with it",
                 "give at least one byte and one of read, write, atomic");
   auto free = std::find_if(regions_.begin(), regions_.end(), [](const Region& one) { return one.key == 0; });
   if (free == regions_.end()) {
     if (regions_.size() == regions_max)
-      return harness::fail(Errc::exhausted, "no more regions on this link",
+      return fail(Errc::exhausted, "no more regions on this link",
                   std::to_string(regions_max) + " are exposed", "revoke one, or expose one large region");
     free = regions_.emplace(free);
   }

@@ -297,6 +297,8 @@ void Put::note_floor() noexcept {
 
 void Put::tell_late() {
   if (!ended_ && context_.ack_note->told != context_.ack_note->bits) send_placed();
+  const bool untold = context_.ack_note->told != context_.ack_note->bits;  // held, or no memory
+  if (!ended_ && untold) context_.env.timers().arm(tell_, context_.env.now_ns() + tell_after_ns);
 }
 
 void Put::tell_placed() {
