@@ -8,6 +8,7 @@ namespace harness::layers {
 
 namespace {
 
+constexpr Properties by_transport = property::put_native.without(property::put_emulated);
 constexpr std::uint64_t retry_ns = 1'000'000;  // memory comes back when messages go
 
 // Pieces pass frag whole, or as messages that the link takes.
@@ -22,9 +23,16 @@ std::uint32_t piece_bytes(const LayerContext& context, std::int64_t wanted) {
 Put::Put(const OptionValues& values, LayerContext& context)
     : context_(context), again_([](void* self) { static_cast<Put*>(self)->resume(); }, this),
       tell_([](void* self) { static_cast<Put*>(self)->tell_late(); }, this), rides_(context.ack_note->rides),
-      piece_bytes_(piece_bytes(context, values[option_piece])) {}
+      piece_bytes_(piece_bytes(context, values[option_piece])) {
+  if (context.direct == nullptr || context.regions == nullptr || !context.given.covers(by_transport)) return;
+  use(*context.direct);
+  context.regions->watch(*this);
+}
 
-Put::~Put() { drop_all(Errc::closed); }
+Put::~Put() {
+  drop_all(Errc::closed);
+  leave_direct();
+}
 
 // ---- what comes up, when it is not plainly a message ----
 
@@ -89,7 +97,7 @@ void Put::try_again() noexcept {
 }
 
 bool Put::idle() const noexcept {
-  return !pumping_ && sending_.empty() && flying_.empty() && asking_.empty() && answers_.empty();
+  return !pumping_ && operations() == 0 && tickets_.all_ended() && answers_.empty();
 }
 
 void Put::close_when_idle() {
@@ -152,6 +160,7 @@ void Put::describe(Describer& describer) const {
   describer.value("piece_bytes", piece_bytes_);
   describer.value("regions", context_.regions != nullptr ? context_.regions->size() : 0);
   describer.value("operations", operations());
+  describer.value("by_transport", by_transport_);
   describer.value("pieces_sent", next_);
   describer.value("pieces_carried_out", floor_);
   describer.value("pieces_received", pieces_in_);
@@ -174,6 +183,7 @@ bool Put::take_state(Put& old) {
   old.ended_ = true;
   sending_.splice(sending_.end(), old.sending_);
   flying_.splice(flying_.end(), old.flying_);
+  take_direct(old);
   asking_.splice(asking_.end(), old.asking_);
   asking_count_ = std::exchange(old.asking_count_, 0);
   next_ = old.next_;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// put: one-sided operations on regions of the peer, carried by messages.
+// put: one-sided operations on regions of the peer, by the transport itself where it can, else by messages.
 //
+// Where the transport reaches the peer's memory (stack/direct.hpp) and nothing between forbids it, an operation
+// is handed to it; all else travels as follows.
 // The origin cuts an operation into pieces that fit a frame, numbers every piece, and sends them beside the
 // messages of the layers above, which pass behind one byte. The target checks key, bounds and access of every
 // piece and places it straight from the frame into the region, whatever came before it, unless the piece says
@@ -24,6 +26,7 @@
 #include <boost/intrusive/list.hpp>
 #include <boost/intrusive/set.hpp>
 
+#include <harness/layers/put/tickets.hpp>
 #include <harness/layers/wire/put.hpp>
 #include <harness/stack/layer.hpp>
 #include <harness/stack/numbers.hpp>
@@ -32,7 +35,7 @@
 
 namespace harness::layers {
 
-class Put final : public OneSided {
+class Put final : public OneSided, private Regions::Watcher {
  public:
   enum Option : std::size_t { option_piece };
   static constexpr std::array options{
@@ -149,6 +152,8 @@ class Put final : public OneSided {
   bool send_write(Operation& operation);
   bool send_read(Operation& operation);
   bool send_flush(Operation& operation);
+  [[nodiscard]] bool is_told() const noexcept;
+  void ask_for_floor();
   void number(Operation& operation, wire::PutOp& op) noexcept;
   static void add_signal(const Operation::Work& work, wire::PutOp& op, Message& message);
   void hand_down(wire::PutOp& op, bool last_of_delivered, Message& message);
@@ -158,6 +163,27 @@ class Put final : public OneSided {
   void settle();
   void fail_all(Errc code);
   void go_on();
+
+  // the origin, by the transport: put/direct.cpp
+  enum class Step : std::uint8_t { went, waits, by_messages };
+  Step step_directly(Operation& operation);
+  Step write_directly(Operation& operation);
+  Step get_directly(Operation& operation);
+  Step change_directly(Operation& operation);
+  Step begun(Operation& operation, Direct::Outcome outcome) noexcept;
+  static void redo(Operation::Work& work) noexcept;
+  Step keep(Operation& operation) noexcept;
+  static Operation* find_flying(Operations& operations, std::uint64_t ticket) noexcept;
+  void take_ended(std::uint64_t ticket, Errc code, Bytes result);
+  void take_piece(Operation& operation, std::uint64_t ticket, Errc code, Bytes result) noexcept;
+  void end_carried(Operation& operation);
+  [[nodiscard]] bool owes_signal() const noexcept;
+  void use(Direct& direct) noexcept;
+  void forget(const Direct& direct) noexcept;
+  void leave_direct() noexcept;
+  void take_direct(Put& old) noexcept;
+  void exposed(const Exposed& region) noexcept override;
+  void revoked(std::uint64_t key) noexcept override;
 
   // the target: put/target.cpp
   void take_op(Message& message);
@@ -203,7 +229,11 @@ class Put final : public OneSided {
   std::uint32_t piece_bytes_;
 
   // origin
+  Direct* direct_ = nullptr;        // the transport's own way …
+  Direct* old_direct_ = nullptr;    // … and of the stack before, whose state was taken over
+  Tickets tickets_;                 // what the transport has under way
   Operations sending_;              // first in, first out; the first may be sent in part
+  Operations carried_;              // with the transport, all of it, until the last piece has ended
   Operations flying_;               // sent, until delivered: by the end of their numbers
   Operations asking_;               // reads and atomics, until answered
   unsigned asking_count_ = 0;       // … those that the caller has destroyed included
@@ -227,6 +257,7 @@ class Put final : public OneSided {
   std::uint64_t told_floor_ = 0;
   boost::intrusive::list<Kept> kept_;
 
+  std::uint64_t by_transport_ = 0;
   std::uint64_t pieces_in_ = 0;
   std::uint64_t bytes_out_ = 0;
   std::uint64_t bytes_in_ = 0;

@@ -27,6 +27,7 @@
 #include <string_view>
 
 #include <harness/stack/descriptor.hpp>
+#include <harness/stack/direct.hpp>
 #include <harness/stack/env.hpp>
 #include <harness/stack/event.hpp>
 #include <harness/stack/gate.hpp>
@@ -86,6 +87,7 @@ struct LayerContext {
   Handshake* handshake = nullptr;  // of this layer's own making, ended well; null without
   AckNote* ack_note = nullptr;     // never null in a layer
   Regions* regions = nullptr;      // what this end of the link exposes; null: nothing can be
+  Direct* direct = nullptr;        // the transport's own way to the peer's memory; or null
 
   /// True when nothing, or nothing of this channel, may be sent down now; control messages do not ask.
   [[nodiscard]] bool held_below() const noexcept { return gate.held(waits_for); }

@@ -288,8 +288,8 @@ Result<std::unique_ptr<Stack>> Link::make_stack(Epoch& epoch, const StackSpec& s
   if (!proved) return tl::unexpected<Error>(proved.error());
   epoch.given = proved->given.word;
   const Foundation foundation{
-      node_.engine(), epoch.endpoint->down(), epoch.facts,         *epoch.gate, epoch.quota.get(),
-      role_,          agreed_.max_message,    agreed_.quota_bytes, handshake,   &regions_};
+      node_.engine(),      epoch.endpoint->down(), epoch.facts, *epoch.gate, epoch.quota.get(),       role_,
+      agreed_.max_message, agreed_.quota_bytes,    handshake,   &regions_,   epoch.endpoint->direct()};
   return Stack::build(spec, foundation, to_deliver, to_notify, this);
 }
 

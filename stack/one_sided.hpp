@@ -77,6 +77,12 @@ class Operation
     std::uint64_t done_bytes = 0;  // write: sent; read: arrived
     std::uint64_t first = 0;       // numbers of its pieces: first … end - 1
     std::uint64_t end = 0;
+    std::uint64_t ticket = 0;       // with the transport: of its first piece; flush: of what comes later
+    std::uint64_t piece_bytes = 0;  // … of all but the last
+    std::uint32_t pieces = 0;       // … begun there
+    std::uint32_t flying = 0;       // … and not ended
+    bool by_messages = false;       // from here on
+    Errc failed = Errc::ok;         // of a piece
   };
   Work work{};
   void begin() noexcept { code_ = Errc::ok; }

@@ -94,9 +94,11 @@ constexpr Properties at_least(Axis axis, unsigned level) noexcept {
 }
 /// Every bit of an axis: what a layer clears to bring it back to its weakest level.
 constexpr Properties whole(Axis axis) noexcept { return at_least(axis, 7); }
-/// The level of an axis in a word, 0 … levels.
+/// The level of an axis in a word, 0 … levels: the highest that it has. A transport may give the upper ones of
+/// an axis alone, for a layer that adds those below them.
 constexpr unsigned level(Properties word, Axis axis) noexcept {
-  return static_cast<unsigned>(std::popcount((word & whole(axis)).bits));
+  const auto shift = detail::shift(axis);
+  return static_cast<unsigned>(std::bit_width((word & whole(axis)).bits >> shift));
 }
 
 /// The axes of `need` on which `have` falls short, each at the level needed: what a person must be told.

@@ -59,12 +59,13 @@ Result<RegionHandle> RegionHandle::unpack(Bytes packed) {
                       static_cast<AtomicDomain>(head.atomics)};
 }
 
-Result<RegionHandle> Regions::expose(MutableBytes memory, Access access, AtomicDomain atomics) {
-  if (memory.empty() || access == Access::none)
+Result<RegionHandle> Regions::expose(MutableBytes bytes, Access access, AtomicDomain atomics,
+                                     std::shared_ptr<RegionMemory> in) {
+  if (bytes.empty() || access == Access::none)
     return fail(Errc::invalid, "this memory cannot be exposed",
-                memory.empty() ? "it has no bytes" : "the peer would be allowed nothing with it",
+                bytes.empty() ? "it has no bytes" : "the peer would be allowed nothing with it",
                 "give at least one byte and one of read, write, atomic");
-  auto free = std::find_if(regions_.begin(), regions_.end(), [](const Region& one) { return one.key == 0; });
+  auto free = std::find_if(regions_.begin(), regions_.end(), [](const Exposed& one) { return one.key == 0; });
   if (free == regions_.end()) {
     if (regions_.size() == regions_max)
       return fail(Errc::exhausted, "no more regions on this link",
@@ -74,27 +75,35 @@ Result<RegionHandle> Regions::expose(MutableBytes memory, Access access, AtomicD
   const auto slot = static_cast<std::uint64_t>(free - regions_.begin());
   std::uint64_t key = 0;
   while (key >> slot_bits == 0) key = (random_.next() << slot_bits) | slot;
-  *free = {key, memory, access};
+  *free = {key, bytes, access, atomics, std::move(in)};
   ++size_;
-  return RegionHandle{key, memory.size(), access, atomics};
+  for (Watcher& watcher : watchers_) watcher.exposed(*free);
+  return RegionHandle{key, bytes.size(), access, atomics};
 }
 
 Errc Regions::revoke(const RegionHandle& handle) noexcept {
   const std::size_t slot = handle.key & (regions_max - 1);
   if (slot >= regions_.size() || handle.key == 0 || regions_[slot].key != handle.key) return Errc::not_found;
+  for (Watcher& watcher : watchers_) watcher.revoked(handle.key);
   regions_[slot] = {};
   --size_;
   return Errc::ok;
+}
+
+void Regions::watch(Watcher& watcher) noexcept {
+  watchers_.push_back(watcher);
+  for (const Exposed& region : regions_)
+    if (region.key != 0) watcher.exposed(region);
 }
 
 Errc Regions::find(std::uint64_t key, std::uint64_t offset, std::uint64_t length, Access access,
                    std::byte*& at) const noexcept {
   const std::size_t slot = key & (regions_max - 1);
   if (slot >= regions_.size() || key == 0 || regions_[slot].key != key) return Errc::not_found;
-  const Region& region = regions_[slot];
+  const Exposed& region = regions_[slot];
   if (!allows(region.access, access)) return Errc::denied;
-  if (offset > region.memory.size() || length > region.memory.size() - offset) return Errc::invalid;
-  at = region.memory.data() + offset;
+  if (offset > region.bytes.size() || length > region.bytes.size() - offset) return Errc::invalid;
+  at = region.bytes.data() + offset;
   return Errc::ok;
 }
 

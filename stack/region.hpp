@@ -18,11 +18,15 @@
 #include <memory>
 #include <vector>
 
+#include <boost/intrusive/list.hpp>
+
 #include <harness/stack/bytes.hpp>
 #include <harness/stack/random.hpp>
 #include <harness/stack/result.hpp>
 
 namespace harness {
+
+class RegionMemory;  // transports/region_memory.hpp
 
 /// What a peer may do with a region: bits.
 enum class Access : std::uint8_t { none = 0, read = 1, write = 2, atomic = 4, all = 7 };
@@ -56,6 +60,15 @@ struct RegionHandle {
   friend bool operator==(const RegionHandle&, const RegionHandle&) noexcept = default;
 };
 
+/// A region at the target: what is exposed.
+struct Exposed {
+  std::uint64_t key = 0;  // 0: free
+  MutableBytes bytes;
+  Access access = Access::none;
+  AtomicDomain atomics = AtomicDomain::cpu;
+  std::shared_ptr<RegionMemory> in;  // memory that other processes can map, and the bytes are in; or null
+};
+
 /// The regions that a link exposes. [stack-thread]
 class Regions {
  public:
@@ -63,13 +76,26 @@ class Regions {
   /// Who hears the immediate values that puts signal: the key of the region written to, and 16 bits.
   using OnSignal = std::function<void(std::uint64_t key, std::uint16_t immediate)>;
 
+  /// Hears what becomes exposed, and what is revoked before revoke() returns.
+  class Watcher
+      : public boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
+   public:
+    virtual void exposed(const Exposed& region) noexcept = 0;
+    virtual void revoked(std::uint64_t key) noexcept = 0;
+
+   protected:
+    ~Watcher() = default;
+  };
+
   explicit Regions(Random& random) noexcept : random_(random) {}
   Regions(const Regions&) = delete;
   Regions& operator=(const Regions&) = delete;
 
-  /// Lets the peer reach `memory`, which stays the caller's and stands until the region is revoked or the
-  /// link is gone. Errors: invalid (no bytes), exhausted (regions_max).
-  Result<RegionHandle> expose(MutableBytes memory, Access access, AtomicDomain atomics = AtomicDomain::cpu);
+  /// Lets the peer reach `bytes`, which stay the caller's and stand until the region is revoked or the link
+  /// is gone. Bytes `in` memory that other processes can map are kept until then, and a peer on this host may
+  /// reach them without this program. Errors: invalid (no bytes), exhausted (regions_max).
+  Result<RegionHandle> expose(MutableBytes bytes, Access access, AtomicDomain atomics = AtomicDomain::cpu,
+                              std::shared_ptr<RegionMemory> in = nullptr);
   /// From its return on no byte of the region is read or written by the peer. Errors: not_found.
   Errc revoke(const RegionHandle& handle) noexcept;
   void on_signal(OnSignal handler) { on_signal_ = std::make_shared<OnSignal>(std::move(handler)); }
@@ -85,18 +111,16 @@ class Regions {
       (*handler)(key, immediate);  // it may set another
   }
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
+  /// Tells of every region now, and of each change until the watcher is destroyed.
+  void watch(Watcher& watcher) noexcept;
 
  private:
-  struct Region {
-    std::uint64_t key = 0;  // 0: free
-    MutableBytes memory;
-    Access access = Access::none;
-  };
   static constexpr unsigned slot_bits = 12;
   static_assert(regions_max == 1u << slot_bits);
 
   Random& random_;
-  std::vector<Region> regions_;  // by the low bits of the key
+  std::vector<Exposed> regions_;  // by the low bits of the key
+  boost::intrusive::list<Watcher, boost::intrusive::constant_time_size<false>> watchers_;
   std::size_t size_ = 0;
   std::shared_ptr<OnSignal> on_signal_;
 };

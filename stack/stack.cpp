@@ -36,6 +36,7 @@ LayerContext base_context(const Foundation& foundation) {
   context.role = foundation.role;
   context.handshake = foundation.handshake;
   context.regions = foundation.regions;
+  context.direct = foundation.direct;
   context.max_frame = foundation.facts.max_message;
   context.peer_quota_bytes = foundation.peer_quota_bytes;
   if (context.peer_quota_bytes == 0)

@@ -32,6 +32,7 @@ struct Foundation {
   std::uint64_t peer_quota_bytes = 0;  // 0: as our own limit
   Handshake* handshake = nullptr;      // of the encrypting layer, ended well; outlives the stack
   Regions* regions = nullptr;          // what this end exposes; outlives the stack
+  Direct* direct = nullptr;            // the endpoint's
 };
 
 class Stack {

@@ -93,7 +93,9 @@ Errc Put::flush(Operation& operation) {
   return queue(operation);
 }
 
-std::size_t Put::operations() const noexcept { return sending_.size() + flying_.size() + asking_.size(); }
+std::size_t Put::operations() const noexcept {
+  return sending_.size() + carried_.size() + flying_.size() + asking_.size();
+}
 
 Errc Put::queue(Operation& operation) {
   operation.begin();
@@ -116,8 +118,11 @@ bool Put::may_send(const Operation& operation) const noexcept {
 void Put::pump() {
   if (pumping_ || ended_) return;
   pumping_ = true;
-  while (!ended_ && !sending_.empty() && may_send(sending_.front())) {
+  while (!ended_ && !sending_.empty()) {
     Operation& operation = sending_.front();
+    const Step step = step_directly(operation);
+    if (step == Step::went) continue;
+    if (step == Step::waits || !may_send(operation)) break;
     const Operation::Kind kind = operation.work.kind;
     const bool sent = kind == Operation::Kind::write   ? send_write(operation)
                       : kind == Operation::Kind::flush ? send_flush(operation)
@@ -209,7 +214,8 @@ bool Put::send_read(Operation& operation) {
 bool Put::send_flush(Operation& operation) {
   Operation::Work& work = operation.work;
   work.first = work.end = next_;
-  const bool told = rides_ || asked_ == next_ || floor_ == next_;
+  work.ticket = tickets_.next();
+  const bool told = is_told();
   Message message;
   wire::PutOp op{.what = wire::PutWhat::nop};
   if (!told) {
@@ -225,6 +231,17 @@ bool Put::send_flush(Operation& operation) {
     hand_down(op, true, message);
   }
   return true;
+}
+
+// The target tells its floor for all that has left, without being asked again.
+bool Put::is_told() const noexcept { return rides_ || asked_ == next_ || floor_ == next_; }
+
+void Put::ask_for_floor() {
+  if (is_told() || context_.held_below(0) || next_ - floor_ >= pieces_max) return;
+  Message message = Message::make(context_.pool, 0);
+  if (!message) return try_again();
+  wire::PutOp op{.what = wire::PutWhat::nop, .number = next_++, .after = fence_at_};
+  hand_down(op, true, message);
 }
 
 void Put::hand_down(wire::PutOp& op, bool awaited, Message& message) {
@@ -318,12 +335,13 @@ void Put::settle() {
     Operation& operation = flying_.front();
     const bool flush = operation.work.kind == Operation::Kind::flush;
     if (flush && !asking_.empty() && asking_.front().work.first < operation.work.end) return;
+    if (flush && tickets_.floor() < operation.work.ticket) return;
     operation.end(flush ? std::exchange(failed_, Errc::ok) : Errc::ok);
   }
 }
 
 void Put::fail_all(Errc code) {
-  for (Operations* operations : {&sending_, &flying_, &asking_})
+  for (Operations* operations : {&sending_, &carried_, &flying_, &asking_})
     while (!operations->empty()) operations->front().end(code);
   asking_count_ = 0;
 }

@@ -88,7 +88,8 @@ Foundation Pair::foundation(End& end) {
                     .max_message = medium_.max_link_message != 0 ? medium_.max_link_message : most,
                     .peer_quota_bytes = medium_.quota_bytes,
                     .handshake = hands_[end.index].get(),
-                    .regions = end.regions.get()};
+                    .regions = end.regions.get(),
+                    .direct = medium_.directs[end.index]};
 }
 
 void Pair::down(void* self, const Entry*, harness_message* c) {

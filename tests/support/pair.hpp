@@ -9,6 +9,7 @@
 // medium keeps the contract of an endpoint (stack/transport.hpp) and counts what the stack does against it.
 #pragma once
 
+#include <array>
 #include <functional>
 #include <map>
 #include <memory>
@@ -43,6 +44,7 @@ struct Medium {
   std::uint64_t duplicate_ppm = 0;
   std::uint64_t reorder_ppm = 0;  // a frame is put before an earlier one
   std::uint64_t seed = 1;
+  std::array<Direct*, 2> directs{};  // each end's own way to the memory of the other
 };
 
 struct Delivered {

@@ -18,6 +18,7 @@ namespace harness::tests {
 using layers::Frag, layers::Order, layers::Put, layers::Reliable;
 
 inline constexpr Properties datagrams = property::message | property::checked32;
+inline constexpr Properties by_itself = property::atomics.without(property::put_emulated);
 
 inline std::string bytes_of(std::size_t count, char first = 'a') {
   std::string text(count, '\0');

@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: Apache-2.0
+// put, the origin where the transport reaches the peer's memory itself: operations are handed to it.
+//
+// What it does at once ends at once; what it begins has a ticket and ends by it. The two ways may be mixed:
+// a fence waits until nothing is under way on either, a flush for both, and a signal that the transport does
+// not give follows its bytes as a message, when they are there. What comes back as not found, a region that
+// was withdrawn meanwhile, goes once more as a message, so that the target itself says what is wrong.
+#include <algorithm>
+
+#include <harness/layers/put.hpp>
+
+namespace harness::layers {
+
+// ---- joining and leaving the transport ----
+
+void Put::use(Direct& direct) noexcept {
+  direct_ = &direct;
+  direct.attach({.self = this,
+                 .ended = [](void* self, std::uint64_t ticket, Errc code,
+                             Bytes result) { static_cast<Put*>(self)->take_ended(ticket, code, result); },
+                 .room = [](void* self) { static_cast<Put*>(self)->go_on(); },
+                 .gone = [](void* self, Direct& which) { static_cast<Put*>(self)->forget(which); }});
+}
+
+void Put::forget(const Direct& direct) noexcept {
+  if (direct_ == &direct) direct_ = nullptr;
+  if (old_direct_ == &direct) old_direct_ = nullptr;
+}
+
+void Put::leave_direct() noexcept {
+  for (Direct* direct : {std::exchange(direct_, nullptr), std::exchange(old_direct_, nullptr)})
+    if (direct != nullptr) direct->leave();
+}
+
+// What the former stack has under way ends by its own endpoint, to which no new operation goes.
+void Put::take_direct(Put& old) noexcept {
+  static_cast<Regions::Watcher&>(old).unlink();
+  carried_.splice(carried_.end(), old.carried_);
+  tickets_ = old.tickets_;
+  Direct* const mine = direct_;
+  if (Direct* theirs = std::exchange(old.direct_, nullptr)) use(*theirs);
+  old_direct_ = std::exchange(direct_, mine);
+}
+
+void Put::exposed(const Exposed& region) noexcept {
+  if (direct_ != nullptr) direct_->share(region);
+}
+
+void Put::revoked(std::uint64_t key) noexcept {
+  for (Direct* direct : {direct_, old_direct_})
+    if (direct != nullptr) direct->withdraw(key);
+}
+
+// ---- operations ----
+
+Put::Step Put::step_directly(Operation& operation) {
+  Operation::Work& work = operation.work;
+  if (work.kind == Operation::Kind::flush) return owes_signal() ? Step::waits : Step::by_messages;
+  if (work.flying != 0 && work.by_messages) return Step::waits;
+  if (work.failed != Errc::ok) {
+    operation.end(work.failed);
+    return Step::went;
+  }
+  const bool fenced = work.fence != fence_passed_;
+  if (fenced && !tickets_.all_ended()) return Step::waits;
+  if (direct_ == nullptr || work.by_messages || work.end != 0 || !direct_->reaches(work.region.key))
+    return Step::by_messages;
+  if (fenced && floor_ != next_) ask_for_floor();
+  if (ended_ || (fenced && floor_ != next_)) return Step::waits;
+  fence_passed_ = work.fence;
+  switch (work.kind) {
+    case Operation::Kind::write: return write_directly(operation);
+    case Operation::Kind::read: return get_directly(operation);
+    default: return change_directly(operation);
+  }
+}
+
+// A signal of its own is still to be sent behind what the transport has.
+bool Put::owes_signal() const noexcept {
+  return std::any_of(carried_.begin(), carried_.end(),
+                     [](const Operation& operation) { return operation.work.by_messages; });
+}
+
+Put::Step Put::write_directly(Operation& operation) {
+  Operation::Work& work = operation.work;
+  const bool signals = work.signal.kind != Signal::Kind::none;
+  const bool signals_there = signals && direct_->signals(work.signal);
+  for (bool last = false; !last;) {
+    const std::uint64_t left = work.source.size() - work.done_bytes;
+    const std::uint64_t bytes = std::min(left, direct_->piece_bytes_max());
+    last = bytes == left;
+    const bool with_signal = last && signals_there;
+    if (tickets_.full() || (with_signal && work.flying != 0)) return Step::waits;
+    const auto outcome =
+        direct_->put(tickets_.next(), work.region, work.offset + work.done_bytes,
+                     work.source.subspan(work.done_bytes, bytes), with_signal ? work.signal : Signal{});
+    if (const Step step = begun(operation, outcome); step != Step::went) return step;
+    work.done_bytes += bytes;
+    bytes_out_ += bytes;
+  }
+  work.by_messages = signals && !signals_there;
+  if (work.by_messages && work.flying == 0) return Step::by_messages;
+  if (work.flying != 0 && (work.by_messages || work.done == Done::delivered)) return keep(operation);
+  operation.end(Errc::ok);
+  return Step::went;
+}
+
+Put::Step Put::get_directly(Operation& operation) {
+  Operation::Work& work = operation.work;
+  while (work.done_bytes < work.into.size()) {
+    if (tickets_.full()) return Step::waits;
+    const std::uint64_t bytes =
+        std::min<std::uint64_t>(work.into.size() - work.done_bytes, direct_->piece_bytes_max());
+    const auto outcome = direct_->get(tickets_.next(), work.region, work.offset + work.done_bytes,
+                                      work.into.subspan(work.done_bytes, bytes));
+    if (const Step step = begun(operation, outcome); step != Step::went) return step;
+    work.done_bytes += bytes;
+  }
+  if (work.flying != 0) return keep(operation);
+  bytes_in_ += work.into.size();
+  operation.end(Errc::ok);
+  return Step::went;
+}
+
+Put::Step Put::change_directly(Operation& operation) {
+  Operation::Work& work = operation.work;
+  if (tickets_.full()) return Step::waits;
+  std::uint64_t before = 0;
+  const auto outcome =
+      direct_->atomic(tickets_.next(), work.op, work.region, work.offset, work.operand, work.compare, before);
+  if (const Step step = begun(operation, outcome); step != Step::went) return step;
+  if (work.flying != 0) return keep(operation);
+  operation.end(Errc::ok, before);
+  return Step::went;
+}
+
+// Books what the transport says of one piece.
+Put::Step Put::begun(Operation& operation, Direct::Outcome outcome) noexcept {
+  Operation::Work& work = operation.work;
+  if (outcome == Direct::Outcome::full) return Step::waits;
+  if (outcome == Direct::Outcome::no) {
+    redo(work);
+    return work.flying != 0 ? Step::waits : Step::by_messages;
+  }
+  ++by_transport_;
+  if (outcome == Direct::Outcome::begun) {
+    if (work.pieces++ == 0) {
+      work.ticket = tickets_.next();
+      work.piece_bytes = direct_->piece_bytes_max();
+    }
+    ++work.flying;
+    tickets_.take();
+  }
+  return Step::went;
+}
+
+// From the start again, by messages: what was written already is written once more.
+void Put::redo(Operation::Work& work) noexcept {
+  work.by_messages = true;
+  work.done_bytes = 0;
+}
+
+Put::Step Put::keep(Operation& operation) noexcept {
+  operation.unlink();
+  carried_.push_back(operation);
+  return Step::went;
+}
+
+// ---- what has ended ----
+
+Operation* Put::find_flying(Operations& operations, std::uint64_t ticket) noexcept {
+  const auto found = std::find_if(operations.begin(), operations.end(), [&](const Operation& operation) {
+    const Operation::Work& work = operation.work;
+    return ticket - work.ticket < work.pieces;
+  });
+  return found != operations.end() ? &*found : nullptr;
+}
+
+void Put::take_ended(std::uint64_t ticket, Errc code, Bytes result) {
+  if (ended_ || !tickets_.end(ticket)) return;
+  Operation* const carried = find_flying(carried_, ticket);
+  Operation* const operation = carried != nullptr ? carried : find_flying(sending_, ticket);
+  if (operation == nullptr) {
+    if (code != Errc::ok && failed_ == Errc::ok) failed_ = code;
+  } else {
+    take_piece(*operation, ticket, code, result);
+    if (carried != nullptr) end_carried(*carried);
+  }
+  go_on();
+}
+
+void Put::take_piece(Operation& operation, std::uint64_t ticket, Errc code, Bytes result) noexcept {
+  Operation::Work& work = operation.work;
+  --work.flying;
+  if (code != Errc::ok) {
+    redo(work);
+    if (code != Errc::not_found) work.failed = code;
+  } else if (work.kind == Operation::Kind::read) {
+    std::memcpy(work.into.data() + (ticket - work.ticket) * work.piece_bytes, result.data(), result.size());
+    bytes_in_ += result.size();
+  } else if (work.kind == Operation::Kind::atomic) {
+    std::memcpy(&work.operand, result.data(), sizeof work.operand);
+  }
+}
+
+// Its last piece has ended: it ends, or goes on by messages before what was begun after it.
+void Put::end_carried(Operation& operation) {
+  Operation::Work& work = operation.work;
+  if (work.flying != 0) return;
+  if (work.failed != Errc::ok) return operation.end(work.failed);
+  if (!work.by_messages) return operation.end(Errc::ok, work.operand);
+  operation.unlink();
+  sending_.push_front(operation);
+}
+
+}  // namespace harness::layers

@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: Apache-2.0
+// put where the transport reaches the peer's memory itself.
+#include <harness/tests/support/manual_direct.hpp>
+#include <harness/tests/support/seed.hpp>
+#include <harness/tests/unit/layers/put_fixture.hpp>
+
+namespace harness::tests {
+namespace {
+
+class PutDirect : public PutTest {
+ protected:
+  void SetUp() override {
+    ways_[0].peer = &ways_[1];
+    ways_[1].peer = &ways_[0];
+  }
+  void open_direct(bool at_once = false) {
+    ways_[0].at_once = ways_[1].at_once = at_once;
+    open({layer<Order>(), layer<Put>(), layer<Frag>()},
+         {.word = Medium{}.word | by_itself, .directs = {&ways_[0], &ways_[1]}});
+  }
+  void TearDown() override {
+    pair_.reset();
+    EXPECT_FALSE(ways_[0].is_used());
+    EXPECT_EQ(ways_[1].shared(), 0u);
+  }
+  void end_all() {
+    while (ways_[0].end_one()) pair_->run();
+    pair_->run();
+  }
+  std::uint64_t frames() const { return pair_->wires[0].carried; }
+
+  ManualDirect ways_[2] = {ManualDirect(seed(1)), ManualDirect(2)};
+};
+
+TEST_F(PutDirect, WritesWithoutAFrame) {
+  open_direct();
+  Operation put;
+  ASSERT_EQ(origin_->put(put, region_, 100, keep(bytes_of(2000)), {.done = Done::delivered}), Errc::ok);
+  EXPECT_EQ(ways_[0].under_way(), 4u);  // pieces of 512
+  EXPECT_TRUE(put.busy());
+  end_all();
+  EXPECT_FALSE(put.busy());
+  EXPECT_EQ(put.code(), Errc::ok);
+  EXPECT_EQ(memory_.substr(100, 2000), bytes_of(2000));
+  EXPECT_EQ(frames(), 0u);
+}
+
+TEST_F(PutDirect, EndsAtOnceWhereTheTransportDoes) {
+  open_direct(true);
+  Operation put;
+  const Signal signal{.kind = Signal::Kind::word, .region = region_, .offset = 8, .value = 77};
+  ASSERT_EQ(origin_->put(put, region_, 100, keep("hello"), {.done = Done::delivered, .signal = signal}),
+            Errc::ok);
+  EXPECT_FALSE(put.busy());
+  EXPECT_EQ(memory_.substr(100, 5), "hello");
+  EXPECT_EQ(word(8), 77u);
+  Operation flush;
+  ASSERT_EQ(origin_->flush(flush), Errc::ok);
+  EXPECT_FALSE(flush.busy());
+  EXPECT_EQ(frames(), 0u);
+}
+
+TEST_F(PutDirect, SendsWhatTheTransportCannotSignalBehindItsBytes) {
+  open_direct();
+  ways_[0].word_signals = false;
+  Operation put;
+  const Signal signal{.kind = Signal::Kind::word, .region = region_, .offset = 8, .value = 5};
+  ASSERT_EQ(origin_->put(put, region_, 100, keep(bytes_of(1200)), {.signal = signal}), Errc::ok);
+  pair_->run();
+  EXPECT_EQ(word(8), 0x2e2e2e2e2e2e2e2eu);  // as it was
+  while (ways_[0].under_way() != 0) {
+    EXPECT_NE(word(8), 5u);
+    ways_[0].end_one();
+  }
+  pair_->run();
+  EXPECT_EQ(word(8), 5u);
+  EXPECT_EQ(memory_.substr(100, 1200), bytes_of(1200));
+  EXPECT_FALSE(put.busy());
+}
+
+TEST_F(PutDirect, TellsTheHandlerBehindTheBytes) {
+  open_direct(true);
+  std::vector<std::pair<std::uint64_t, std::string>> told;
+  pair_->ends[1].regions->on_signal([&](std::uint64_t key, std::uint16_t immediate) {
+    told.emplace_back(immediate, memory_.substr(100, 3));
+    EXPECT_EQ(key, region_.key);
+  });
+  Operation put;
+  const Signal signal{.kind = Signal::Kind::immediate, .immediate = 9};
+  ASSERT_EQ(origin_->put(put, region_, 100, keep("abc"), {.done = Done::delivered, .signal = signal}),
+            Errc::ok);
+  EXPECT_EQ(memory_.substr(100, 3), "abc");
+  EXPECT_TRUE(put.busy());
+  pair_->run();
+  EXPECT_FALSE(put.busy());
+  ASSERT_EQ(told.size(), 1u);
+  EXPECT_EQ(told[0], (std::pair<std::uint64_t, std::string>(9, "abc")));
+}
+
+TEST_F(PutDirect, ReadsAndChangesWords) {
+  for (const bool at_once : {false, true}) {
+    open_direct(at_once);
+    memory_.replace(0, 8, std::string(8, '\0'));
+    memory_.replace(1000, 1500, bytes_of(1500));
+    std::string into(1500, ' ');
+    Operation get;
+    Operation add;
+    ASSERT_EQ(origin_->get(get, region_, 1000, as_writable(into)), Errc::ok);
+    ASSERT_EQ(origin_->atomic(add, AtomicOp::add, region_, 0, 3), Errc::ok);
+    end_all();
+    EXPECT_EQ(into, bytes_of(1500));
+    Operation swap;
+    ASSERT_EQ(origin_->atomic(swap, AtomicOp::swap, region_, 0, 10), Errc::ok);
+    end_all();
+    EXPECT_EQ(add.value(), 0u);
+    EXPECT_EQ(swap.value(), 3u);
+    EXPECT_EQ(word(0), 10u);
+    EXPECT_EQ(frames(), 0u);
+  }
+}
+
+TEST_F(PutDirect, WaitsForRoom) {
+  open_direct();
+  ways_[0].room = 2;
+  Operation put;
+  ASSERT_EQ(origin_->put(put, region_, 0, keep(bytes_of(4000)), {.done = Done::delivered}), Errc::ok);
+  EXPECT_EQ(ways_[0].under_way(), 2u);
+  end_all();
+  EXPECT_FALSE(put.busy());
+  EXPECT_EQ(memory_.substr(0, 4000), bytes_of(4000));
+}
+
+TEST_F(PutDirect, GoesByMessagesWhereThePeerHasSharedNothing) {
+  open_direct();
+  ways_[1].withdraw(region_.key);
+  Operation put;
+  ASSERT_EQ(origin_->put(put, region_, 0, keep("by messages"), {.done = Done::delivered}), Errc::ok);
+  pair_->run();
+  EXPECT_FALSE(put.busy());
+  EXPECT_EQ(put.code(), Errc::ok);
+  EXPECT_EQ(memory_.substr(0, 11), "by messages");
+  EXPECT_EQ(ways_[0].carried_out, 0u);
+}
+
+// The region goes while its pieces are under way: the target itself says so.
+TEST_F(PutDirect, TellsWhatWasRevokedUnderWay) {
+  open_direct();
+  Operation put;
+  ASSERT_EQ(origin_->put(put, region_, 0, keep(bytes_of(1000)), {.done = Done::delivered}), Errc::ok);
+  ASSERT_EQ(pair_->ends[1].regions->revoke(region_), Errc::ok);
+  end_all();
+  EXPECT_FALSE(put.busy());
+  EXPECT_EQ(put.code(), Errc::not_found);
+  EXPECT_EQ(memory_, std::string(memory_.size(), '.'));
+}
+
+// … and where it is only not shared any more, messages carry it.
+TEST_F(PutDirect, CarriesByMessagesWhatWasWithdrawnUnderWay) {
+  open_direct();
+  Operation put;
+  const Signal signal{.kind = Signal::Kind::word, .region = region_, .offset = 8, .value = 4};
+  ASSERT_EQ(
+      origin_->put(put, region_, 100, keep(bytes_of(1000)), {.done = Done::delivered, .signal = signal}),
+      Errc::ok);
+  ways_[1].withdraw(region_.key);
+  end_all();
+  EXPECT_FALSE(put.busy());
+  EXPECT_EQ(put.code(), Errc::ok);
+  EXPECT_EQ(memory_.substr(100, 1000), bytes_of(1000));
+  EXPECT_EQ(word(8), 4u);
+}
+
+TEST_F(PutDirect, TellsAFailureAfterReusableByTheFlush) {
+  open_direct();
+  Operation put;
+  ASSERT_EQ(origin_->put(put, region_, 0, keep("lost"), {}), Errc::ok);
+  EXPECT_FALSE(put.busy());
+  Operation flush;
+  ASSERT_EQ(origin_->flush(flush), Errc::ok);
+  EXPECT_TRUE(flush.busy());
+  ways_[0].fails_with = Errc::denied;
+  end_all();
+  EXPECT_FALSE(flush.busy());
+  EXPECT_EQ(flush.code(), Errc::denied);
+}
+
+TEST_F(PutDirect, EndsWithTheTransport) {
+  open_direct();
+  Operation put;
+  Operation get;
+  std::string into(100, ' ');
+  ASSERT_EQ(origin_->put(put, region_, 0, keep("gone"), {.done = Done::delivered}), Errc::ok);
+  ASSERT_EQ(origin_->get(get, region_, 0, as_writable(into)), Errc::ok);
+  ways_[0].go();
+  EXPECT_EQ(put.code(), Errc::peer_lost);
+  EXPECT_EQ(get.code(), Errc::peer_lost);
+  ASSERT_EQ(origin_->put(put, region_, 0, keep("by messages"), {.done = Done::delivered}), Errc::ok);
+  pair_->run();
+  EXPECT_EQ(memory_.substr(0, 11), "by messages");
+}
+
+// Puts by both ways, each after all before it: where the newest stands, all older ones have been there.
+TEST_F(PutDirect, KeepsFencesAcrossBothWays) {
+  Random random(seed(7));
+  open_direct();
+  std::string plain(4096, '.');
+  const RegionHandle by_message = *pair_->ends[1].regions->expose(as_writable(plain), Access::all);
+  ways_[1].withdraw(by_message.key);
+  memory_.replace(64, 8, std::string(8, '\0'));
+  plain.replace(64, 8, std::string(8, '\0'));
+  std::deque<Operation> puts;
+  std::vector<std::array<std::uint64_t, 2>> expected{{0, 0}};  // in each region, when so many are done
+  const auto check = [&] {
+    std::array<std::uint64_t, 2> found{};
+    std::memcpy(&found[0], memory_.data() + 64, 8);
+    std::memcpy(&found[1], plain.data() + 64, 8);
+    const std::uint64_t newest = std::max(found[0], found[1]);
+    ASSERT_LT(newest, expected.size());
+    EXPECT_EQ(found, expected[newest]);
+  };
+  while (puts.size() < 400) {
+    const std::uint64_t number = puts.size() + 1;
+    const bool direct = random.below(2) == 0;
+    expected.push_back(expected.back());
+    expected.back()[direct ? 0 : 1] = number;
+    std::string source(8, '\0');
+    std::memcpy(source.data(), &number, sizeof number);
+    ASSERT_EQ(origin_->put(puts.emplace_back(), direct ? region_ : by_message, 64, keep(source),
+                           {.done = Done::delivered, .after_previous = true}),
+              Errc::ok);
+    for (std::uint64_t moves = random.below(4); moves-- != 0; check()) {
+      if (random.below(2) == 0)
+        ways_[0].end_one();
+      else
+        pair_->step();
+    }
+  }
+  for (int i = 0; i < 5000 && puts.back().busy(); ++i, check()) {
+    ways_[0].end_one();
+    pair_->step();
+  }
+  for (const Operation& put : puts) {
+    EXPECT_FALSE(put.busy());
+    EXPECT_EQ(put.code(), Errc::ok);
+  }
+}
+
+TEST_F(PutDirect, FlushWaitsForASignalThatIsStillOwed) {
+  open_direct();
+  ways_[0].word_signals = false;
+  Operation put;
+  Operation flush;
+  const Signal signal{.kind = Signal::Kind::word, .region = region_, .offset = 8, .value = 5};
+  ASSERT_EQ(origin_->put(put, region_, 100, keep("abc"), {.signal = signal}), Errc::ok);
+  ASSERT_EQ(origin_->flush(flush), Errc::ok);
+  ways_[0].end_one();
+  EXPECT_TRUE(flush.busy());
+  pair_->run();
+  EXPECT_FALSE(flush.busy());
+  EXPECT_EQ(word(8), 5u);
+}
+
+TEST_F(PutDirect, OfADestroyedGetWritesNothing) {
+  open_direct();
+  std::string into(100, ' ');
+  {
+    Operation get;
+    ASSERT_EQ(origin_->get(get, region_, 0, as_writable(into)), Errc::ok);
+  }
+  end_all();
+  EXPECT_EQ(into, std::string(100, ' '));
+}
+
+}  // namespace
+}  // namespace harness::tests
