@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // put: one-sided operations on regions of the peer, by the transport itself where it can, else by messages.
 //
-// Where the transport reaches the peer's memory (stack/direct.hpp) and nothing between forbids it, an operation
-// is handed to it; all else travels as follows.
+// Where the transport reaches the peer's memory (stack/direct.hpp) and nothing between forbids it, an
+// operation is handed to it; all else travels as follows.
 // The origin cuts an operation into pieces that fit a frame, numbers every piece, and sends them beside the
 // messages of the layers above, which pass behind one byte. The target checks key, bounds and access of every
 // piece and places it straight from the frame into the region, whatever came before it, unless the piece says

@@ -2,9 +2,9 @@
 // Direct: a transport's own way to the peer's memory, where it has one: mapped pages, a network card.
 //
 // `put` uses it below itself where nothing between forbids it (the property `native put`), and messages for
-// everything else: the caller cannot tell them apart but by their speed. At the target the endpoint tells its
-// peer of the regions that it shares, by ways of its own; until the peer has heard, or when a region cannot be
-// shared so, the origin's calls answer `no`.
+// everything else: the caller cannot tell them apart but by their speed. At the target the endpoint tells
+// its peer of the regions that it shares, by ways of its own; until the peer has heard, or when a region
+// cannot be shared so, the origin's calls answer `no`.
 //
 // | outcome | means                                                                                      |
 // |---------|--------------------------------------------------------------------------------------------|
@@ -13,8 +13,8 @@
 // | full    | nothing happened, Sink::room or Sink::ended follows                                        |
 // | no      | nothing happened: not this way, or not any more                                            |
 //
-// The sink is told from the endpoint's poll, never inside a call. An endpoint either does everything at once or
-// begins everything.
+// The sink is told from the endpoint's poll or when the endpoint goes, never inside a call. An endpoint either
+// does everything at once or begins everything.
 // Sources: OpenFabrics fi_rma(3), fi_atomic(3); design §5.
 #pragma once
 

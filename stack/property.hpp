@@ -94,8 +94,8 @@ constexpr Properties at_least(Axis axis, unsigned level) noexcept {
 }
 /// Every bit of an axis: what a layer clears to bring it back to its weakest level.
 constexpr Properties whole(Axis axis) noexcept { return at_least(axis, 7); }
-/// The level of an axis in a word, 0 … levels: the highest that it has. A transport may give the upper ones of
-/// an axis alone, for a layer that adds those below them.
+/// The level of an axis in a word, 0 … levels: the highest that it has. A transport may give the upper ones
+/// of an axis alone, for a layer that adds those below them.
 constexpr unsigned level(Properties word, Axis axis) noexcept {
   const auto shift = detail::shift(axis);
   return static_cast<unsigned>(std::bit_width((word & whole(axis)).bits >> shift));

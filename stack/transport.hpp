@@ -106,7 +106,8 @@ class Endpoint {
   /// "tcp:10.0.0.2:7001" as a person would dial it. [stack-thread]
   [[nodiscard]] virtual std::string peer_address() const = 0;
   virtual void describe(Describer& describer) const = 0;
-  /// Its own way to the peer's memory; null: none, or not to this peer. Goes with the endpoint. [stack-thread]
+  /// Its own way to the peer's memory; null: none, or not to this peer. Goes with the endpoint.
+  /// [stack-thread]
   [[nodiscard]] virtual Direct* direct() noexcept { return nullptr; }
 
  protected:

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Memory for regions that peers on this host reach by themselves: a file without a name, mapped at both ends.
 //
-// The file can neither shrink nor grow and has its memory from the start, so that no access to it is answered
-// by a signal. It is exposed on a link like any other memory (Regions::expose), on as many as one likes; over
+// The file can neither shrink nor grow and has its memory from the start, so that no access to it is
+// answered by a signal. It is exposed on a link like any other memory (Regions::expose), on as many as one likes; over
 // shared memory between processes of one user the peer maps it, everywhere else it is ordinary memory. A share
 // ends by agreement with the peer; with a peer that does not answer (stopped in the middle of a write) these
 // pages are exchanged for fresh ones with the same content, and what it still writes goes to an orphan.
