@@ -69,6 +69,9 @@ class Direct {
                          std::uint64_t operand, std::uint64_t compare, std::uint64_t& before) noexcept = 0;
   /// Whether `put` can signal this behind its bytes; the others are signalled by a message.
   [[nodiscard]] virtual bool signals(const Signal& signal) const noexcept = 0;
+  /// A put smaller than this that `put` cannot signal had better be a message altogether than have one behind
+  /// it.
+  [[nodiscard]] virtual std::uint64_t unsignalled_bytes_min() const noexcept { return 0; }
   /// Largest put or get in one call; the same as long as the endpoint lives.
   [[nodiscard]] virtual std::uint64_t piece_bytes_max() const noexcept = 0;
 

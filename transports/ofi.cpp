@@ -45,14 +45,26 @@ constexpr auto taken_fields = wire::info_of<wire::OfiTaken>;
 constexpr auto note_fields = wire::info_of<wire::OfiNote>;
 constexpr auto terms_fields = wire::info_of<wire::OfiTerms>;
 constexpr auto fabric_fields = wire::info_of<wire::OfiFabric>;
-constexpr std::array headers_table = {HeaderInfo{"frame", frame_fields}, HeaderInfo{"offer", offer_fields},
-                                      HeaderInfo{"taken", taken_fields}, HeaderInfo{"note", note_fields},
-                                      HeaderInfo{"terms", terms_fields}, HeaderInfo{"fabric", fabric_fields}};
+constexpr auto share_fields = wire::info_of<wire::OfiShare>;
+constexpr auto share_place_fields = wire::info_of<wire::OfiSharePlace>;
+constexpr auto share_keys_fields = wire::info_of<wire::OfiShareKeys>;
+constexpr std::array headers_table = {
+    HeaderInfo{"frame", frame_fields},          HeaderInfo{"offer", offer_fields},
+    HeaderInfo{"taken", taken_fields},          HeaderInfo{"note", note_fields},
+    HeaderInfo{"terms", terms_fields},          HeaderInfo{"fabric", fabric_fields},
+    HeaderInfo{"share", share_fields},          HeaderInfo{"share place", share_place_fields},
+    HeaderInfo{"share keys", share_keys_fields}};
 
 constexpr std::size_t first_unchecked = 6;  // from "tcp" on: 16-bit checksums, or memory
 
 // A card checks 32 bits on the wire; what runs over sockets has TCP's 16.
 constexpr bool is_card(std::size_t provider) { return provider != 0 && provider < first_unchecked; }
+
+// One-sided writes can be told to have arrived by what the provider promises; `auto` takes such a one first.
+constexpr bool tells_arrival(std::size_t provider) {
+  const std::string_view word = words[provider];
+  return word != "efa" && word != "opx" && word != "psm3";
+}
 
 Result<std::unique_ptr<Transport>> make(Engine& engine, const OptionValues& options) {
   auto* system = dynamic_cast<OsEngine*>(&engine);
@@ -121,6 +133,8 @@ Facts facts_of(const OptionValues& options, Properties trust) {
   if (is_card(static_cast<std::size_t>(options[option_provider])))
     facts.word = facts.word | checked32 | lossless_fabric;
   if (trust.covers(same_host)) facts.word = facts.word | host_private;
+  if (tells_arrival(static_cast<std::size_t>(options[option_provider])))
+    facts.word = facts.word | put_native.without(put_emulated);
   facts.max_message = static_cast<std::uint32_t>(options[option_frame]);
   facts.cost = {2, 3000, wire::bytes_of<wire::OfiFrame>};
   return facts;

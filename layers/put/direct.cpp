@@ -85,6 +85,8 @@ Put::Step Put::write_directly(Operation& operation) {
   Operation::Work& work = operation.work;
   const bool signals = work.signal.kind != Signal::Kind::none;
   const bool signals_there = signals && direct_->signals(work.signal);
+  if (signals && !signals_there && work.source.size() < direct_->unsignalled_bytes_min())
+    return Step::by_messages;
   for (bool last = false; !last;) {
     const std::uint64_t left = work.source.size() - work.done_bytes;
     const std::uint64_t bytes = std::min(left, direct_->piece_bytes_max());

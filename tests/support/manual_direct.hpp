@@ -20,6 +20,7 @@ class ManualDirect final : public Direct {
   bool at_once = false;
   std::uint64_t room = 64;  // operations under way
   bool word_signals = true;
+  std::uint64_t message_bytes = 0;
   std::uint64_t piece_bytes = 512;
   ManualDirect* peer = nullptr;
   Errc fails_with = Errc::ok;  // … whatever ends next
@@ -62,6 +63,7 @@ class ManualDirect final : public Direct {
     return peer->shared_.contains(key);
   }
   [[nodiscard]] std::uint64_t piece_bytes_max() const noexcept override { return piece_bytes; }
+  [[nodiscard]] std::uint64_t unsignalled_bytes_min() const noexcept override { return message_bytes; }
   [[nodiscard]] bool signals(const Signal& signal) const noexcept override {
     return word_signals && signal.kind == Signal::Kind::word && reaches(signal.region.key);
   }

@@ -15,6 +15,7 @@ Connection::Connection(Ofi& ofi, std::unique_ptr<Endpoint> control, std::uint32_
 }
 
 Connection::~Connection() {
+  if (direct_ != nullptr) direct_->go();
   if (handle_ != nullptr) handle_->forget();
   drop_waiting();
   if (queue_ != nullptr) queue_->clear();
@@ -30,7 +31,7 @@ unsigned Connection::work(unsigned budget) {
     ++done;
     room();
   }
-  if (!push_out()) ofi_.blocked(*this);
+  if (!push_out() || (direct_ != nullptr && !direct_->push_out())) ofi_.blocked(*this);
   done += hand_up(budget);
   look_for_end();
   if (end_due_) {
@@ -40,9 +41,13 @@ unsigned Connection::work(unsigned budget) {
   return done;
 }
 
+void Connection::failed(int error) noexcept {
+  end(EventKind::peer_lost, Errc::peer_lost, provider_says(error));
+}
+
 void Connection::sent(int error) noexcept {
   --under_way_;
-  if (error != 0) return end(EventKind::peer_lost, Errc::peer_lost, provider_says(error));
+  if (error != 0) return failed(error);
   if (state_ == State::lingering || queue_ != nullptr) wake();
 }
 
@@ -93,6 +98,7 @@ void Connection::end(EventKind kind, Errc code, std::string why) noexcept {
   end_why_ = std::move(why);
   end_due_ = true;
   timer_.cancel();
+  if (direct_ != nullptr) direct_->end();
   drop_waiting();
   drop_queue();
   control_->close(ofi_.connect_timeout_ns());
@@ -125,6 +131,7 @@ void Connection::close(std::uint64_t linger_ns) noexcept {
 
 void Connection::abandon() noexcept {
   handle_ = nullptr;
+  if (direct_ != nullptr) direct_->go();
   if (state_ != State::lingering && !closing_) bury();
 }
 
@@ -132,6 +139,7 @@ void Connection::bury() noexcept {
   if (state_ == State::dead) return;
   state_ = State::dead;
   timer_.cancel();
+  if (direct_ != nullptr) direct_->end();
   drop_waiting();
   drop_queue();
   reserved_.reset();
@@ -162,6 +170,7 @@ void Handle::close(std::uint64_t linger_ns) noexcept { connection_->close(linger
 bool Handle::drained() const noexcept { return connection_->drained(); }
 std::string Handle::peer_address() const { return connection_->peer_address(); }
 void Handle::describe(Describer& describer) const { connection_->describe(describer); }
+Direct* Handle::direct() noexcept { return connection_->direct(); }
 
 // The fabric was opened when somebody listened or dialled: another provider is another node's.
 Errc Handle::configure(const OptionValues& options) noexcept {
@@ -171,6 +180,11 @@ Errc Handle::configure(const OptionValues& options) noexcept {
   if (facts_.max_message > connection_->offer_bytes_max()) return Errc::unsupported;
   connection_->set_frame_bytes_max(facts_.max_message);
   return Errc::ok;
+}
+
+Direct* Connection::direct() noexcept {
+  if (direct_ == nullptr && OfiDirect::possible(fabric_)) direct_ = std::make_unique<OfiDirect>(ofi_, *this);
+  return direct_.get();
 }
 
 bool Connection::is_by(std::string_view word) const noexcept { return fabric_.policy().word == word; }
@@ -202,6 +216,7 @@ void Connection::describe(Describer& describer) const {
   describer.value("holds", counts_.holds);
   describer.value("blocks", counts_.blocks);
   describer.value("dropped", counts_.dropped);
+  if (direct_ != nullptr) direct_->describe(describer);
 }
 
 }  // namespace harness::transports::ofi

@@ -27,6 +27,7 @@
 #include <harness/stack/transport.hpp>
 #include <harness/transports/lists.hpp>
 #include <harness/transports/ofi/buffers.hpp>
+#include <harness/transports/ofi/direct.hpp>
 #include <harness/transports/ofi/offers.hpp>
 #include <harness/transports/ofi/send_queue.hpp>
 #include <harness/transports/wire/ofi.hpp>
@@ -56,6 +57,7 @@ class Handle final : public Endpoint {
   [[nodiscard]] const Facts& facts() const noexcept override { return facts_; }
   [[nodiscard]] std::string peer_address() const override;
   void describe(Describer& describer) const override;
+  [[nodiscard]] Direct* direct() noexcept override;
 
   [[nodiscard]] Receiver& receiver() noexcept { return receiver_; }
   void forget() noexcept { connection_ = nullptr; }
@@ -112,6 +114,7 @@ class Connection final : public Hook<OwnedTag>,
   /// A send or a read of this link completed; `error`: libfabric's code, 0 for none.
   void sent(int error) noexcept;
   void was_read(Operation& read, int error) noexcept;
+  void was_direct(Operation& operation, int error) { direct_->completed(operation, error); }
   /// Asks the peer to ring when it has something; what it sent until now needs none.
   void ask_for_bell() noexcept { note(wire::OfiNote::Kind::sleep, received_frames_); }
   [[nodiscard]] std::uint32_t cookie() const noexcept { return cookie_; }
@@ -119,8 +122,17 @@ class Connection final : public Hook<OwnedTag>,
   void set_handle(Handle* handle) noexcept { handle_ = handle; }
   [[nodiscard]] bool is_lingering() const noexcept { return state_ == State::lingering; }
 
+  // ---- for its Direct ----
+
+  [[nodiscard]] fi_addr_t peer() const noexcept { return peer_; }
+  bool note(wire::OfiNote::Kind kind, std::uint64_t value, Bytes tail = {}) noexcept;
+  /// The path is broken, as the provider says.
+  void failed(int error) noexcept;
+
   // ---- for the handle ----
 
+  /// Null when the provider cannot tell what has arrived.
+  [[nodiscard]] Direct* direct() noexcept;
   [[nodiscard]] Entry entry() noexcept { return {&down_thunk, this, nullptr}; }
   MutableBytes reserve(std::uint32_t bytes) noexcept;
   void commit() noexcept;
@@ -197,9 +209,9 @@ class Connection final : public Hook<OwnedTag>,
 
   // the control link and the ends: connection_control.cpp, connection.cpp
   void attach_control();
-  bool note(wire::OfiNote::Kind kind, std::uint64_t value, Bytes tail = {}) noexcept;
   void on_note(Message& message);
   void on_hello(Bytes note, bool answers);
+  bool on_region(const wire::OfiNote& head, Bytes tail);
   [[nodiscard]] std::vector<std::byte> hello() const;
   [[nodiscard]] std::string differs(std::uint64_t version, const wire::OfiTerms& terms,
                                     const wire::OfiFabric& fabric, std::string_view provider) const;
@@ -265,7 +277,8 @@ class Connection final : public Hook<OwnedTag>,
   RemoteKey peer_key_;
   Quota* waiting_quota_ = nullptr;
 
-  Timer timer_;  // greeting, lingering, and frames that should still come
+  std::unique_ptr<OfiDirect> direct_;  // from the first question for it on
+  Timer timer_;                        // greeting, lingering, and frames that should still come
   EventKind end_kind_ = EventKind::peer_lost;
   Errc end_code_ = Errc::ok;
   std::string end_why_;

@@ -97,9 +97,21 @@ void Connection::on_note(Message& message) {
       bye_received_ = true;
       bye_frames_ = head.value;
       return wake();
+    case OfiNote::Kind::share:
+    case OfiNote::Kind::withdraw:
+    case OfiNote::Kind::withdrawn:
+      if (on_region(head, tail)) return;
+      return end(EventKind::corrupt, Errc::corrupt, "a note of a region that cannot be");
     case OfiNote::Kind::done: return state_ == State::lingering ? bury() : void();
     default: return end(EventKind::corrupt, Errc::corrupt, "a note out of its place on the control link");
   }
+}
+
+bool Connection::on_region(const OfiNote& head, Bytes tail) {
+  if (direct() == nullptr) return false;
+  if (head.kind == OfiNote::Kind::share) return direct_->on_share(head.value, tail);
+  return head.kind == OfiNote::Kind::withdraw ? direct_->on_withdraw(head.value)
+                                              : direct_->on_withdrawn(head.value);
 }
 
 void Connection::on_hello(Bytes note_, bool answers) {

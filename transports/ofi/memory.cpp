@@ -9,9 +9,35 @@
 
 namespace harness::transports::ofi {
 
+namespace {
+
+constexpr std::size_t page_bytes = 4096;
+
+std::uint64_t access_of(Region::Use use) noexcept {
+  switch (use) {
+    case Region::Use::messages: return FI_SEND | FI_RECV;
+    case Region::Use::read_by_peers: return FI_REMOTE_READ;
+    case Region::Use::reads: return FI_READ;
+    case Region::Use::both_ways: return FI_READ | FI_WRITE;
+  }
+  return 0;
+}
+
+}  // namespace
+
 Pages::Pages(std::size_t bytes) noexcept : bytes_((bytes + 4095) / 4096 * 4096) {
   void* at = ::mmap(nullptr, bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (at != MAP_FAILED) data_ = static_cast<std::byte*>(at);
+}
+
+Pages::Pages(int file, std::size_t offset, std::size_t bytes) noexcept : bytes_(bytes) {
+  void* at = ::mmap(nullptr, bytes_, PROT_READ | PROT_WRITE, MAP_SHARED, file, static_cast<off_t>(offset));
+  if (at != MAP_FAILED) data_ = static_cast<std::byte*>(at);
+}
+
+bool Pages::orphan() noexcept {
+  constexpr int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE;
+  return ::mmap(data_, bytes_, PROT_READ | PROT_WRITE, flags, -1, 0) != MAP_FAILED;
 }
 
 Pages::~Pages() {
@@ -21,16 +47,26 @@ Pages::~Pages() {
 std::unique_ptr<Region> Region::make(Fabric& fabric, std::size_t bytes, Use use) {
   std::unique_ptr<Region> region(new Region(bytes));
   if (region->data() == nullptr) return nullptr;
+  std::memset(region->data(), 0, region->size());  // FI_MR_ALLOCATED: the pages are there
   const bool needed = use == Use::read_by_peers || fabric.wants(FI_MR_LOCAL);
-  if (needed && !region->enroll(fabric, use)) return nullptr;
+  if (needed && !region->enroll(fabric, access_of(use))) return nullptr;
   return region;
 }
 
-bool Region::enroll(Fabric& fabric, Use use) {
-  std::memset(data(), 0, size());  // FI_MR_ALLOCATED: the pages are there
-  const std::uint64_t access = use == Use::messages        ? FI_SEND | FI_RECV
-                               : use == Use::read_by_peers ? FI_REMOTE_READ
-                                                           : FI_READ;
+std::unique_ptr<Region> Region::over(Fabric& fabric, int file, std::size_t offset, std::size_t bytes,
+                                     Access access) {
+  const std::size_t first = offset / page_bytes * page_bytes;
+  const std::size_t last = (offset + bytes + page_bytes - 1) / page_bytes * page_bytes;
+  Pages pages(file, first, last - first);
+  if (pages.data() == nullptr) return nullptr;
+  std::unique_ptr<Region> region(new Region(std::move(pages)));
+  region->bytes_ = {region->pages_.data() + (offset - first), bytes};
+  const std::uint64_t allowed = (allows(access, Access::read) ? FI_REMOTE_READ : 0) |
+                                (allows(access, Access::write) ? FI_REMOTE_WRITE : 0);
+  return region->enroll(fabric, allowed) ? std::move(region) : nullptr;
+}
+
+bool Region::enroll(Fabric& fabric, std::uint64_t access) {
   fid_mr* made = nullptr;
   const std::uint64_t wanted_key = fabric.wants(FI_MR_PROV_KEY) ? 0 : fabric.next_key();
   if (fi_mr_reg(fabric.domain(), data(), size(), access, 0, wanted_key, 0, &made, nullptr) != 0) return false;

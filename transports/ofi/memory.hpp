@@ -13,9 +13,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include <harness/stack/bytes.hpp>
+#include <harness/stack/region.hpp>
 #include <harness/transports/ofi/fabric.hpp>
 
 namespace harness::transports::ofi {
@@ -24,11 +26,15 @@ namespace harness::transports::ofi {
 class Pages {
  public:
   explicit Pages(std::size_t bytes) noexcept;
+  /// Those of a file, seen a second time. `bytes` and `offset`: whole pages.
+  Pages(int file, std::size_t offset, std::size_t bytes) noexcept;
   ~Pages();
-  Pages(const Pages&) = delete;
-  Pages& operator=(const Pages&) = delete;
+  Pages(Pages&& other) noexcept : data_(std::exchange(other.data_, nullptr)), bytes_(other.bytes_) {}
+  Pages& operator=(Pages&&) = delete;
   [[nodiscard]] std::byte* data() const noexcept { return data_; }  // null: the system has none
   [[nodiscard]] std::size_t size() const noexcept { return bytes_; }
+  /// Puts fresh pages here: who still writes to this place reaches nothing else. False: there are none.
+  bool orphan() noexcept;
 
  private:
   std::byte* data_ = nullptr;
@@ -37,18 +43,23 @@ class Pages {
 
 class Region {
  public:
-  enum class Use : std::uint8_t { messages, read_by_peers, reads };
+  enum class Use : std::uint8_t { messages, read_by_peers, reads, both_ways };
   static constexpr std::size_t key_bytes_max = 48;
 
   /// Null when there is no memory, the limit of locked memory is reached (ulimit -l), or the provider
   /// refuses.
   static std::unique_ptr<Region> make(Fabric& fabric, std::size_t bytes, Use use);
 
+  /// The bytes [offset, offset + bytes) of a file, for peers; the file's pages exist. Null as above.
+  static std::unique_ptr<Region> over(Fabric& fabric, int file, std::size_t offset, std::size_t bytes,
+                                      Access access);
+
   /// Takes the memory from the provider; it stays mapped.
   void retire() noexcept { registered_.reset(); }
+  bool orphan() noexcept { return pages_.orphan(); }
 
-  [[nodiscard]] std::byte* data() const noexcept { return pages_.data(); }
-  [[nodiscard]] std::size_t size() const noexcept { return pages_.size(); }
+  [[nodiscard]] std::byte* data() const noexcept { return bytes_.data(); }
+  [[nodiscard]] std::size_t size() const noexcept { return bytes_.size(); }
   [[nodiscard]] void* descriptor() const noexcept {
     return registered_ ? fi_mr_desc(registered_.get()) : nullptr;
   }
@@ -60,11 +71,13 @@ class Region {
   [[nodiscard]] Bytes key() const noexcept { return {key_.data(), key_.size()}; }
 
  private:
-  explicit Region(std::size_t bytes) : pages_(bytes) {}
-  bool enroll(Fabric& fabric, Use use);
+  explicit Region(std::size_t bytes) : pages_(bytes), bytes_(pages_.data(), pages_.size()) {}
+  explicit Region(Pages pages) noexcept : pages_(std::move(pages)) {}
+  bool enroll(Fabric& fabric, std::uint64_t access);
   bool take_key(Fabric& fabric);
 
   Pages pages_;
+  MutableBytes bytes_;
   Fid<fid_mr> registered_;  // goes before its pages
   std::uint64_t base_ = 0;
   std::vector<std::byte> key_;

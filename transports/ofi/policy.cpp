@@ -34,7 +34,7 @@ constexpr std::array table = {
            "connectionless by itself since 1.18"},
     Policy{"tcp", "tcp;ofi_rxm", 0, 0, any_version, true, true, false, true, every_bit, k16, large_inject,
            "delivery is not honoured by ofi_rxm"},
-    Policy{"shm", "shm", 0, 0, any_version, true, false, false, false, addresses_only, 4096, large_inject,
+    Policy{"shm", "shm", 0, 0, any_version, true, false, true, false, addresses_only, 4096, large_inject,
            "nothing to sleep on; a killed peer may leave a name in /dev/shm and block its lock"},
     Policy{"net", "net", 0, 0, v1_17, false, true, false, true, every_bit, k16, large_inject,
            "refuses the atomics it advertises; its thread needs a core"},

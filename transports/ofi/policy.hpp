@@ -30,6 +30,11 @@ struct Policy {
   std::uint32_t eager_bytes_max;   // larger frames are offered and read, not sent
   std::uint32_t inject_bytes_max;  // at most the provider's own limit
   std::string_view note;
+
+  /// Its one-sided operations are a card's, which has pinned the memory and knows no mapping.
+  [[nodiscard]] bool is_card() const noexcept {
+    return word != "tcp" && word != "shm" && word != "net" && word != "rxd" && word != "sockets";
+  }
 };
 
 inline constexpr std::uint32_t any_version = ~std::uint32_t{0};

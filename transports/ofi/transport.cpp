@@ -68,6 +68,7 @@ Ofi::~Ofi() {
     slots_.retire();
     buffers_.retire();
     reads_.retire();
+    direct_slots_.retire();
   }
   fabric_->shut();
   reads_.release_all();
@@ -174,6 +175,11 @@ void Ofi::bury(Connection& connection) noexcept {
   graveyard_.push_back(connection);
 }
 
+void Ofi::park(std::unique_ptr<Region> region) {
+  parked_.push_back(std::move(region));
+  if (parked_.size() > parked_max) parked_.pop_front();
+}
+
 std::unique_ptr<SendQueue> Ofi::take_queue() noexcept {
   if (queues_.empty()) return std::unique_ptr<SendQueue>(new (std::nothrow) SendQueue);
   auto queue = std::move(queues_.back());
@@ -225,7 +231,7 @@ bool Ofi::rest() {
     }
     tcp_.flush();
   }
-  const bool under_way = slots_.busy() != 0 || reads_under_way_ != 0;
+  const bool under_way = slots_.busy() != 0 || reads_under_way_ != 0 || direct_slots_.busy() != 0;
   if (!waiting_.empty() || (under_way && !has_descriptor)) {
     engine_.timers().arm(retry_, engine_.now_ns() + retry_ns_);
     retry_ns_ = std::min(2 * retry_ns_, retry_ns_max);
@@ -299,10 +305,14 @@ void Ofi::finish(Operation& operation, int error) {
   if (operation.kind == Operation::Kind::send) {
     if (link != nullptr) link->sent(error);
     slots_.give(operation);
-  } else {
+  } else if (operation.kind == Operation::Kind::read) {
     if (link != nullptr) link->was_read(operation, error);
     --reads_under_way_;
     reads_.give(operation);
+  } else if (link != nullptr) {
+    link->was_direct(operation, error);
+  } else {
+    direct_slots_.give(operation);
   }
 }
 

@@ -11,6 +11,7 @@
 // Bounds: links by the limit of open files (a socket each); the tables of buffers.hpp.
 #pragma once
 
+#include <deque>
 #include <memory>
 #include <string>
 #include <vector>
@@ -26,6 +27,7 @@ class Ofi final : public Transport, Watcher {
   static constexpr unsigned hot_turns = 4096;      // empty polls before the engine asks epoll every turn
   static constexpr std::uint64_t retry_ns_min = 20'000;
   static constexpr std::uint64_t retry_ns_max = 2'000'000;
+  static constexpr unsigned parked_max = 256;
   static constexpr unsigned last_turns = 256;  // for what lingers when the transport goes
 
   /// Errors: unsupported, no provider is usable.
@@ -48,6 +50,9 @@ class Ofi final : public Transport, Watcher {
   [[nodiscard]] Fabric& fabric() noexcept { return *fabric_; }
   [[nodiscard]] SendSlots& slots() noexcept { return slots_; }
   [[nodiscard]] Reads& reads() noexcept { return reads_; }
+  [[nodiscard]] DirectSlots& direct_slots() noexcept { return direct_slots_; }
+  /// Keeps what a peer may still write to until the transport goes, as long as there are not too many.
+  void park(std::unique_ptr<Region> region);
   [[nodiscard]] const Facts& facts() const noexcept { return facts_; }
   [[nodiscard]] std::byte* inject_buffer() noexcept { return inject_.get(); }
   [[nodiscard]] std::uint32_t inject_bytes() const noexcept { return inject_bytes_; }    // header included
@@ -106,6 +111,8 @@ class Ofi final : public Transport, Watcher {
   SendSlots slots_;
   ReceiveBuffers buffers_;
   Reads reads_;
+  DirectSlots direct_slots_;
+  std::deque<std::unique_ptr<Region>> parked_;
   unsigned reads_under_way_ = 0;
   unsigned misses_ = 0;
   std::uint64_t strays_ = 0;  // frames that name no link

@@ -74,7 +74,10 @@ struct OfiNote {
     sleep = 4,
     bell = 5,
     bye = 6,
-    done = 7
+    done = 7,
+    share = 8,
+    withdraw = 9,
+    withdrawn = 10
   };
   static constexpr std::uint32_t magic_word = 0x314f4e48;  // "HNO1"
 
@@ -87,9 +90,12 @@ struct OfiNote {
       Field<&OfiNote::kind>{
           "kind", 8,
           "1 hello of who dialled, 2 hello of who was dialled, 3 refused: a sentence follows, 4 "
-          "ring me, I sleep, 5 a ring, 6 closed in order, 7 all of it arrived"},
-      Field<&OfiNote::value>{"value", 56,
-                             "hello: libfabric's version; sleep: frames received; bye: frames sent; else 0"},
+          "ring me, I sleep, 5 a ring, 6 closed in order, 7 all of it arrived, 8 a region may "
+          "be reached, 9 not any more, 10 nothing is under way to it"},
+      Field<&OfiNote::value>{
+          "value", 56,
+          "hello: libfabric's version; sleep: frames received; bye: frames sent; 8, 9, 10: the "
+          "region's number, below 256; else 0"},
   };
 };
 static_assert(bytes_of<OfiNote> == 12);
@@ -124,5 +130,32 @@ struct OfiFabric {
   };
 };
 static_assert(bytes_of<OfiFabric> == 7);
+
+/// Behind a note that shares a region: these three, the provider's key of the region, and its key of the page of
+/// the sender's where word `number` says whether the region is still shared: the region's key, or 0.
+struct OfiShare {
+  std::uint64_t key = 0;
+  std::uint64_t bytes = 0;
+  static constexpr auto fields =
+      std::tuple{Field<&OfiShare::key>{"key", 64, "of the region, as in its handle"},
+                 Field<&OfiShare::bytes>{"bytes", 64, "its length"}};
+};
+struct OfiSharePlace {
+  std::uint64_t address = 0;
+  std::uint64_t page = 0;
+  static constexpr auto fields =
+      std::tuple{Field<&OfiSharePlace::address>{"address", 64, "for the provider: where the region begins"},
+                 Field<&OfiSharePlace::page>{"page", 64, "… and the page"}};
+};
+struct OfiShareKeys {
+  std::uint8_t access = 0;
+  std::uint8_t key_bytes = 0;
+  std::uint8_t page_key_bytes = 0;
+  static constexpr auto fields =
+      std::tuple{Field<&OfiShareKeys::access>{"access", 8, "bit 0 read, bit 1 write"},
+                 Field<&OfiShareKeys::key_bytes>{"key_bytes", 8, "of the region's key, at most 48"},
+                 Field<&OfiShareKeys::page_key_bytes>{"page_key_bytes", 8, "of the page's, at most 48"}};
+};
+static_assert(bytes_of<OfiShare> == 16 && bytes_of<OfiSharePlace> == 16 && bytes_of<OfiShareKeys> == 3);
 
 }  // namespace harness::wire

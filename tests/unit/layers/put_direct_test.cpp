@@ -78,6 +78,22 @@ TEST_F(PutDirect, SendsWhatTheTransportCannotSignalBehindItsBytes) {
   EXPECT_FALSE(put.busy());
 }
 
+TEST_F(PutDirect, SendsASmallOneWithItsSignalWhereThatIsCheaper) {
+  open_direct();
+  ways_[0].word_signals = false;
+  ways_[0].message_bytes = 100;
+  const Signal signal{.kind = Signal::Kind::word, .region = region_, .offset = 8, .value = 5};
+  Operation small;
+  Operation large;
+  ASSERT_EQ(origin_->put(small, region_, 100, keep(bytes_of(99)), {.signal = signal}), Errc::ok);
+  EXPECT_EQ(ways_[0].under_way(), 0u);
+  ASSERT_EQ(origin_->put(large, region_, 300, keep(bytes_of(100)), {.signal = signal}), Errc::ok);
+  EXPECT_EQ(ways_[0].under_way(), 1u);
+  end_all();
+  EXPECT_EQ(memory_.substr(100, 99), bytes_of(99));
+  EXPECT_EQ(memory_.substr(300, 100), bytes_of(100));
+}
+
 TEST_F(PutDirect, TellsTheHandlerBehindTheBytes) {
   open_direct(true);
   std::vector<std::pair<std::uint64_t, std::string>> told;

@@ -1,0 +1,339 @@
+// SPDX-License-Identifier: Apache-2.0
+// What every transport that reaches the peer's memory itself keeps (stack/direct.hpp): bytes land where they
+// belong and nowhere else, nothing after a withdrawal, every ticket ends once. Two engines, as two processes.
+#include <deque>
+#include <map>
+#include <numeric>
+
+#include <gtest/gtest.h>
+
+#include <harness/stack/random.hpp>
+#include <harness/tests/support/ofi_options.hpp>
+#include <harness/tests/support/seed.hpp>
+#include <harness/transports/ofi/entry.hpp>
+#include <harness/transports/ofi/library.hpp>
+#include <harness/transports/ofi/mock/mock.hpp>
+#include <harness/transports/region_memory.hpp>
+
+namespace harness::tests {
+namespace {
+
+namespace ofi = transports::ofi;
+
+const ofi::Library mock_library{ofi::mock::mock_version, ofi::mock::mock_getinfo, ofi::mock::mock_freeinfo,
+                                ofi::mock::mock_dupinfo, ofi::mock::mock_fabric,  ofi::mock::mock_strerror};
+
+Result<std::unique_ptr<Transport>> make_transport(transports::OsEngine& engine, std::string_view medium) {
+  if (!medium.starts_with("mock")) return ofi::type().make(engine, ofi_options(medium));
+  const auto table = ofi::load();
+  if (!table) return tl::unexpected<Error>(table.error());
+  return (*table)->make(engine, ofi_options(medium), &mock_library);
+}
+
+constexpr std::uint64_t limit_ns = 20'000'000'000;  // only a failing case gets there
+
+// One process: an engine with its transport and one endpoint, and what its Direct tells.
+struct End final : Acceptor {
+  explicit End(std::string_view medium) : transport(std::move(make_transport(*engine, medium).value())) {}
+  ~End() override { endpoint.reset(); }
+
+  void accepted(std::unique_ptr<Endpoint> accepted) override { take(std::move(accepted)); }
+  void take(std::unique_ptr<Endpoint> mine) {
+    endpoint = std::move(mine);
+    Receiver receiver;
+    receiver.up = {[](void* self, const Entry*, harness_message*) { ++static_cast<End*>(self)->frames; },
+                   this, nullptr};
+    receiver.self = this;
+    receiver.event = [](void* self, const Event& event) {
+      static_cast<End*>(self)->codes.push_back(event.code);
+    };
+    receiver.gate = &gate;
+    endpoint->attach(receiver);
+    direct = endpoint->direct();
+    ASSERT_NE(direct, nullptr);
+    direct->attach({.self = this,
+                    .ended =
+                        [](void* self, std::uint64_t ticket, Errc code, Bytes result) {
+                          auto& end = *static_cast<End*>(self);
+                          EXPECT_TRUE(end.ended.emplace(ticket, code).second) << "ended twice";
+                          end.results[ticket] = {result.begin(), result.end()};
+                        },
+                    .room = [](void* self) { ++static_cast<End*>(self)->rooms; },
+                    .gone = [](void* self, Direct&) { ++static_cast<End*>(self)->gone; }});
+  }
+  void send(std::uint32_t bytes) {
+    Message message = Message::make(engine->pool(), bytes);
+    std::memset(message.writable().data(), 1, bytes);
+    const Entry down = endpoint->down();
+    down.fn(down.self, down.next, message.c());
+  }
+
+  std::unique_ptr<transports::OsEngine> engine = std::move(transports::OsEngine::make().value());
+  std::unique_ptr<Transport> transport;
+  Gate gate;
+  unsigned frames = 0;
+  std::vector<Errc> codes;
+  std::map<std::uint64_t, Errc> ended;
+  std::map<std::uint64_t, std::vector<std::byte>> results;
+  unsigned rooms = 0;
+  unsigned gone = 0;
+  std::unique_ptr<Endpoint> endpoint;
+  Direct* direct = nullptr;
+};
+
+std::vector<std::byte> pattern(std::size_t bytes, unsigned from = 0) {
+  std::vector<std::byte> made(bytes);
+  for (std::size_t i = 0; i < bytes; ++i) made[i] = static_cast<std::byte>((i * 7 + from) % 251);
+  return made;
+}
+
+class DirectMedium : public testing::TestWithParam<const char*> {
+ protected:
+  void SetUp() override {
+    const std::string_view medium = GetParam();
+    if (!medium.starts_with("mock"))
+      if (const std::string why = ofi_missing(medium); !why.empty()) GTEST_SKIP() << why;
+    near_.emplace(medium);
+    far_.emplace(medium);
+    const std::string address = far_->transport->listen("127.0.0.1:0", *far_).value();
+    near_->take(std::move(near_->transport->dial(address).value()));
+    near_->send(1);
+    ASSERT_TRUE(until([&] { return far_->frames == 1; }));
+    memory_ = RegionMemory::make(bytes_max).value();
+  }
+  // Turns both engines, as two processes would.
+  bool until(const std::function<bool()>& done) {
+    bool over = false;
+    Timer limit([](void* self) { *static_cast<bool*>(self) = true; }, &over);
+    near_->engine->timers().arm(limit, near_->engine->now_ns() + limit_ns);
+    while (!done() && !over) {
+      near_->engine->poll();
+      if (far_) far_->engine->poll();
+    }
+    return done();
+  }
+  RegionHandle share(std::uint64_t offset, std::uint64_t bytes, Access access = Access::all) {
+    const Exposed region{++last_key_, memory_->bytes().subspan(offset, bytes), access, AtomicDomain::cpu,
+                         memory_};
+    far_->direct->share(region);
+    EXPECT_TRUE(until([&] { return near_->direct->reaches(region.key); }));
+    return {region.key, bytes, access, AtomicDomain::cpu};
+  }
+  // Puts all of it, a piece a ticket.
+  void put(const RegionHandle& to, std::uint64_t offset, const std::vector<std::byte>& bytes) {
+    for (std::size_t done = 0; done < bytes.size();) {
+      const std::size_t piece =
+          std::min<std::uint64_t>(bytes.size() - done, near_->direct->piece_bytes_max());
+      const auto outcome =
+          near_->direct->put(ticket_, to, offset + done, Bytes(bytes).subspan(done, piece), {});
+      ASSERT_NE(outcome, Direct::Outcome::no);
+      if (outcome == Direct::Outcome::full) {
+        const unsigned rooms = near_->rooms;
+        ASSERT_TRUE(until([&] { return near_->rooms != rooms; }));
+        continue;
+      }
+      begun(outcome);
+      done += piece;
+    }
+  }
+  void begun(Direct::Outcome outcome) {
+    const std::uint64_t ticket = ticket_++;
+    if (outcome == Direct::Outcome::done) near_->ended.emplace(ticket, Errc::ok);
+  }
+  bool all_ended() {
+    return until([&] { return near_->ended.size() == ticket_; });
+  }
+  [[nodiscard]] std::vector<std::byte> content() const {
+    return {memory_->bytes().begin(), memory_->bytes().end()};
+  }
+
+  static constexpr std::uint64_t bytes_max = 512 * 1024;
+  std::optional<End> near_, far_;
+  std::shared_ptr<RegionMemory> memory_;
+  std::uint64_t last_key_ = 0x1234'5000;
+  std::uint64_t ticket_ = 0;
+};
+
+TEST_P(DirectMedium, PutsBytesWhereTheyBelongAndNowhereElse) {
+  const RegionHandle region = share(4096 + 24, 300'000);
+  std::vector<std::byte> expected(bytes_max);
+  const std::pair<std::uint64_t, std::size_t> pieces[] = {
+      {0, 1}, {1, 63}, {64, 5000}, {8000, 290'000}, {299'999, 1}};
+  for (const auto& [offset, bytes] : pieces) {
+    const auto source = pattern(bytes, static_cast<unsigned>(offset));
+    put(region, offset, source);
+    std::copy(source.begin(), source.end(),
+              expected.begin() + static_cast<std::ptrdiff_t>(4096 + 24 + offset));
+  }
+  ASSERT_TRUE(all_ended());
+  for (const auto& [ticket, code] : near_->ended) EXPECT_EQ(code, Errc::ok) << ticket;
+  EXPECT_TRUE(content() == expected);
+}
+
+TEST_P(DirectMedium, EndsAPutOnlyWhenItsBytesAreThere) {
+  const RegionHandle region = share(0, bytes_max);
+  std::map<std::uint64_t, std::size_t> places;
+  Random random(seed(1));
+  for (unsigned round = 0; round < 200; ++round) {
+    const auto source = pattern(1 + random.below(200), round);
+    const std::uint64_t place = round * 256;
+    places[ticket_] = place;
+    put(region, place, source);
+    const std::size_t before = near_->ended.size();
+    near_->engine->poll();
+    far_->engine->poll();
+    if (near_->ended.size() == before) continue;
+    for (const auto& [ticket, code] : near_->ended)
+      EXPECT_EQ(memory_->bytes()[places[ticket]], static_cast<std::byte>(ticket % 251)) << ticket;
+  }
+  ASSERT_TRUE(all_ended());
+}
+
+TEST_P(DirectMedium, GetsWhatStandsThere) {
+  const RegionHandle region = share(8192, 200'000, Access::read);
+  const auto expected = pattern(200'000, 3);
+  std::copy(expected.begin(), expected.end(), memory_->bytes().begin() + 8192);
+  std::vector<std::byte> into(150'000);
+  const std::uint64_t piece_bytes = std::min<std::uint64_t>(near_->direct->piece_bytes_max(), 64 * 1024);
+  for (std::size_t done = 0; done < into.size();) {
+    const std::size_t piece = std::min<std::uint64_t>(into.size() - done, piece_bytes);
+    const auto outcome =
+        near_->direct->get(ticket_, region, 1000 + done, MutableBytes(into).subspan(done, piece));
+    ASSERT_TRUE(outcome == Direct::Outcome::done || outcome == Direct::Outcome::begun);
+    if (outcome == Direct::Outcome::done) near_->results[ticket_] = {};
+    begun(outcome);
+    done += piece;
+  }
+  ASSERT_TRUE(all_ended());
+  std::size_t at = 0;
+  for (const auto& [ticket, result] : near_->results) {
+    EXPECT_EQ(near_->ended[ticket], Errc::ok);
+    if (!result.empty())
+      std::copy(result.begin(), result.end(), into.begin() + static_cast<std::ptrdiff_t>(at));
+    at += piece_bytes;
+  }
+  EXPECT_TRUE(std::equal(into.begin(), into.end(), expected.begin() + 1000));
+}
+
+// Puts are under way while the region is withdrawn: from then on nothing changes, and what counts as
+// delivered was there before.
+TEST_P(DirectMedium, WritesNothingAfterAWithdrawal) {
+  Random random(seed(2));
+  for (unsigned round = 0; round < 20; ++round) {
+    const RegionHandle region = share(0, bytes_max);
+    std::memset(memory_->bytes().data(), 0, bytes_max);
+    const std::uint64_t first = ticket_;
+    const auto source = pattern(20'000, 1);
+    for (unsigned i = 0; i < 10; ++i) put(region, i * 20'000, source);
+    for (std::uint64_t turns = random.below(30); turns-- != 0;) {
+      near_->engine->poll();
+      far_->engine->poll();
+    }
+    far_->direct->withdraw(region.key);
+    const auto then = content();
+    ASSERT_TRUE(until([&] { return !near_->direct->reaches(region.key); }));
+    ASSERT_TRUE(all_ended());
+    EXPECT_TRUE(content() == then);
+    for (std::uint64_t ticket = first; ticket < ticket_; ++ticket) {
+      const Errc code = near_->ended[ticket];
+      EXPECT_TRUE(code == Errc::ok || code == Errc::not_found) << to_string(code);
+      if (code != Errc::ok) continue;
+      const std::size_t place = (ticket - first) * 20'000;
+      EXPECT_TRUE(
+          std::equal(source.begin(), source.end(), then.begin() + static_cast<std::ptrdiff_t>(place)));
+    }
+    EXPECT_EQ(near_->direct->put(ticket_, region, 0, source, {}), Direct::Outcome::no);
+  }
+  EXPECT_TRUE(near_->codes.empty() && far_->codes.empty()) << "the link has ended";
+}
+
+TEST_P(DirectMedium, SharesAndWithdrawsWithoutEnd) {
+  for (unsigned round = 0; round < 600; ++round) {
+    const RegionHandle region = share(round % 100, 5000);
+    const auto source = pattern(100, round);
+    put(region, round % 7, source);
+    ASSERT_TRUE(all_ended());
+    EXPECT_TRUE(std::equal(source.begin(), source.end(), memory_->bytes().begin() + round % 100 + round % 7));
+    far_->direct->withdraw(region.key);
+  }
+}
+
+TEST_P(DirectMedium, RefusesWhatTheRegionIsNotSharedFor) {
+  const RegionHandle reads = share(0, 1000, Access::read);
+  const RegionHandle writes = share(4096, 1000, Access::write);
+  const auto source = pattern(10);
+  std::vector<std::byte> into(10);
+  RegionHandle forged = reads;
+  forged.access = Access::all;
+  EXPECT_EQ(near_->direct->put(ticket_, forged, 0, source, {}), Direct::Outcome::no);
+  forged = writes;
+  forged.access = Access::all;
+  EXPECT_EQ(near_->direct->get(ticket_, forged, 0, into), Direct::Outcome::no);
+  forged.bytes = 1 << 20;
+  EXPECT_EQ(near_->direct->put(ticket_, forged, 995, source, {}), Direct::Outcome::no);
+  EXPECT_EQ(near_->direct->put(ticket_, forged, ~std::uint64_t{0} - 3, source, {}), Direct::Outcome::no);
+  forged.key += 4096;  // the same slot
+  EXPECT_EQ(near_->direct->put(ticket_, forged, 0, source, {}), Direct::Outcome::no);
+  EXPECT_TRUE(content() == std::vector<std::byte>(bytes_max));
+}
+
+TEST_P(DirectMedium, SharesOnlyMemoryThatOthersCanMap) {
+  std::vector<std::byte> own(100);
+  far_->direct->share({77, own, Access::all, AtomicDomain::cpu, nullptr});
+  const RegionHandle region = share(0, 100);
+  EXPECT_TRUE(near_->direct->reaches(region.key));
+  EXPECT_FALSE(near_->direct->reaches(77));
+}
+
+TEST_P(DirectMedium, EndsEverythingWhenThePeerGoes) {
+  const RegionHandle region = share(0, bytes_max);
+  const auto source = pattern(60'000);
+  for (unsigned i = 0; i < 8; ++i) put(region, i * 60'000, source);
+  far_->endpoint.reset();
+  ASSERT_TRUE(all_ended());
+  ASSERT_TRUE(until([&] { return !near_->codes.empty(); }));
+  EXPECT_EQ(near_->direct->put(ticket_, region, 0, source, {}), Direct::Outcome::no);
+  near_->endpoint.reset();
+  EXPECT_EQ(near_->gone, 1u);
+  EXPECT_EQ(far_->gone, 1u);
+  near_->direct = nullptr;
+}
+
+TEST_P(DirectMedium, KeepsMemoryAliveWhileItIsShared) {
+  const RegionHandle region = share(0, 10'000);
+  const std::weak_ptr<RegionMemory> watched = memory_;
+  memory_.reset();
+  EXPECT_FALSE(watched.expired());
+  put(region, 0, pattern(10'000));
+  ASSERT_TRUE(all_ended());
+  EXPECT_TRUE(std::equal(watched.lock()->bytes().begin(), watched.lock()->bytes().begin() + 10'000,
+                         pattern(10'000).begin()));
+  far_->direct->withdraw(region.key);
+  EXPECT_TRUE(watched.expired());
+}
+
+// Another share of the same memory had to be cut off: this one is withdrawn, and hears of it.
+TEST_P(DirectMedium, IsWithdrawnWhenThePagesAreExchanged) {
+  const RegionHandle region = share(0, 10'000);
+  put(region, 0, pattern(10'000));
+  ASSERT_TRUE(all_ended());
+  ASSERT_TRUE(memory_->renew());
+  EXPECT_TRUE(
+      std::equal(memory_->bytes().begin(), memory_->bytes().begin() + 10'000, pattern(10'000).begin()));
+  ASSERT_TRUE(until([&] { return !near_->direct->reaches(region.key); }));
+  const RegionHandle again = share(0, 10'000);
+  put(again, 0, pattern(10'000, 9));
+  ASSERT_TRUE(all_ended());
+  EXPECT_TRUE(
+      std::equal(memory_->bytes().begin(), memory_->bytes().begin() + 10'000, pattern(10'000, 9).begin()));
+}
+
+INSTANTIATE_TEST_SUITE_P(Conformance, DirectMedium, testing::Values("shm", "tcp", "mock-verbs", "mock-cxi"),
+                         [](const auto& tried) {
+                           std::string name = tried.param;
+                           std::replace(name.begin(), name.end(), '-', '_');
+                           return name;
+                         });
+
+}  // namespace
+}  // namespace harness::tests

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+// Direct over a fabric: puts and gets are one-sided writes and reads (fi_write, fi_read) of registered memory.
+//
+// The target registers a second mapping of a RegionMemory and tells its peer the provider's key over the
+// control link. One word a region, in a page that the peer may read, says whether it is still shared.
+//   put: copy into a slot ── fi_write ──▶ completed ─┐
+//   get: ──────────────────── fi_read ──▶ completed ─┴─ one fi_read of the word behind all that completed ─▶ ended
+// The check makes two things certain at once. That read follows the writes to the same peer where the provider
+// keeps that order (FI_ORDER_RAW); where it does not, the writes wait for delivery (FI_DELIVERY_COMPLETE),
+// if the provider may be believed. And what the word says was true after the bytes had arrived: a region that
+// was withdrawn before counts as not found, however late the withdrawal is heard here.
+// Withdrawing: the word becomes 0 and the second mapping gets fresh pages, so that what software providers
+// still write or read reaches nothing; a card, which has pinned the old ones, loses the registration instead.
+// The registration of software providers goes when the peer says that nothing is under way: a write that is
+// refused costs them the connection.
+// Rejected: to register what the application allocates (it may unmap it, and it cannot be exchanged); signals
+// by FI_REMOTE_CQ_DATA or fi_atomic behind a write: a message behind the check says the same everywhere.
+// Bounds: regions_max regions each way; DirectSlots.
+// Sources: fi_rma(3), fi_mr(3), fi_cq(3).
+#pragma once
+
+#include <array>
+#include <memory>
+#include <vector>
+
+#include <atomic>
+#include <harness/stack/direct.hpp>
+#include <harness/transports/ofi/direct_slots.hpp>
+#include <harness/transports/region_memory.hpp>
+#include <harness/transports/wire/ofi.hpp>
+
+namespace harness::transports::ofi {
+
+class Ofi;
+
+class OfiDirect final : public Direct {
+ public:
+  static constexpr unsigned regions_max = 256;
+
+  OfiDirect(Ofi& ofi, Connection& link) noexcept : ofi_(ofi), link_(link) {}
+  ~OfiDirect();
+  OfiDirect(const OfiDirect&) = delete;
+  OfiDirect& operator=(const OfiDirect&) = delete;
+
+  /// Whether puts over this provider can be told to have arrived.
+  [[nodiscard]] static bool possible(const Fabric& fabric) noexcept;
+
+  // Direct
+  void leave() noexcept override;
+  void share(const Exposed& region) noexcept override;
+  void withdraw(std::uint64_t key) noexcept override;
+  [[nodiscard]] bool reaches(std::uint64_t key) const noexcept override {
+    return find_window(key) != nullptr;
+  }
+  Outcome put(std::uint64_t ticket, const RegionHandle& to, std::uint64_t offset, Bytes source,
+              const Signal& signal) noexcept override;
+  Outcome get(std::uint64_t ticket, const RegionHandle& from, std::uint64_t offset,
+              MutableBytes into) noexcept override;
+  Outcome atomic(std::uint64_t, AtomicOp, const RegionHandle&, std::uint64_t, std::uint64_t, std::uint64_t,
+                 std::uint64_t&) noexcept override {
+    return Outcome::no;
+  }
+  [[nodiscard]] bool signals(const Signal&) const noexcept override { return false; }
+  [[nodiscard]] std::uint64_t unsignalled_bytes_min() const noexcept override;
+  [[nodiscard]] std::uint64_t piece_bytes_max() const noexcept override { return DirectSlots::slot_bytes; }
+
+  // ---- for the connection ----
+
+  /// Notes of the peer's; false: they cannot be.
+  bool on_share(std::uint64_t number, Bytes tail);
+  bool on_withdraw(std::uint64_t number) noexcept;
+  bool on_withdrawn(std::uint64_t number) noexcept;
+  /// An operation of this link completed; `error`: libfabric's code, 0 for none.
+  void completed(Operation& operation, int error);
+  /// Tells and checks what could not be before; false: something still waits.
+  bool push_out() noexcept;
+  /// The link ends: so does everything under way, as the next push_out tells.
+  void end() noexcept;
+  /// … and nobody may call any more.
+  void go() noexcept;
+  void describe(Describer& describer) const;
+
+ private:
+  // A region of this side.
+  struct Shared final : RegionMemory::Share {
+    enum class State : std::uint8_t { free, to_tell, told, to_withdraw, withdrawn };
+    State state = State::free;
+    std::uint64_t key = 0;
+    Access access = Access::none;
+    std::shared_ptr<RegionMemory> in;
+    std::unique_ptr<Region> region;
+    OfiDirect* owner = nullptr;
+    void withdrawn() noexcept override { owner->withdraw(key); }
+  };
+  // A region of the peer's.
+  struct Window {
+    std::uint64_t key = 0;
+    std::uint64_t bytes = 0;
+    std::uint64_t address = 0;
+    Access access = Access::none;
+    RemoteKey remote;
+    unsigned under_way = 0;  // puts and gets, the checked ones not counted
+    Operation* completed = nullptr;
+    Operation* in_check = nullptr;  // what the check that is under way will tell of
+    bool closing = false;           // withdrawn: nothing new, and the peer waits for the end of what is
+  };
+  static constexpr unsigned slot_mask = Regions::regions_max - 1;
+
+  // the target: direct_target.cpp
+  [[nodiscard]] bool open_page();
+  [[nodiscard]] std::atomic_ref<std::uint64_t> word(std::size_t number) const noexcept;
+  bool tell(Shared& shared, std::size_t number) noexcept;
+  void take_back(Shared& shared, std::size_t number) noexcept;
+  void forget(Shared& shared) noexcept;
+
+  // the origin: direct_origin.cpp
+  [[nodiscard]] Window* find_window(std::uint64_t key) const noexcept;
+  [[nodiscard]] Window* open_window(const RegionHandle& handle, std::uint64_t offset, std::size_t bytes,
+                                    Access need) noexcept;
+  long post_put(Operation& slot, const Window& window, std::uint64_t address, Bytes source,
+                bool& is_over) noexcept;
+  Outcome posted(Operation& slot, long code) noexcept;
+  Outcome full() noexcept;
+  void landed(Operation& slot, Window& window) noexcept;
+  bool start_check(Window& window) noexcept;
+  void checked(Operation& check, int error);
+  void end_list(Operation*& list, Errc code);
+  void give_all(Operation* list) noexcept;
+  void tell_lost();
+  void finish(Operation& slot, Errc code);
+  bool close_window(Window& window, std::size_t number) noexcept;
+
+  Ofi& ofi_;
+  Connection& link_;
+  bool ended_ = false;
+
+  std::unique_ptr<Region> page_;  // of words
+  std::vector<std::unique_ptr<Shared>> shared_;
+  unsigned shared_count_ = 0;
+  bool to_tell_ = false;
+
+  std::array<std::unique_ptr<Window>, regions_max> windows_;
+  std::vector<std::uint16_t> by_slot_;  // of the region's key: number of the window and 1
+  RemoteKey page_key_;
+  std::uint64_t page_address_ = 0;
+  bool to_check_ = false;
+  bool full_since_ = false;          // somebody waits for room
+  Operation* checked_ = nullptr;     // being told of
+  std::vector<std::uint64_t> lost_;  // tickets that ended with the link, to be told
+
+  std::uint64_t puts_ = 0;
+  std::uint64_t gets_ = 0;
+  std::uint64_t checks_ = 0;
+  std::uint64_t bytes_out_ = 0;
+  std::uint64_t bytes_in_ = 0;
+  std::uint64_t full_ = 0;
+  std::uint64_t not_found_ = 0;
+};
+
+}  // namespace harness::transports::ofi

@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: Apache-2.0
+// Puts and gets on regions of the peer, and the checks behind them.
+#include <algorithm>
+#include <cstring>
+
+#include <harness/transports/ofi/connection.hpp>
+#include <harness/transports/ofi/direct.hpp>
+#include <harness/transports/ofi/transport.hpp>
+
+namespace harness::transports::ofi {
+
+using wire::OfiNote, wire::OfiShare, wire::OfiShareKeys, wire::OfiSharePlace;
+
+namespace {
+
+// The target's side said no; anything else is the path's fault.
+bool is_refusal(int error) noexcept {
+  return error == FI_EACCES || error == FI_EKEYREJECTED || error == FI_EPERM || error == FI_EINVAL ||
+         error == FI_EREMOTEIO;
+}
+
+}  // namespace
+
+// ---- what the peer shares ----
+
+bool OfiDirect::on_share(std::uint64_t number, Bytes tail) {
+  constexpr std::size_t fixed =
+      wire::bytes_of<OfiShare> + wire::bytes_of<OfiSharePlace> + wire::bytes_of<OfiShareKeys>;
+  if (number >= regions_max || windows_[number] != nullptr || tail.size() < fixed) return false;
+  const auto share = wire::decode<OfiShare>(tail.data());
+  const auto place = wire::decode<OfiSharePlace>(tail.data() + wire::bytes_of<OfiShare>);
+  const auto keys = wire::decode<OfiShareKeys>(tail.data() + fixed - wire::bytes_of<OfiShareKeys>);
+  const Bytes rest = tail.subspan(fixed);
+  if (share.key == 0 || share.bytes == 0 || keys.access > static_cast<std::uint8_t>(Access::all) ||
+      rest.size() != std::size_t{keys.key_bytes} + keys.page_key_bytes)
+    return false;
+  if (ended_) return true;
+  auto window = std::make_unique<Window>();
+  window->key = share.key;
+  window->bytes = share.bytes;
+  window->address = place.address;
+  window->access = static_cast<Access>(keys.access);
+  if (!window->remote.set(ofi_.fabric(), rest.first(keys.key_bytes)) ||
+      !page_key_.set(ofi_.fabric(), rest.subspan(keys.key_bytes)))
+    return false;
+  page_address_ = place.page;
+  if (by_slot_.empty()) by_slot_.resize(Regions::regions_max);
+  by_slot_[share.key & slot_mask] = static_cast<std::uint16_t>(number + 1);
+  windows_[number] = std::move(window);
+  return true;
+}
+
+bool OfiDirect::on_withdraw(std::uint64_t number) noexcept {
+  if (number >= regions_max || windows_[number] == nullptr || windows_[number]->closing) return false;
+  windows_[number]->closing = true;
+  if (!close_window(*windows_[number], number)) {
+    to_check_ = true;
+    ofi_.blocked(link_);
+  }
+  return true;
+}
+
+// Tells the peer when nothing is under way; false: it is to be told, and could not be.
+bool OfiDirect::close_window(Window& window, std::size_t number) noexcept {
+  if (!window.closing || window.under_way != 0) return true;
+  if (!link_.note(OfiNote::Kind::withdrawn, number)) return false;
+  windows_[number].reset();
+  return true;
+}
+
+OfiDirect::Window* OfiDirect::find_window(std::uint64_t key) const noexcept {
+  if (by_slot_.empty() || ended_) return nullptr;
+  const std::uint16_t number = by_slot_[key & slot_mask];
+  Window* const window = number != 0 ? windows_[number - 1u].get() : nullptr;
+  return window != nullptr && window->key == key && !window->closing ? window : nullptr;
+}
+
+OfiDirect::Window* OfiDirect::open_window(const RegionHandle& handle, std::uint64_t offset, std::size_t bytes,
+                                          Access need) noexcept {
+  Window* const window = find_window(handle.key);
+  if (window == nullptr || !allows(window->access, need) || offset > window->bytes ||
+      bytes > window->bytes - offset || !ofi_.direct_slots().open(ofi_.fabric()))
+    return nullptr;
+  return window;
+}
+
+// ---- operations ----
+
+std::uint64_t OfiDirect::unsignalled_bytes_min() const noexcept { return ofi_.message_bytes(); }
+
+Direct::Outcome OfiDirect::put(std::uint64_t ticket, const RegionHandle& to, std::uint64_t offset,
+                               Bytes source, const Signal&) noexcept {
+  Window* const window = open_window(to, offset, source.size(), Access::write);
+  if (window == nullptr) return Outcome::no;
+  Operation* const slot = ofi_.direct_slots().take(Operation::Kind::put);
+  if (slot == nullptr) return full();
+  slot->link = &link_;
+  slot->window = static_cast<std::uint16_t>(by_slot_[to.key & slot_mask] - 1u);
+  slot->ticket = ticket;
+  slot->bytes = 0;
+  bool is_over = source.empty();
+  const long code = is_over ? 0 : post_put(*slot, *window, window->address + offset, source, is_over);
+  if (const Outcome outcome = posted(*slot, code); outcome != Outcome::begun) return outcome;
+  ++window->under_way;
+  ++puts_;
+  bytes_out_ += source.size();
+  if (is_over) landed(*slot, *window);
+  return Outcome::begun;
+}
+
+// Small ones are injected where the order alone tells of their arrival: the provider has them then.
+long OfiDirect::post_put(Operation& slot, const Window& window, std::uint64_t address, Bytes source,
+                         bool& is_over) noexcept {
+  const Fabric& fabric = ofi_.fabric();
+  const bool ordered = (fabric.info().tx_attr->msg_order & FI_ORDER_RAW) != 0;
+  if (ordered && source.size() <= fabric.info().tx_attr->inject_size) {
+    is_over = true;
+    return fi_inject_write(fabric.endpoint(), source.data(), source.size(), link_.peer(), address,
+                           window.remote.value());
+  }
+  std::memcpy(slot.memory, source.data(), source.size());
+  iovec from{slot.memory, source.size()};
+  void* descriptor = ofi_.direct_slots().descriptor();
+  const fi_rma_iov there{address, source.size(), window.remote.value()};
+  fi_msg_rma message{};
+  message.msg_iov = &from;
+  message.desc = &descriptor;
+  message.iov_count = 1;
+  message.addr = link_.peer();
+  message.rma_iov = &there;
+  message.rma_iov_count = 1;
+  message.context = &slot.context;
+  return fi_writemsg(fabric.endpoint(), &message, FI_COMPLETION | (ordered ? 0 : FI_DELIVERY_COMPLETE));
+}
+
+Direct::Outcome OfiDirect::get(std::uint64_t ticket, const RegionHandle& from, std::uint64_t offset,
+                               MutableBytes into) noexcept {
+  Window* const window = open_window(from, offset, into.size(), Access::read);
+  if (window == nullptr) return Outcome::no;
+  Operation* const slot = ofi_.direct_slots().take(Operation::Kind::get);
+  if (slot == nullptr) return full();
+  slot->link = &link_;
+  slot->window = static_cast<std::uint16_t>(by_slot_[from.key & slot_mask] - 1u);
+  slot->ticket = ticket;
+  slot->bytes = static_cast<std::uint32_t>(into.size());
+  const long code =
+      fi_read(ofi_.fabric().endpoint(), slot->memory, into.size(), ofi_.direct_slots().descriptor(),
+              link_.peer(), window->address + offset, window->remote.value(), &slot->context);
+  if (const Outcome outcome = posted(*slot, code); outcome != Outcome::begun) return outcome;
+  ++window->under_way;
+  ++gets_;
+  return Outcome::begun;
+}
+
+Direct::Outcome OfiDirect::posted(Operation& slot, long code) noexcept {
+  if (code == 0) return Outcome::begun;
+  ofi_.direct_slots().give(slot);
+  if (code == -FI_EAGAIN) return full();
+  return Outcome::no;  // not this way: the link itself tells when the peer is gone
+}
+
+Direct::Outcome OfiDirect::full() noexcept {
+  ++full_;
+  full_since_ = true;
+  ofi_.blocked(link_);
+  return Outcome::full;
+}
+
+// ---- completions and checks ----
+
+void OfiDirect::completed(Operation& operation, int error) {
+  Window& window = *windows_[operation.window];
+  if (operation.kind == Operation::Kind::check) return checked(operation, error);
+  if (error == 0) return landed(operation, window);
+  if (!is_refusal(error)) {
+    lost_.push_back(operation.ticket);
+    ofi_.direct_slots().give(operation);
+    return link_.failed(error);
+  }
+  finish(operation, Errc::not_found);
+}
+
+// It waits for the next check of its region.
+void OfiDirect::landed(Operation& slot, Window& window) noexcept {
+  slot.next = window.completed;
+  window.completed = &slot;
+  if (start_check(window)) return;
+  to_check_ = true;
+  ofi_.blocked(link_);
+}
+
+bool OfiDirect::start_check(Window& window) noexcept {
+  if (window.in_check != nullptr || window.completed == nullptr) return true;
+  Operation* const check = ofi_.direct_slots().take(Operation::Kind::check);
+  if (check == nullptr) return false;
+  const std::uint16_t number = window.completed->window;
+  check->link = &link_;
+  check->window = number;
+  const long code = fi_read(
+      ofi_.fabric().endpoint(), check->memory, sizeof(std::uint64_t), ofi_.direct_slots().descriptor(),
+      link_.peer(), page_address_ + number * sizeof(std::uint64_t), page_key_.value(), &check->context);
+  if (code != 0) {
+    ofi_.direct_slots().give(*check);
+    return false;
+  }
+  window.in_check = std::exchange(window.completed, nullptr);
+  ++checks_;
+  return true;
+}
+
+void OfiDirect::checked(Operation& check, int error) {
+  Window& window = *windows_[check.window];
+  std::uint64_t found = 0;
+  std::memcpy(&found, check.memory, sizeof found);
+  ofi_.direct_slots().give(check);
+  if (error != 0) return link_.failed(error);
+  const std::uint16_t number = check.window;
+  checked_ = std::exchange(window.in_check, nullptr);
+  end_list(checked_, found == window.key ? Errc::ok : Errc::not_found);
+  if (ended_ || windows_[number] == nullptr || start_check(*windows_[number])) return;
+  to_check_ = true;
+  ofi_.blocked(link_);
+}
+
+// What is told may begin the next, or end the link: then the rest of the list has ended, too.
+void OfiDirect::end_list(Operation*& list, Errc code) {
+  while (list != nullptr) {
+    Operation& slot = *list;
+    list = slot.next;
+    finish(slot, code);
+  }
+}
+
+void OfiDirect::finish(Operation& slot, Errc code) {
+  const std::uint16_t number = slot.window;
+  Window& window = *windows_[number];
+  --window.under_way;
+  if (code == Errc::not_found) ++not_found_;
+  const bool reads = slot.kind == Operation::Kind::get && code == Errc::ok;
+  bytes_in_ += reads ? slot.bytes : 0;
+  slot.link = nullptr;  // what is told may end the link
+  if (sink_.self != nullptr)
+    sink_.ended(sink_.self, slot.ticket, code, reads ? Bytes{slot.memory, slot.bytes} : Bytes{});
+  ofi_.direct_slots().give(slot);
+  if (ended_ || close_window(window, number)) return;
+  to_check_ = true;
+  ofi_.blocked(link_);
+}
+
+}  // namespace harness::transports::ofi

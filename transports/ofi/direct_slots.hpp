@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+// What an engine's endpoint has under way on the memory of peers: puts, gets, and the checks behind them.
+//
+// A put and a get have a registered slot each, which they keep until they have been checked; a check has a
+// word. Memory is taken by the first operation. Bounds: `slots` puts and gets, `checks` checks.
+#pragma once
+
+#include <array>
+#include <memory>
+
+#include <harness/transports/ofi/buffers.hpp>
+
+namespace harness::transports::ofi {
+
+class DirectSlots {
+ public:
+  static constexpr unsigned slots = 64;
+  static constexpr unsigned checks = 64;
+  static constexpr std::uint32_t slot_bytes = 64 * 1024;
+  static constexpr std::uint32_t check_bytes = 64;
+
+  /// False: no memory to be registered, and asked for once only.
+  bool open(Fabric& fabric);
+  /// Null when all are under way.
+  Operation* take(Operation::Kind kind) noexcept {
+    const bool check = kind == Operation::Kind::check;
+    Operation*& free = check ? free_checks_ : free_;
+    Operation* const taken = free;
+    if (taken == nullptr) return nullptr;
+    free = taken->next;
+    taken->next = nullptr;
+    taken->kind = kind;
+    taken->busy = true;
+    ++busy_;
+    return taken;
+  }
+  void give(Operation& operation) noexcept {
+    Operation*& free = operation.kind == Operation::Kind::check ? free_checks_ : free_;
+    operation.busy = false;
+    operation.link = nullptr;
+    operation.next = free;
+    free = &operation;
+    --busy_;
+  }
+  [[nodiscard]] void* descriptor() const noexcept { return region_->descriptor(); }
+  [[nodiscard]] unsigned busy() const noexcept { return busy_; }
+  /// Every operation of this link that is under way.
+  template <class Visit>
+  void each(const Connection& link, Visit&& visit) {
+    for (Operation& operation : table_)
+      if (operation.busy && operation.link == &link) visit(operation);
+  }
+  void retire() noexcept {
+    if (region_ != nullptr) region_->retire();
+  }
+
+ private:
+  std::unique_ptr<Region> region_;
+  bool refused_ = false;
+  std::array<Operation, slots + checks> table_{};
+  Operation* free_ = nullptr;
+  Operation* free_checks_ = nullptr;
+  unsigned busy_ = 0;
+};
+
+}  // namespace harness::transports::ofi
