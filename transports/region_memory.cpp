@@ -23,7 +23,8 @@ constexpr int seals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
 // Null, with errno set, when the system refuses.
 void* map(const shm::Descriptor& file, std::size_t bytes, void* where) noexcept {
   const int fixed = where != nullptr ? MAP_FIXED : 0;
-  void* const at = mmap(where, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | fixed, file.get(), 0);
+  const int flags = MAP_SHARED | MAP_POPULATE | fixed;
+  void* const at = mmap(where, bytes, PROT_READ | PROT_WRITE, flags, file.get(), 0);
   return at != MAP_FAILED ? at : nullptr;
 }
 

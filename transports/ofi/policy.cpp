@@ -44,7 +44,7 @@ constexpr std::array table = {
            "unmaintained; milliseconds a transfer, or dead"},
     Policy{"mock-verbs", "mock-verbs", 0, 0, any_version, false, true, false, true, every_bit, k16, 64,
            "for tests: a verbs card that is strict"},
-    Policy{"mock-cxi", "mock-cxi", 0, 0, any_version, false, false, false, true, every_bit, k16, 64,
+    Policy{"mock-cxi", "mock-cxi", 0, 0, any_version, false, false, true, true, every_bit, k16, 64,
            "for tests: a cxi card that is strict"},
 };
 
