@@ -13,8 +13,8 @@
 // | full    | nothing happened, Sink::room or Sink::ended follows                                        |
 // | no      | nothing happened: not this way, or not any more                                            |
 //
-// The sink is told from the endpoint's poll or when the endpoint goes, never inside a call. An endpoint either
-// does everything at once or begins everything.
+// The sink is told from the endpoint's poll or when the endpoint goes, never inside a call. An endpoint
+// either does everything at once or begins everything.
 // Sources: OpenFabrics fi_rma(3), fi_atomic(3); design §5.
 #pragma once
 

@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// Direct over a fabric: puts and gets are one-sided writes and reads (fi_write, fi_read) of registered memory.
+// Direct over a fabric: puts and gets are one-sided writes and reads (fi_write, fi_read) of registered
+// memory.
 //
 // The target registers a second mapping of a RegionMemory and tells its peer the provider's key over the
 // control link. One word a region, in a page that the peer may read, says whether it is still shared.
-//   put: copy into a slot ── fi_write ──▶ completed ─┐
-//   get: ──────────────────── fi_read ──▶ completed ─┴─ one fi_read of the word behind all that completed ─▶ ended
-// The check makes two things certain at once. That read follows the writes to the same peer where the provider
-// keeps that order (FI_ORDER_RAW); where it does not, the writes wait for delivery (FI_DELIVERY_COMPLETE),
-// if the provider may be believed. And what the word says was true after the bytes had arrived: a region that
-// was withdrawn before counts as not found, however late the withdrawal is heard here.
+//
+//   put: copy into a slot ─ fi_write ─▶ completed ─┐
+//   get: ────────────────── fi_read ──▶ completed ─┴─ one fi_read of the word behind them all ─▶ ended
+//
+// The check makes two things certain at once. That read follows the writes to the same peer where the
+// provider keeps that order (FI_ORDER_RAW); where it does not, the writes wait for delivery
+// (FI_DELIVERY_COMPLETE), if the provider may be believed. And what the word says was true after the bytes
+// had arrived: a region that was withdrawn before counts as not found, however late the withdrawal is heard here.
 // Withdrawing: the word becomes 0 and the second mapping gets fresh pages, so that what software providers
 // still write or read reaches nothing; a card, which has pinned the old ones, loses the registration instead.
 // The registration of software providers goes when the peer says that nothing is under way: a write that is

@@ -131,8 +131,8 @@ struct OfiFabric {
 };
 static_assert(bytes_of<OfiFabric> == 7);
 
-/// Behind a note that shares a region: these three, the provider's key of the region, and its key of the page of
-/// the sender's where word `number` says whether the region is still shared: the region's key, or 0.
+/// Behind a note that shares a region: these three, the provider's key of the region, and its key of the page
+/// of the sender's where word `number` says whether the region is still shared: the region's key, or 0.
 struct OfiShare {
   std::uint64_t key = 0;
   std::uint64_t bytes = 0;
