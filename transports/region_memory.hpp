@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Memory for regions that peers on this host reach by themselves: a file without a name, mapped at both ends.
 //
-// The file can neither shrink nor grow and has its memory from the start, so that no access to it is
-// answered by a signal. It is exposed on a link like any other memory (Regions::expose), on as many as one
-// likes; over shared memory between processes of one user the peer maps it, over ofi the provider writes
-// and reads it, everywhere else it is ordinary memory. A share ends by agreement with the peer; with one that does
-// not answer (stopped in the middle of a write) these pages are exchanged for fresh ones with the same
-// content, and what it still writes goes to an orphan.
+// The file can neither shrink nor grow and has its memory from the start, so that no access to it is answered
+// by a signal. It is exposed on a link like any other memory (Regions::expose), on as many as one likes; over
+// shared memory between processes of one user the peer maps it, over ofi the provider writes and reads it,
+// everywhere else it is ordinary memory. A share ends by agreement with the peer; with one that does not
+// answer (stopped in the middle of a write) these pages are exchanged for fresh ones with the same content,
+// and what it still writes goes to an orphan.
 // Rejected: shm_open (a name that outlives a killed process); sharing memory of the caller's own making (only
 // a file can be mapped by two).
 // Sources: memfd_create(2), fcntl(2) "File Sealing"; design §5.

@@ -11,7 +11,8 @@
 // The check makes two things certain at once. That read follows the writes to the same peer where the
 // provider keeps that order (FI_ORDER_RAW); where it does not, the writes wait for delivery
 // (FI_DELIVERY_COMPLETE), if the provider may be believed. And what the word says was true after the bytes
-// had arrived: a region that was withdrawn before counts as not found, however late the withdrawal is heard here.
+// had arrived: a region that was withdrawn before counts as not found, however late the withdrawal is heard
+// here.
 // Withdrawing: the word becomes 0 and the second mapping gets fresh pages, so that what software providers
 // still write or read reaches nothing; a card, which has pinned the old ones, loses the registration instead.
 // The registration of software providers goes when the peer says that nothing is under way: a write that is
