@@ -23,6 +23,7 @@ constexpr std::array options_table = {
     OptionSpec{"damage", OptionKind::flag, 0, 1, 0, "data frames may arrive with flipped bits"},
     OptionSpec{"death", OptionKind::flag, 0, 1, 1,
                "fabric and stream: the crash of a peer is reported at once"},
+    OptionSpec{"native", OptionKind::flag, 0, 1, 0, "reaches the peer's memory by itself"},
 };
 constexpr auto header_fields = wire::info_of<SimHeader>;
 constexpr auto setup_fields = wire::info_of<SimSetup>;
@@ -42,6 +43,7 @@ Facts facts_of(const OptionValues& options, Properties trust) {
     if (options[Sim::option_death] != 0) facts.word = facts.word | death_immediate;
   }
   if (options[Sim::option_damage] == 0) facts.word = facts.word | checked16;
+  if (options[Sim::option_native] != 0) facts.word = facts.word | atomics.without(put_emulated);
   facts.max_message = static_cast<std::uint32_t>(options[Sim::option_frame]);
   facts.cost = {1, 100, sim_header_bytes};
   return facts;

@@ -14,6 +14,7 @@
 //   stream      every frame arrives once and in order; receiver credit (TCP with framing)
 //   damage=yes  data frames may arrive with flipped bits, never the outer header of a reliable medium
 //   death=no    fabric and stream keep silent about a peer that crashed; else they report it at once
+//   native=yes  reaches the peer's memory by itself (sim_direct.hpp)
 //
 // The faults themselves are set on SimWorld's paths; a medium repairs what it promises not to show (a loss
 // becomes a delay) unless the path breaks promises. Both ends must use the same options.
@@ -29,6 +30,7 @@
 
 #include <harness/stack/field.hpp>
 #include <harness/stack/transport.hpp>
+#include <harness/transports/sim_direct.hpp>
 #include <harness/transports/sim_world.hpp>
 
 namespace harness::transports {
@@ -69,7 +71,8 @@ class Sim final : public Transport, private SimPort {
     option_inbox,
     option_duplicates,
     option_damage,
-    option_death
+    option_death,
+    option_native
   };
 
   /// What it dropped and why.
@@ -124,6 +127,7 @@ class Sim final : public Transport, private SimPort {
   void departed(std::uint32_t cookie, bool setup) override;
   void credit(std::uint32_t cookie, std::uint64_t counter) override;
   void crashed() override;
+  [[nodiscard]] SimDirect* direct(std::uint32_t cookie) const noexcept override;
 
   [[nodiscard]] SimChannel* find(std::uint32_t cookie) const noexcept;
   SimChannel* open(SimAddress local, SimAddress peer);  // nullptr when the table is full
@@ -192,6 +196,7 @@ class SimEndpoint final : public Endpoint {
   [[nodiscard]] const Facts& facts() const noexcept override { return facts_; }
   [[nodiscard]] std::string peer_address() const override { return peer_address_; }
   void describe(Describer& describer) const override;
+  [[nodiscard]] Direct* direct() noexcept override;
 
  private:
   friend class Sim;
@@ -204,6 +209,7 @@ class SimEndpoint final : public Endpoint {
   Facts facts_;
   std::string peer_address_;
   SimPacketPtr reserved_;
+  std::unique_ptr<SimDirect> direct_;  // when native
   bool held_ = false;
   std::uint64_t frames_out_ = 0;
   std::uint64_t frames_in_ = 0;

@@ -42,6 +42,7 @@ SimEndpoint::SimEndpoint(Sim& sim, SimChannel& channel) : channel_(&channel), fa
 }
 
 SimEndpoint::~SimEndpoint() {
+  direct_.reset();
   if (channel_ == nullptr) return;
   channel_->endpoint = nullptr;
   if (!channel_->closing) channel_->sim.end(*channel_, Errc::peer_lost);
@@ -113,7 +114,22 @@ Errc SimEndpoint::configure(const OptionValues& options) noexcept {
   facts_.max_message = static_cast<std::uint32_t>(options[Sim::option_frame]);
   channel_->queue = static_cast<unsigned>(options[Sim::option_queue]);
   channel_->window = static_cast<unsigned>(options[Sim::option_inbox]);
+  if (options[Sim::option_native] == 0 || direct_ != nullptr) return Errc::ok;
+  direct_ = std::make_unique<SimDirect>(channel_->sim.engine_, [this]() -> SimDirect* {
+    if (channel_ == nullptr || channel_->peer_cookie == 0) return nullptr;
+    const SimEngine* const engine = channel_->sim.engine_.world().engine(channel_->peer.engine);
+    const SimPort* const port =
+        engine != nullptr && engine->alive() ? engine->port(channel_->peer.port) : nullptr;
+    return port != nullptr ? port->direct(channel_->peer_cookie) : nullptr;
+  });
   return Errc::ok;
+}
+
+Direct* SimEndpoint::direct() noexcept { return direct_.get(); }
+
+SimDirect* Sim::direct(std::uint32_t cookie) const noexcept {
+  const SimChannel* const channel = find(cookie);
+  return channel != nullptr && channel->endpoint != nullptr ? channel->endpoint->direct_.get() : nullptr;
 }
 
 // Turns the hold on or off; off is told by `writable`, on a poll only.

@@ -80,6 +80,8 @@ struct SimPacket {
 };
 using SimPacketPtr = std::unique_ptr<SimPacket>;
 
+class SimDirect;
+
 /// What the world calls on a transport; all between or within turns of its engine, none hands anything up.
 class SimPort {
  public:
@@ -89,6 +91,8 @@ class SimPort {
   virtual void credit(std::uint32_t cookie,
                       std::uint64_t counter) = 0;  // one frame was taken by the receiver, or is lost for good
   virtual void crashed() = 0;  // the last words of the medium, before the engine goes silent
+  /// An endpoint's way to its peer's memory, or null.
+  [[nodiscard]] virtual SimDirect* direct(std::uint32_t cookie) const noexcept = 0;
 };
 
 struct SimEngineOptions {

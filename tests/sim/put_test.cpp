@@ -24,6 +24,22 @@ const char* const running[] = {
     "order / put / frag / reliable / checksum @ sim",
 };
 
+// Where the network reaches memory by itself, with stacks that forbid it between.
+const char* const native[] = {
+    "order / put / frag / reliable @ sim(native=yes)",
+    "put / reliable @ sim(native=yes)",
+    "order / put / frag / reliable / vouch @ sim(native=yes)",
+    "put / frag / reliable @ sim",
+};
+
+// … and alike down to reliable.
+const char* const native_running[] = {
+    "order / put / frag / reliable @ sim(native=yes)",
+    "order / put / frag / reliable / heartbeat @ sim(native=yes)",
+    "order / put / frag / reliable / checksum @ sim",
+    "order / put / frag / reliable @ sim",
+};
+
 constexpr std::size_t slots = 64;
 constexpr std::size_t slot_bytes = 4096;
 
@@ -192,6 +208,16 @@ TEST_P(SwappedPuts, LoseAndDoubleNothing) {
 TEST_P(SwappedPuts, KeepFencesWhereTheSessionRunsOn) {
   const std::uint64_t first = seed(1 + GetParam() * 1000);
   for (std::uint64_t i = 0; i < rounds(30) && !HasFatalFailure(); ++i) run(first + i, running, true);
+}
+
+TEST_P(SwappedPuts, LoseAndDoubleNothingWhereSomeAreNative) {
+  const std::uint64_t first = seed(1 + GetParam() * 1000);
+  for (std::uint64_t i = 0; i < rounds(60) && !HasFatalFailure(); ++i) run(first + i, native, false);
+}
+
+TEST_P(SwappedPuts, KeepFencesBetweenNativeAndNot) {
+  const std::uint64_t first = seed(1 + GetParam() * 1000);
+  for (std::uint64_t i = 0; i < rounds(30) && !HasFatalFailure(); ++i) run(first + i, native_running, true);
 }
 
 INSTANTIATE_TEST_SUITE_P(Random, SwappedPuts, testing::Range(0u, 4u),
