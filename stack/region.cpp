@@ -115,14 +115,11 @@ Errc Regions::find(std::uint64_t key, std::uint64_t offset, std::uint64_t length
   return Errc::ok;
 }
 
-Errc Regions::place(std::uint64_t key, std::uint64_t offset, std::uint64_t length, Placement& to) noexcept {
-  std::byte* at = nullptr;
-  if (const Errc code = find(key, offset, length, Access::write, at); code != Errc::ok) return code;
+void Regions::place(std::uint64_t key, std::byte* at, Placement& to) noexcept {
   to.reset();
   to.at = at;
   to.key = key;
   placements_.push_back(to);
-  return Errc::ok;
 }
 
 }  // namespace harness

@@ -108,8 +108,8 @@ class Regions {
   /// region (any more); denied: not exposed for that; invalid: outside it.
   Errc find(std::uint64_t key, std::uint64_t offset, std::uint64_t length, Access access,
             std::byte*& at) const noexcept;
-  /// The same for a write whose bytes arrive by and by: leads `to` there until it is reset, or the region goes.
-  Errc place(std::uint64_t key, std::uint64_t offset, std::uint64_t length, Placement& to) noexcept;
+  /// Leads a placement to bytes that `find` gave for a write, until it is reset or the region goes.
+  void place(std::uint64_t key, std::byte* at, Placement& to) noexcept;
   void tell(std::uint64_t key, std::uint16_t immediate) const {
     if (const auto handler = on_signal_; handler && *handler)
       (*handler)(key, immediate);  // it may set another

@@ -163,8 +163,8 @@ std::uint32_t Put::place(Bytes front, std::uint32_t bytes, Placement& to) noexce
   std::byte* at = nullptr;
   std::byte* word = nullptr;
   if (judge(write, bytes - header_bytes, at, word) != wire::PutCode::ok) return 0;
-  const Errc code = context_.regions->place(write.place.key, write.place.offset, bytes - header_bytes, to);
-  return code == Errc::ok ? header_bytes : 0;
+  context_.regions->place(write.place.key, at, to);
+  return header_bytes;
 }
 
 // Counted before it is told: an origin that sees the count waits for the words. It is done with when they
