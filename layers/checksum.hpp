@@ -31,7 +31,7 @@ class Checksum {
       .contract = {.requires_below = property::message,
                    .forbids_below = {},
                    .adds = property::checked32,
-                   .clears = {},
+                   .clears = property::place,
                    .cost = {.round_trips = 0, .nominal_ns = 14, .header_bytes = 4}},
       .swap = SwapClass::transform,
       .segment = Segment::epoch,

@@ -87,6 +87,13 @@ class Frag {
     above(message);
   }
 
+  /// A whole message's header is taken off; what belongs to a part is known when all parts are there.
+  std::uint32_t place(Bytes front, std::uint32_t bytes, Placement&) const noexcept {
+    constexpr std::uint32_t whole_bytes = wire::bytes_of<wire::FragWhole>;
+    if (front.size() < whole_bytes || bytes <= whole_bytes || refusing_) return 0;
+    return wire::decode<wire::FragWhole>(front.data()).form == wire::FragForm::whole ? whole_bytes : 0;
+  }
+
   void on(const Event& event, Onward onward);
   void describe(Describer& describer) const;
   bool take_state(Frag& old);

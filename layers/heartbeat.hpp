@@ -41,7 +41,7 @@ class Heartbeat {
       .contract = {.requires_below = property::message,
                    .forbids_below = {},
                    .adds = property::death_within,
-                   .clears = {},
+                   .clears = property::place,
                    .emits_control = true,
                    .state_on_rx = true,
                    .cost = {.round_trips = 0, .nominal_ns = 2, .header_bytes = 1}},

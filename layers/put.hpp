@@ -101,6 +101,8 @@ class Put final : public OneSided, private Regions::Watcher {
     above(message);
   }
 
+  /// Where the bytes of a write belong, unless it has to wait or would be refused.
+  std::uint32_t place(Bytes front, std::uint32_t bytes, Placement& to) noexcept;
   void on(const Event& event, Onward onward);
   void describe(Describer& describer) const;
   bool take_state(Put& old);
@@ -189,7 +191,10 @@ class Put final : public OneSided, private Regions::Watcher {
   void take_op(Message& message);
   void carry_out(const wire::PutOp& op, Message& message);
   void write(const wire::PutOp& op, Message& message);
-  wire::PutCode place(const wire::PutOp& op, Message& message, std::uint64_t& key);
+  [[nodiscard]] bool cannot_be(const wire::PutOp& op) const noexcept;
+  wire::PutCode store(const wire::PutOp& op, Message& message, std::uint64_t& key);
+  wire::PutCode judge(const wire::PutWrite& write, std::uint64_t bytes, std::byte*& at,
+                      std::byte*& word) const noexcept;
   void read(const wire::PutOp& op, Message& message);
   void change(const wire::PutOp& op, Message& message);
   void done(const wire::PutOp& op);

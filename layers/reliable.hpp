@@ -31,7 +31,6 @@
 
 #include <boost/intrusive/list.hpp>
 
-#include <harness/stack/numbers.hpp>
 #include <harness/layers/reliable/ack_ranges.hpp>
 #include <harness/layers/reliable/joiner.hpp>
 #include <harness/layers/reliable/pacer.hpp>
@@ -42,6 +41,7 @@
 #include <harness/layers/wire/reliable.hpp>
 #include <harness/policies/congestion/congestion.hpp>
 #include <harness/stack/layer.hpp>
+#include <harness/stack/numbers.hpp>
 #include <harness/stack/pooled.hpp>
 
 namespace harness::layers {
@@ -78,7 +78,7 @@ class Reliable {
                    .forbids_below = {},
                    .adds = property::reliable | property::no_duplicates | property::flow_controlled |
                            property::congestion_controlled | property::death_within,
-                   .clears = property::total,
+                   .clears = property::total | property::place,
                    .emits_control = true,
                    .state_on_rx = true,
                    .expands_input = false,

@@ -7,6 +7,7 @@
 //     Order(const OptionValues&, LayerContext&);
 //     template <class Below> void down(Message&, Below);   // absent: the layer is skipped on the way down
 //     template <class Above> void up(Message&, Above);     // absent: skipped on the way up
+//     std::uint32_t place(Bytes front, std::uint32_t bytes, Placement&);  // with `up`; see stack/placement.hpp
 //     void on(const Event&, Onward);                       // absent: events pass by
 //     void describe(Describer&) const;                     // values a person asks for; optional
 //     bool take_state(Order& old);                         // full swap to the same layer; optional
@@ -34,6 +35,7 @@
 #include <harness/stack/handshake.hpp>
 #include <harness/stack/message.hpp>
 #include <harness/stack/one_sided.hpp>
+#include <harness/stack/placement.hpp>
 
 namespace harness {
 
@@ -111,6 +113,12 @@ template <class L>
 concept HooksDown = requires(L layer, Message& message, Port port) { layer.down(message, port); };
 template <class L>
 concept HooksUp = requires(L layer, Message& message, Port port) { layer.up(message, port); };
+/// How many of the first bytes of a frame this layer's `up` would take off at once before it hands on, or
+/// 0: the frame may not be received where it belongs. Changes nothing but the placement.
+template <class L>
+concept Places = requires(L layer, Bytes front, std::uint32_t bytes, Placement& to) {
+  { layer.place(front, bytes, to) } noexcept -> std::same_as<std::uint32_t>;
+};
 template <class L>
 concept HooksEvents = requires(L layer, const Event& event, Onward onward) { layer.on(event, onward); };
 template <class L>
@@ -140,6 +148,7 @@ struct LayerType {
   bool (*take_state)(void* self, void* old) = nullptr;
   std::unique_ptr<Handshake> (*handshake)(Role role, Authority& authority) = nullptr;
   OneSided* (*one_sided)(void* self) noexcept = nullptr;
+  std::uint32_t (*place)(void* self, Bytes front, std::uint32_t bytes, Placement& to) noexcept = nullptr;
 };
 
 namespace detail {
@@ -179,6 +188,10 @@ LayerType layer_type() {
   if constexpr (ShakesHands<L>) type.handshake = &L::handshake;
   if constexpr (GoesOneSided<L>)
     type.one_sided = [](void* self) noexcept -> OneSided* { return static_cast<L*>(self); };
+  if constexpr (Places<L>)
+    type.place = [](void* self, Bytes front, std::uint32_t bytes, Placement& to) noexcept {
+      return static_cast<L*>(self)->place(front, bytes, to);
+    };
   return type;
 }
 

@@ -333,8 +333,10 @@ void Link::attach(Epoch& epoch, harness_hook instead) {
   Receiver receiver;
   if (instead != nullptr)
     receiver.up = {instead, this, nullptr};
-  else if (epoch.stack != nullptr && !(stale_ && &epoch == &epoch_))
+  else if (epoch.stack != nullptr && !(stale_ && &epoch == &epoch_)) {
     receiver.up = epoch.stack->up();
+    receiver.place = epoch.stack->placer();
+  }
   receiver.self = this;
   receiver.setup = [](void* self, Message& frame) { static_cast<Link*>(self)->read_frame(frame, on_frame); };
   receiver.event = [](void* self, const Event& event) { (static_cast<Link*>(self)->*on_event)(event); };

@@ -6,6 +6,13 @@
 
 namespace harness {
 
+namespace {
+// Not in memory that its owner keeps alive: it cannot become a first piece, nor be referred to.
+bool is_placed(Slab* owner, const std::byte* data) noexcept {
+  return data < owner->bytes() || data > owner->bytes() + owner->capacity;
+}
+}  // namespace
+
 Message Message::make_detached(std::uint32_t bytes) noexcept {
   Slab* slab = bytes <= message_limit ? Pool::allocate_detached(headroom_bytes + bytes) : nullptr;
   return slab != nullptr ? Message(slab, headroom_bytes, bytes) : Message();
@@ -43,6 +50,15 @@ void Message::release_more() noexcept {
     piece = next;
   }
   c_.more = nullptr;
+}
+
+Message Message::received_placed(Pool& pool, Slab* slab, std::uint32_t header_bytes,
+                                 MutableBytes placed) noexcept {
+  Message message = received(slab, 0, header_bytes);
+  if (message.append_piece(pool, slab, placed.data(), static_cast<std::uint32_t>(placed.size())))
+    return message;
+  message.forget();
+  return {};
 }
 
 // Moves the headers to a block with room for `bytes` and the usual headroom again.
@@ -89,7 +105,7 @@ void Message::drop_front_piece() noexcept {
 // first piece.
 bool Message::pull_up(std::uint32_t bytes) noexcept {
   if (c_.slab == nullptr || bytes > body_size()) return false;
-  while (data_size() == 0 && c_.more != nullptr) drop_front_piece();
+  while (data_size() == 0 && c_.more != nullptr && !is_placed(more()->slab, more()->data)) drop_front_piece();
   if (bytes <= data_size()) return true;
   Pool* pool = more()->pool;
   Slab* block = pool->allocate(bytes, slab()->quota);
@@ -201,6 +217,7 @@ bool Message::refer_to_body(Pool& pool, const Message& of, std::uint32_t offset,
     from += offset;
     offset = 0;
     bytes -= part;
+    if (is_placed(owner, from)) return false;
     if (c_.slab != nullptr) return append_piece(pool, owner, from, part);
     set_first(owner, from, part);
     return true;

@@ -79,6 +79,12 @@ class Message {
     return message;
   }
 
+  /// A received frame whose last bytes, `placed`, stand in memory that no slab holds, and stay where they are
+  /// until the message is gone: they may be read and copied, not kept; share, slice and reference then give an
+  /// empty message. Takes over the caller's reference to the slab on success only. [stack-thread]
+  static Message received_placed(Pool& pool, Slab* slab, std::uint32_t header_bytes,
+                                 MutableBytes placed) noexcept;
+
   /// A writable message of `bytes` in a slab of somebody's own, headroom before them; takes over the caller's
   /// reference. Requires: capacity ≥ headroom_bytes + bytes. [stack-thread]
   static Message over(Slab* slab, std::uint32_t bytes) noexcept {
@@ -186,6 +192,11 @@ class Message {
     if (!run.empty() && !visit(run)) return;
     for (const Piece* piece = more(); piece != nullptr; piece = piece->next)
       if (piece->bytes != 0 && !visit(Bytes{piece->data, piece->bytes})) return;
+  }
+  /// True when the body is one run of bytes, and they stand at `to` already. Requires: no headers.
+  [[nodiscard]] bool stands_at(const std::byte* to) const noexcept {
+    const Piece* const only = data_size() == 0 ? more() : nullptr;
+    return only != nullptr && only->data == to && only->bytes == body_size();
   }
   /// Copies headers and body to `to`, which has room for size() bytes.
   void copy_to(std::byte* to) const noexcept {

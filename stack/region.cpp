@@ -59,6 +59,10 @@ Result<RegionHandle> RegionHandle::unpack(Bytes packed) {
                       static_cast<AtomicDomain>(head.atomics)};
 }
 
+Regions::~Regions() {
+  while (!placements_.empty()) placements_.front().end();
+}
+
 Result<RegionHandle> Regions::expose(MutableBytes bytes, Access access, AtomicDomain atomics,
                                      std::shared_ptr<RegionMemory> in) {
   if (bytes.empty() || access == Access::none)
@@ -85,6 +89,10 @@ Errc Regions::revoke(const RegionHandle& handle) noexcept {
   const std::size_t slot = handle.key & (regions_max - 1);
   if (slot >= regions_.size() || handle.key == 0 || regions_[slot].key != handle.key) return Errc::not_found;
   for (Watcher& watcher : watchers_) watcher.revoked(handle.key);
+  for (auto at = placements_.begin(); at != placements_.end();) {
+    Placement& placement = *at++;
+    if (placement.key == handle.key) placement.end();
+  }
   regions_[slot] = {};
   --size_;
   return Errc::ok;
@@ -105,6 +113,13 @@ Errc Regions::find(std::uint64_t key, std::uint64_t offset, std::uint64_t length
   if (offset > region.bytes.size() || length > region.bytes.size() - offset) return Errc::invalid;
   at = region.bytes.data() + offset;
   return Errc::ok;
+}
+
+void Regions::place(std::uint64_t key, std::byte* at, Placement& to) noexcept {
+  to.reset();
+  to.at = at;
+  to.key = key;
+  placements_.push_back(to);
 }
 
 }  // namespace harness

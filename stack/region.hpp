@@ -21,6 +21,7 @@
 #include <boost/intrusive/list.hpp>
 
 #include <harness/stack/bytes.hpp>
+#include <harness/stack/placement.hpp>
 #include <harness/stack/random.hpp>
 #include <harness/stack/result.hpp>
 
@@ -88,6 +89,7 @@ class Regions {
   };
 
   explicit Regions(Random& random) noexcept : random_(random) {}
+  ~Regions();
   Regions(const Regions&) = delete;
   Regions& operator=(const Regions&) = delete;
 
@@ -106,6 +108,8 @@ class Regions {
   /// region (any more); denied: not exposed for that; invalid: outside it.
   Errc find(std::uint64_t key, std::uint64_t offset, std::uint64_t length, Access access,
             std::byte*& at) const noexcept;
+  /// Leads a placement to bytes that `find` gave for a write, until it is reset or the region goes.
+  void place(std::uint64_t key, std::byte* at, Placement& to) noexcept;
   void tell(std::uint64_t key, std::uint16_t immediate) const {
     if (const auto handler = on_signal_; handler && *handler)
       (*handler)(key, immediate);  // it may set another
@@ -121,6 +125,7 @@ class Regions {
   Random& random_;
   std::vector<Exposed> regions_;  // by the low bits of the key
   boost::intrusive::list<Watcher, boost::intrusive::constant_time_size<false>> watchers_;
+  boost::intrusive::list<Placement, boost::intrusive::constant_time_size<false>> placements_;
   std::size_t size_ = 0;
   std::shared_ptr<OnSignal> on_signal_;
 };

@@ -78,6 +78,8 @@ class Stack {
 
   /// Where the endpoint hands received data frames.
   [[nodiscard]] Entry up() const noexcept { return *up_first_; }
+  /// Where the endpoint asks for the place of a large frame's body; null when no layer would know.
+  [[nodiscard]] Placer placer() noexcept;
   /// Takes an event of the endpoint up the stack, or of the application down it. [stack-thread]
   void event(const Event& event);
 
@@ -152,6 +154,7 @@ class Stack {
   void arrived(const Event& event);
   void fell_through(const Event& event);
   Errc refuse(const Message& message) noexcept;
+  bool place(Bytes front, std::uint32_t frame_bytes, Placement& to) noexcept;
   static void deliver_thunk(void* self, const Entry* next, harness_message* message);
 
   // The message path first.

@@ -24,6 +24,7 @@
 
 #include <harness/stack/engine.hpp>
 #include <harness/stack/layer.hpp>
+#include <harness/stack/placement.hpp>
 
 namespace harness {
 
@@ -40,6 +41,7 @@ struct Receiver {
   void (*event)(void* self,
                 const Event& event) =
       &ignore_event;     // writable, mtu, peer_lost (code closed: in order), corrupt
+  Placer place{};        // asked where the body of a large data frame goes; null: into a slab
   Gate* gate = nullptr;  // the endpoint owns Gate::transport_bit
   // Charged for received frames. Exhausted: a medium that keeps order stops receiving; an unordered reliable
   // one gives no new credit but hands up what credit was given for, since any of it may complete what layers

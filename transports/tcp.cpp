@@ -48,7 +48,7 @@ Facts facts_of(const OptionValues& options, Properties trust) {
   using namespace property;
   Facts facts;
   facts.word = message | reliable | fifo | no_duplicates | checked16 | known_address | flow_controlled |
-               congestion_controlled | trust;
+               congestion_controlled | place | trust;
   if (options[Tcp::option_keepalive] != 0 && options[Tcp::option_user_timeout] != 0)
     facts.word = facts.word | death_within;
   if (trust.covers(same_host)) facts.word = facts.word | host_private;

@@ -50,9 +50,7 @@ std::uint64_t change_word(std::byte* at, AtomicOp op, const wire::PutValue& valu
 void Put::take_op(Message& message) {
   wire::PutOp op;
   if (!take(message, op)) return refuse(Errc::corrupt, "a frame is shorter than an operation of put");
-  if (op.after > op.number || carried_out_.contains(op.number) ||
-      op.number - carried_out_.floor() >= 2 * pieces_max)
-    return refuse(Errc::corrupt, "the peer numbers a piece as none can be");
+  if (cannot_be(op)) return refuse(Errc::corrupt, "the peer numbers a piece as none can be");
   ++pieces_in_;
   if (op.after <= carried_out_.floor()) {
     carry_out(op, message);
@@ -64,6 +62,11 @@ void Put::take_op(Message& message) {
     early_.insert(*early);
   }
   release_early();
+}
+
+bool Put::cannot_be(const wire::PutOp& op) const noexcept {
+  return op.after > op.number || carried_out_.contains(op.number) ||
+         op.number - carried_out_.floor() >= 2 * pieces_max;
 }
 
 void Put::release_early() {
@@ -104,42 +107,64 @@ void Put::done(const wire::PutOp& op) {
 // The handler comes last: what it sends takes the acknowledgement along, which is to tell of this piece.
 void Put::write(const wire::PutOp& op, Message& message) {
   std::uint64_t key = 0;
-  const wire::PutCode code = place(op, message, key);
+  const wire::PutCode code = store(op, message, key);
   if (ended_) return;
   if (code != wire::PutCode::ok) return refuse_write(op, code);
   done(op);
   if (op.kind == wire::put_immediate && !ended_) context_.regions->tell(key, op.immediate);
 }
 
-// Nothing is placed unless all of the piece, and the word it signals, may be.
-wire::PutCode Put::place(const wire::PutOp& op, Message& message, std::uint64_t& key) {
-  wire::PutPlace place;
-  wire::PutPlace word;
-  wire::PutValue value;
-  const bool signals_word = op.kind == wire::put_set || op.kind == wire::put_add;
-  if (op.kind > wire::put_add || !take(message, place) ||
-      (signals_word && (!take(message, word) || !take(message, value)))) {
+// Nothing is stored unless all of the piece, and the word it signals, may be. The bytes may stand there already.
+wire::PutCode Put::store(const wire::PutOp& op, Message& message, std::uint64_t& key) {
+  const std::byte* raw = op.kind <= wire::put_add ? message.pull(wire::write_bytes_of(op)) : nullptr;
+  if (raw == nullptr) {
     refuse(Errc::corrupt, "a frame is shorter than a write of put, or of no known kind");
     return wire::PutCode::out_of_range;
   }
-  if (context_.regions == nullptr) return wire::PutCode::no_region;
+  const wire::PutWrite write = wire::decode_write(op, raw);
   std::byte* at = nullptr;
-  std::byte* word_place = nullptr;
+  std::byte* word = nullptr;
   const std::uint32_t bytes = message.body_size();
-  Errc code = context_.regions->find(place.key, place.offset, bytes, Access::write, at);
-  if (code == Errc::ok && signals_word)
-    code = context_.regions->find(word.key, word.offset, word_bytes, Access::atomic, word_place);
-  if (code != Errc::ok) return code_of(code);
-  if (word_place != nullptr && reinterpret_cast<std::uintptr_t>(word_place) % word_bytes != 0)
-    return wire::PutCode::not_aligned;
+  if (const auto code = judge(write, bytes, at, word); code != wire::PutCode::ok) return code;
 
-  message.copy_to(at);
+  if (!message.stands_at(at)) message.copy_to(at);
   bytes_in_ += bytes;
   if (op.kind != 0) ++signals_in_;
-  if (op.kind == wire::put_set) word_at(word_place).store(value.operand, std::memory_order_release);
-  if (op.kind == wire::put_add) word_at(word_place).fetch_add(value.operand, std::memory_order_acq_rel);
-  key = place.key;
+  if (op.kind == wire::put_set) word_at(word).store(write.value.operand, std::memory_order_release);
+  if (op.kind == wire::put_add) word_at(word).fetch_add(write.value.operand, std::memory_order_acq_rel);
+  key = write.place.key;
   return wire::PutCode::ok;
+}
+
+// Finds where a write belongs, and the word that it signals.
+wire::PutCode Put::judge(const wire::PutWrite& write, std::uint64_t bytes, std::byte*& at,
+                         std::byte*& word) const noexcept {
+  if (context_.regions == nullptr) return wire::PutCode::no_region;
+  const Regions& regions = *context_.regions;
+  Errc code = regions.find(write.place.key, write.place.offset, bytes, Access::write, at);
+  if (code == Errc::ok && write.signals_word)
+    code = regions.find(write.word.key, write.word.offset, word_bytes, Access::atomic, word);
+  if (code != Errc::ok) return code_of(code);
+  const bool aligned = reinterpret_cast<std::uintptr_t>(word) % word_bytes == 0;
+  return aligned ? wire::PutCode::ok : wire::PutCode::not_aligned;
+}
+
+std::uint32_t Put::place(Bytes front, std::uint32_t bytes, Placement& to) noexcept {
+  if (ended_ || front.size() < op_bytes ||
+      front[0] != std::byte{static_cast<std::uint8_t>(wire::PutForm::op)})
+    return 0;
+  const auto op = wire::decode<wire::PutOp>(front.data());
+  if (op.what != wire::PutWhat::write || op.kind > wire::put_add || cannot_be(op) ||
+      op.after > carried_out_.floor())
+    return 0;
+  const std::uint32_t header_bytes = op_bytes + wire::write_bytes_of(op);
+  if (front.size() < header_bytes || bytes <= header_bytes) return 0;
+  const wire::PutWrite write = wire::decode_write(op, front.data() + op_bytes);
+  std::byte* at = nullptr;
+  std::byte* word = nullptr;
+  if (judge(write, bytes - header_bytes, at, word) != wire::PutCode::ok) return 0;
+  context_.regions->place(write.place.key, at, to);
+  return header_bytes;
 }
 
 // Counted before it is told: an origin that sees the count waits for the words. It is done with when they

@@ -99,6 +99,25 @@ struct PutPlaced {
       Field<&PutPlaced::refused>{"refused", 16, "pieces refused so far, wraps"}};
 };
 
+/// What stands between the `op` of a write and its bytes.
+struct PutWrite {
+  PutPlace place;
+  bool signals_word = false;
+  PutPlace word;
+  PutValue value;
+};
+inline bool signals_word(const PutOp& op) noexcept { return op.kind == put_set || op.kind == put_add; }
+inline std::uint32_t write_bytes_of(const PutOp& op) noexcept {
+  return bytes_of<PutPlace> + (signals_word(op) ? bytes_of<PutPlace> + bytes_of<PutValue> : 0);
+}
+inline PutWrite decode_write(const PutOp& op, const std::byte* raw) noexcept {
+  PutWrite write{.place = decode<PutPlace>(raw), .signals_word = signals_word(op), .word = {}, .value = {}};
+  if (!write.signals_word) return write;
+  write.word = decode<PutPlace>(raw + bytes_of<PutPlace>);
+  write.value = decode<PutValue>(raw + 2 * bytes_of<PutPlace>);
+  return write;
+}
+
 static_assert(bytes_of<PutMessage> == 1 && bytes_of<PutOp> == 16 && bytes_of<PutPlace> == 16 &&
               bytes_of<PutValue> == 16 && bytes_of<PutAnswer> == 12 && bytes_of<PutRefused> == 16 &&
               bytes_of<PutPlaced> == 9);

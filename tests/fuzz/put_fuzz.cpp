@@ -3,7 +3,8 @@
 // buffer is touched (the address sanitizer sees it), a read-only region and a revoked one stay as they are,
 // and memory is bounded. A record is a byte that says what is made right, a length byte, and a frame. Made
 // right: the key (bits 0 and 1: of the region, the read-only one, the revoked one, none) and the number
-// (bit 2). Bit 3 begins an operation, so that there is something to answer.
+// (bit 2). Bit 3 begins an operation, so that there is something to answer. All of it twice: with frames in
+// slabs, and with bodies received where the layer says they belong.
 #include <algorithm>
 #include <cstdlib>
 #include <deque>
@@ -42,12 +43,11 @@ void begin(OneSided& side, std::deque<Operation>& operations, std::vector<std::b
   if (what % 3 == 2) (void)side.atomic(one, AtomicOp::add, peer, 8, 1);
 }
 
-}  // namespace
-
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+void run(const std::uint8_t* data, std::size_t size, bool places) {
   std::deque<Operation> operations;
   std::vector<std::byte> buffer(100);
-  tests::Pair pair({tests::layer<Put>()}, {.max_message = 8192, .quota_bytes = 256 << 10});
+  tests::Pair pair({tests::layer<Put>()},
+                   {.max_message = 8192, .quota_bytes = 256 << 10, .place_bytes_min = places ? 1u : 0u});
   Regions& regions = *pair.ends[1].regions;
   Memory open = expose(regions, 333, Access::all);
   Memory readable = expose(regions, 64, Access::read);
@@ -80,5 +80,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   pair.ends[1].stack->event({EventKind::peer_lost, Errc::closed});
   for (const Operation& one : operations) require(!one.busy());
   require(pair.ends[1].quota->used_bytes() == 0);
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  run(data, size, false);
+  run(data, size, true);
   return 0;
 }

@@ -134,14 +134,35 @@ unsigned Pair::step() {
 
 void Pair::carry(Wire& wire, End& to, Message& frame) {
   ++wire.carried;
-  if (medium_.copies) {
-    Slab* slab = engine.pool().allocate(frame.size(), to.quota.get());
-    if (slab == nullptr) return;
-    frame.copy_to(slab->bytes());
-    frame = Message::received(slab, 0, frame.size());
-  }
+  if (medium_.copies) frame = received(wire, to, frame);
+  if (!frame) return;
   const Entry up = to.stack->up();
   up.fn(up.self, up.next, frame.c());
+}
+
+// A copy of the frame in one slab, or of its headers in one and its body where the stack wants it.
+Message Pair::received(Wire& wire, End& to, const Message& frame) {
+  std::vector<std::byte> bytes(frame.size());
+  frame.copy_to(bytes.data());
+  const Placer place = to.stack->placer();
+  Placement placement;
+  const bool asks =
+      medium_.place_bytes_min != 0 && bytes.size() >= medium_.place_bytes_min && place.fn != nullptr;
+  const Bytes front = Bytes(bytes).first(std::min<std::size_t>(bytes.size(), Placement::front_bytes));
+  const bool places = asks && place.fn(place.self, front, frame.size(), placement);
+  const std::uint32_t in_slab = places ? placement.header_bytes : frame.size();
+  Slab* const slab = engine.pool().allocate(in_slab, to.quota.get());
+  if (slab == nullptr) return {};
+  std::copy_n(bytes.begin(), in_slab, slab->bytes());
+  if (!places) return Message::received(slab, 0, in_slab);
+  ++wire.placed;
+  const std::size_t body = bytes.size() - in_slab;
+  std::copy_n(bytes.begin() + in_slab, body / 2, placement.at);
+  if (wire.amid) wire.amid();
+  if (placement.at == nullptr) return Message::received(slab, 0, in_slab);
+  std::copy(bytes.begin() + static_cast<std::ptrdiff_t>(in_slab + body / 2), bytes.end(),
+            placement.at + body / 2);
+  return Message::received_placed(engine.pool(), slab, in_slab, {placement.at, body});
 }
 
 void Pair::release_if_room(unsigned from) {

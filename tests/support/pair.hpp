@@ -44,7 +44,8 @@ struct Medium {
   std::uint64_t duplicate_ppm = 0;
   std::uint64_t reorder_ppm = 0;  // a frame is put before an earlier one
   std::uint64_t seed = 1;
-  std::array<Direct*, 2> directs{};  // each end's own way to the memory of the other
+  std::uint32_t place_bytes_min = 0;  // of frames so large the stack is asked where they belong; 0: never
+  std::array<Direct*, 2> directs{};   // each end's own way to the memory of the other
 };
 
 struct Delivered {
@@ -63,6 +64,8 @@ class Pair {
     std::uint64_t sent_while_held = 0;  // must stay 0
     std::uint64_t too_large = 0;        // must stay 0
     std::uint64_t controls = 0;
+    std::uint64_t placed = 0;              // frames whose body was received where it belongs …
+    std::function<void()> amid;            // … called when half of one is there
     bool stuck = false;                    // carries nothing until the test lets it
     bool held = false;                     // the test holds the sender
     std::function<bool(Message&)> filter;  // false: the frame is lost
@@ -115,6 +118,7 @@ class Pair {
   static void deliver(void* self, Message& message);
   static void notify(void* self, const Event& event);
   void carry(Wire& wire, End& to, Message& frame);
+  Message received(Wire& wire, End& to, const Message& frame);
   void put(Wire& wire, Message&& frame);
   void release_if_room(unsigned from);
   Foundation foundation(End& end);

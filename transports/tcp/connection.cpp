@@ -300,6 +300,7 @@ void Connection::describe(Describer& describer) const {
   describer.value("staged_frames", counts_.staged);
   describer.value("referred_frames", counts_.referred);
   describer.value("direct_bytes", counts_.direct_bytes);
+  describer.value("placed_frames", counts_.placed);
   describer.value("holds", counts_.holds);
   describer.value("blocks", counts_.blocks);
   describer.value("dropped", counts_.dropped);

@@ -10,7 +10,9 @@
 //
 // Receiving: one read into the transport's scratch buffer takes many small frames, each copied into a slab of
 // its own size; a frame that is not complete gets its final slab at once, and the rest of it is read straight
-// into that slab, with a little scratch behind it for the next header. A frame that may not be handed up
+// into that slab, with a little scratch behind it for the next header. Of a large data frame the stack is asked
+// first whether its body belongs into a region (stack/placement.hpp): then only its headers get a slab, and the
+// rest is read to where it belongs, or forgotten when the region is revoked meanwhile. A frame that may not be handed up
 // (paused, quota exhausted, pool empty) stays where it is and blocks reading; set-up frames before it still
 // pass.
 // Bounds per connection: hold_bytes + one frame + the reserves to send; one frame and `scratch_bytes`
@@ -74,7 +76,8 @@ struct Counts {
   std::uint64_t receive_calls = 0;
   std::uint64_t staged = 0;        // frames sent by a copy into a staging slab
   std::uint64_t referred = 0;      // frames sent from where they lay
-  std::uint64_t direct_bytes = 0;  // received straight into their final slab
+  std::uint64_t direct_bytes = 0;  // received straight into their final slab, or a region
+  std::uint64_t placed = 0;        // frames whose body was received into a region
   std::uint64_t holds = 0;
   std::uint64_t blocks = 0;   // times receiving stopped: paused, quota, pool
   std::uint64_t dropped = 0;  // frames given after the end
@@ -93,6 +96,7 @@ class Connection final : public Watcher,
   static constexpr unsigned hold_runs = SendQueue::runs_max - 16;  // one frame, both reserves, and slack
   static constexpr unsigned setup_reserve = 4;
   static constexpr std::uint32_t setup_bytes_max = 128 * 1024;  // largest set-up frame that is received
+  static constexpr std::uint32_t place_bytes_min = 8 * 1024;    // of smaller frames a copy is as cheap
 
   Connection(Tcp& tcp, int descriptor, State state) noexcept;
   ~Connection();
@@ -159,9 +163,13 @@ class Connection final : public Watcher,
   bool take_header(const std::byte*& at, std::size_t& size) noexcept;
   [[nodiscard]] bool check(const wire::StreamFrame& header) noexcept;
   bool fill(const std::byte*& at, std::size_t& size) noexcept;
-  void deliver(Slab* slab, const wire::StreamFrame& header);
+  bool take_large(const std::byte*& at, std::size_t& size);
+  void deliver(Message& message, wire::StreamKind kind);
   [[nodiscard]] bool may_hand_up(wire::StreamKind kind) noexcept;
-  [[nodiscard]] Slab* slab_for(const wire::StreamFrame& header) noexcept;
+  [[nodiscard]] Slab* slab_for(std::uint32_t bytes) noexcept {
+    const bool charged = frame_.kind == wire::StreamKind::data && handle_ != nullptr;
+    return pool_.allocate(bytes, charged ? handle_->receiver().quota : nullptr);
+  }
   [[nodiscard]] std::size_t scratch_room() const noexcept;
   void stash(const std::byte* at, std::size_t size) noexcept;
   void block() noexcept;
@@ -170,6 +178,14 @@ class Connection final : public Watcher,
   [[nodiscard]] bool reading() const noexcept {
     return !blocked_ && (state_ == State::open || state_ == State::lingering);
   }
+
+  // receiving large frames: connection_place.cpp
+  bool fill_large(const std::byte*& at, std::size_t& size) noexcept;
+  bool begin_large(const std::byte*& at, std::size_t& size) noexcept;
+  [[nodiscard]] Bytes front(const std::byte*& at, std::size_t& size) noexcept;
+  [[nodiscard]] MutableBytes rest() const noexcept;
+  void take_rest(const std::byte*& at, std::size_t& size) noexcept;
+  [[nodiscard]] Message large_message() noexcept;
 
   // opening and ending: connection.cpp
   void wake() noexcept;
@@ -234,6 +250,9 @@ class Connection final : public Watcher,
   wire::StreamFrame frame_;         // that header
   Slab* partial_ = nullptr;         // its slab, once it has one
   std::uint32_t partial_have_ = 0;
+  std::uint32_t front_have_ = 0;
+  std::array<std::byte, Placement::front_bytes> front_{};  // of a large frame, when a read cut through it
+  Placement placement_;                                    // of its body; its headers are in `partial_`
   Slab* backlog_ = nullptr;  // scratch bytes behind the place where receiving was blocked
   Slab* replaying_ = nullptr;
   std::uint32_t backlog_at_ = 0;

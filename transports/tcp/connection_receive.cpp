@@ -64,12 +64,16 @@ long Connection::read_some(std::size_t& asked) noexcept {
     asked = scratch_room();
     return ::recv(descriptor_, tcp_.scratch(), asked, MSG_DONTWAIT);
   }
-  const std::size_t rest = frame_.length - partial_have_;
-  std::array<iovec, 2> vectors{{{partial_->bytes() + partial_have_, rest}, {tcp_.scratch(), behind_bytes}}};
+  const MutableBytes to = rest();
+  if (to.data() == nullptr) {  // its region is gone: read to be forgotten
+    asked = std::min(to.size(), Tcp::scratch_bytes);
+    return ::recv(descriptor_, tcp_.scratch(), asked, MSG_DONTWAIT);
+  }
+  std::array<iovec, 2> vectors{{{to.data(), to.size()}, {tcp_.scratch(), behind_bytes}}};
   msghdr message{};
   message.msg_iov = vectors.data();
   message.msg_iovlen = vectors.size();
-  asked = rest + behind_bytes;
+  asked = to.size() + behind_bytes;
   return ::recvmsg(descriptor_, &message, MSG_DONTWAIT);
 }
 
@@ -92,15 +96,34 @@ unsigned Connection::parse(const std::byte* at, std::size_t size) {
   unsigned done = 0;
   while (state_ == State::open) {
     if (!in_frame_ && !take_header(at, size)) break;
+    if (frame_.length >= place_bytes_min) [[unlikely]] {
+      if (!take_large(at, size)) break;
+      ++done;
+      continue;
+    }
     if (!may_hand_up(frame_.kind) || !fill(at, size)) {
       if (blocked_) stash(at, size);
       break;
     }
     in_frame_ = false;
     ++done;
-    deliver(std::exchange(partial_, nullptr), frame_);
+    Message message = Message::received(std::exchange(partial_, nullptr), 0, frame_.length);
+    deliver(message, frame_.kind);
   }
   return done;
+}
+
+// A large frame; false when it is not complete, or may not be handed up.
+bool Connection::take_large(const std::byte*& at, std::size_t& size) {
+  Message message;
+  if (may_hand_up(frame_.kind) && fill_large(at, size)) message = large_message();
+  if (!message) {
+    if (blocked_) stash(at, size);
+    return false;
+  }
+  in_frame_ = false;
+  deliver(message, frame_.kind);
+  return true;
 }
 
 // Reads the next header into frame_; false when it is not complete, or wrong.
@@ -161,15 +184,10 @@ bool Connection::may_hand_up(wire::StreamKind kind) noexcept {
   return false;
 }
 
-inline Slab* Connection::slab_for(const wire::StreamFrame& header) noexcept {
-  const bool charged = header.kind == wire::StreamKind::data && handle_ != nullptr;
-  return pool_.allocate(header.length, charged ? handle_->receiver().quota : nullptr);
-}
-
 // Copies what is here into the frame's slab; true when the frame is complete.
 inline bool Connection::fill(const std::byte*& at, std::size_t& size) noexcept {
   if (partial_ == nullptr) {
-    partial_ = slab_for(frame_);
+    partial_ = slab_for(frame_.length);
     if (partial_ == nullptr) [[unlikely]] {
       starve();
       return false;
@@ -183,14 +201,13 @@ inline bool Connection::fill(const std::byte*& at, std::size_t& size) noexcept {
   return partial_have_ == frame_.length;
 }
 
-inline void Connection::deliver(Slab* slab, const wire::StreamFrame& header) {
-  Message message = Message::received(slab, 0, header.length);
+inline void Connection::deliver(Message& message, wire::StreamKind kind) {
   if (handle_ == nullptr) return;
   Receiver& receiver = handle_->receiver();
-  if (header.kind == wire::StreamKind::data) [[likely]] {
+  if (kind == wire::StreamKind::data) [[likely]] {
     ++counts_.frames_in;
     receiver.up.fn(receiver.up.self, receiver.up.next, message.c());
-  } else if (header.kind == wire::StreamKind::setup) {
+  } else if (kind == wire::StreamKind::setup) {
     receiver.setup(receiver.self, message);
   } else {
     bye_received_ = true;
@@ -249,6 +266,8 @@ unsigned Connection::replay() {
 void Connection::free_received() noexcept {
   if (backlog_ != nullptr && backlog_ != replaying_) Pool::release(backlog_);
   if (partial_ != nullptr) Pool::release(partial_);
+  placement_.reset();
+  front_have_ = 0;
   backlog_ = nullptr;
   partial_ = nullptr;
   in_frame_ = false;

@@ -272,6 +272,34 @@ TEST(Message, KeepsASlabThatHoldsItsHeadersAndItsBodyApart) {
   EXPECT_EQ(message.text(), "the rest");
 }
 
+TEST(Message, WhatIsPlacedElsewhereIsReadAndCopiedButNotKept) {
+  std::string region = "what stands in a region";
+  const MutableBytes placed{reinterpret_cast<std::byte*>(region.data()), region.size()};
+  Pool pool;
+  {
+    Slab* const slab = pool.allocate(4);
+    std::memcpy(slab->bytes(), "head", 4);
+    Message message = Message::received_placed(pool, slab, 4, placed);
+    EXPECT_EQ(message.size(), 4 + region.size());
+    EXPECT_FALSE(message.stands_at(placed.data())) << "its header is still there";
+    EXPECT_EQ(as_text(Bytes(message.peek(4), 4)), "head");
+    EXPECT_FALSE(message.share(pool));
+    EXPECT_FALSE(message.slice(pool, 2, 10));
+    EXPECT_FALSE(message.reference(pool, 0, 10));
+    EXPECT_EQ(message.copied_slice(pool, 2, 6).text(), "adwhat");
+    message.drop_front(4);
+    EXPECT_TRUE(message.stands_at(placed.data()));
+    EXPECT_FALSE(message.stands_at(placed.data() + 1));
+    EXPECT_EQ(message.detached().text(), region);
+    ASSERT_NE(message.pull(5), nullptr) << "a copy, when somebody takes headers from it after all";
+    EXPECT_FALSE(message.stands_at(placed.data()));
+    EXPECT_EQ(as_text(message.gathered(pool)), region.substr(5));
+    region.assign(region.size(), '#');
+    EXPECT_EQ(message.text(), "stands in a region");
+  }
+  EXPECT_EQ(pool.alive_count(), 0u);
+}
+
 TEST(Message, IsUnchangedWhenThePoolRefuses) {
   const std::uint64_t first = tests::seed(1);
   unsigned refusals = 0;

@@ -66,6 +66,49 @@ TEST_F(RegionsTest, NoMoreThanTheBoundAndNothingEmpty) {
   EXPECT_EQ(regions_.expose(memory_, Access::none).error().code, Errc::invalid);
 }
 
+// ---- placements ----
+
+TEST_F(RegionsTest, APlacementEndsWithItsRegionAndNoOther) {
+  const RegionHandle first = expose();
+  const RegionHandle second = expose();
+  Placement one, two, three;
+  regions_.place(first.key, memory_.data() + 1, one);
+  regions_.place(second.key, memory_.data() + 2, two);
+  regions_.place(first.key, memory_.data() + 3, three);
+  ASSERT_EQ(regions_.revoke(first), Errc::ok);
+  EXPECT_EQ(one.at, nullptr);
+  EXPECT_EQ(three.at, nullptr);
+  EXPECT_EQ(two.at, memory_.data() + 2);
+  EXPECT_EQ(regions_.revoke(second), Errc::ok);
+  EXPECT_EQ(two.at, nullptr);
+}
+
+TEST_F(RegionsTest, APlacementMayGoFirstOrServeAgain) {
+  const RegionHandle handle = expose();
+  {
+    Placement gone;
+    regions_.place(handle.key, memory_.data(), gone);
+  }
+  Placement placement;
+  regions_.place(handle.key, memory_.data(), placement);
+  placement.reset();
+  EXPECT_EQ(placement.at, nullptr);
+  regions_.place(handle.key, memory_.data(), placement);
+  regions_.place(handle.key, memory_.data() + 1, placement);
+  EXPECT_EQ(placement.at, memory_.data() + 1);
+  EXPECT_EQ(regions_.revoke(handle), Errc::ok);
+  EXPECT_EQ(placement.at, nullptr);
+}
+
+TEST_F(RegionsTest, APlacementEndsWithAllRegions) {
+  Placement placement;
+  {
+    Regions regions{random_};
+    regions.place(regions.expose(memory_, Access::all)->key, memory_.data(), placement);
+  }
+  EXPECT_EQ(placement.at, nullptr);
+}
+
 TEST(RegionHandle, ComesBackFromItsPackedFormAndNothingElseDoes) {
   const RegionHandle handle{0x1234567890abcdef, 4096, Access::read | Access::atomic, AtomicDomain::nic};
   const auto packed = handle.pack();
