@@ -179,7 +179,7 @@ class Put final : public OneSided, private Regions::Watcher {
   void take_ended(std::uint64_t ticket, Errc code, Bytes result);
   void take_piece(Operation& operation, std::uint64_t ticket, Errc code, Bytes result) noexcept;
   void end_carried(Operation& operation);
-  [[nodiscard]] bool owes_signal() const noexcept;
+  [[nodiscard]] bool goes_directly(const Operation::Work& work) const noexcept;
   void use(Direct& direct) noexcept;
   void forget(const Direct& direct) noexcept;
   void leave_direct() noexcept;

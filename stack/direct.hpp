@@ -67,8 +67,15 @@ class Direct {
   /// done: `before` has the former value; begun: it comes with `ended`, 8 bytes.
   virtual Outcome atomic(std::uint64_t ticket, AtomicOp op, const RegionHandle& at, std::uint64_t offset,
                          std::uint64_t operand, std::uint64_t compare, std::uint64_t& before) noexcept = 0;
+  /// Whether it changes words of this region, as its atomic domain wants; the others are changed by messages.
+  [[nodiscard]] virtual bool changes(const RegionHandle& at) const noexcept {
+    (void)at;
+    return true;
+  }
   /// Whether `put` can signal this behind its bytes; the others are signalled by a message.
   [[nodiscard]] virtual bool signals(const Signal& signal) const noexcept = 0;
+  /// Operations that have begun here and not ended.
+  [[nodiscard]] virtual std::size_t under_way() const noexcept { return 0; }
   /// A put smaller than this that `put` cannot signal had better be a message altogether than have one behind
   /// it.
   [[nodiscard]] virtual std::uint64_t unsignalled_bytes_min() const noexcept { return 0; }

@@ -310,6 +310,8 @@ void Link::close() {
 bool Link::try_fin(Epoch& epoch, std::uint64_t successor) {
   constexpr std::uint64_t not_layers = 1u << Gate::link_bit | 1u << Gate::transport_bit;
   if (epoch.fin_sent || (epoch.gate->word() & ~not_layers) != 0) return false;
+  const Direct* const direct = epoch.endpoint->direct();  // of a stack whose session runs on elsewhere
+  if (direct != nullptr && direct->under_way() != 0) return false;
   return epoch.fin_sent = send_fin(epoch, successor);
 }
 

@@ -80,8 +80,8 @@ class Message {
   }
 
   /// A received frame whose last bytes, `placed`, stand in memory that no slab holds, and stay where they are
-  /// until the message is gone: they may be read and copied, not kept; share, slice and reference then give an
-  /// empty message. Takes over the caller's reference to the slab on success only. [stack-thread]
+  /// until the message is gone: they may be read and copied, not kept; share, slice and reference then give
+  /// an empty message. Takes over the caller's reference to the slab on success only. [stack-thread]
   static Message received_placed(Pool& pool, Slab* slab, std::uint32_t header_bytes,
                                  MutableBytes placed) noexcept;
 

@@ -4,12 +4,11 @@
 // Before a transport gives a large frame a slab it shows the frame's first bytes to the stack, which asks its
 // layers bottom-up how many of them are theirs; the one that knows regions judges the rest as it would judge
 // the whole frame, and takes the placement from Regions. Nothing else changes by asking: the frame then comes
-// up as any other, with a body that stands where it belongs already, and is judged once more. A region that is
-// revoked, or goes with its link, ends its placements: `at` is null from then on, and the transport reads the
-// rest of the frame and forgets it. Rejected: a way for the layer to call the transport back (it would have to
-// know which endpoint asked, across swaps); copying into the region in parts without a placement (each would
-// have to be judged).
-// Bounds: one a connection.
+// up as any other, with a body that stands where it belongs already, and is judged once more. A region that
+// is revoked, or goes with its link, ends its placements: `at` is null from then on, and the transport reads
+// the rest of the frame and forgets it. Rejected: a way for the layer to call the transport back (it would
+// have to know which endpoint asked, across swaps); copying into the region in parts without a placement
+// (each would have to be judged). Bounds: one a connection.
 #pragma once
 
 #include <cstdint>

@@ -37,6 +37,7 @@ class SimDirect final : public Direct {
               MutableBytes into) noexcept override;
   Outcome atomic(std::uint64_t ticket, AtomicOp op, const RegionHandle& at, std::uint64_t offset,
                  std::uint64_t operand, std::uint64_t compare, std::uint64_t& before) noexcept override;
+  [[nodiscard]] std::size_t under_way() const noexcept override { return flights_.size(); }
   [[nodiscard]] bool signals(const Signal& signal) const noexcept override {
     return signal.kind == Signal::Kind::word && reaches(signal.region.key);
   }

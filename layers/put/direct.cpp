@@ -4,7 +4,8 @@
 // What it does at once ends at once; what it begins has a ticket and ends by it. The two ways may be mixed:
 // a fence waits until nothing is under way on either, a flush for both, and a signal that the transport does
 // not give follows its bytes as a message, when they are there. What comes back as not found, a region that
-// was withdrawn meanwhile, goes once more as a message, so that the target itself says what is wrong.
+// was withdrawn meanwhile, or is lost with an endpoint while the link goes on over another, goes once more as a
+// message, so that the target itself says what is wrong; unless that could do something twice.
 #include <algorithm>
 
 #include <harness/layers/put.hpp>
@@ -37,6 +38,8 @@ void Put::take_direct(Put& old) noexcept {
   static_cast<Regions::Watcher&>(old).unlink();
   carried_.splice(carried_.end(), old.carried_);
   tickets_ = old.tickets_;
+  for (Operation& operation : sending_)
+    if (operation.work.pieces != 0 && !operation.work.by_messages) redo(operation.work);
   Direct* const mine = direct_;
   if (Direct* theirs = std::exchange(old.direct_, nullptr)) use(*theirs);
   old_direct_ = std::exchange(direct_, mine);
@@ -55,7 +58,7 @@ void Put::revoked(std::uint64_t key) noexcept {
 
 Put::Step Put::step_directly(Operation& operation) {
   Operation::Work& work = operation.work;
-  if (work.kind == Operation::Kind::flush) return owes_signal() ? Step::waits : Step::by_messages;
+  if (work.kind == Operation::Kind::flush) return carried_.empty() ? Step::by_messages : Step::waits;
   if (work.flying != 0 && work.by_messages) return Step::waits;
   if (work.failed != Errc::ok) {
     operation.end(work.failed);
@@ -63,8 +66,10 @@ Put::Step Put::step_directly(Operation& operation) {
   }
   const bool fenced = work.fence != fence_passed_;
   if (fenced && !tickets_.all_ended()) return Step::waits;
-  if (direct_ == nullptr || work.by_messages || work.end != 0 || !direct_->reaches(work.region.key))
-    return Step::by_messages;
+  if (!goes_directly(work)) {
+    if (work.pieces != 0 && !work.by_messages) redo(work);  // it did, until now
+    return work.flying != 0 ? Step::waits : Step::by_messages;
+  }
   if (fenced && floor_ != next_) ask_for_floor();
   if (ended_ || (fenced && floor_ != next_)) return Step::waits;
   fence_passed_ = work.fence;
@@ -75,18 +80,19 @@ Put::Step Put::step_directly(Operation& operation) {
   }
 }
 
-// A signal of its own is still to be sent behind what the transport has.
-bool Put::owes_signal() const noexcept {
-  return std::any_of(carried_.begin(), carried_.end(),
-                     [](const Operation& operation) { return operation.work.by_messages; });
+bool Put::goes_directly(const Operation::Work& work) const noexcept {
+  if (direct_ == nullptr || work.by_messages || work.end != 0 || !direct_->reaches(work.region.key))
+    return false;
+  if (work.kind == Operation::Kind::atomic) return direct_->changes(work.region);
+  const bool signalled_apart = work.kind == Operation::Kind::write &&
+                               work.signal.kind != Signal::Kind::none && !direct_->signals(work.signal);
+  return !signalled_apart || work.source.size() >= direct_->unsignalled_bytes_min();
 }
 
 Put::Step Put::write_directly(Operation& operation) {
   Operation::Work& work = operation.work;
   const bool signals = work.signal.kind != Signal::Kind::none;
   const bool signals_there = signals && direct_->signals(work.signal);
-  if (signals && !signals_there && work.source.size() < direct_->unsignalled_bytes_min())
-    return Step::by_messages;
   for (bool last = false; !last;) {
     const std::uint64_t left = work.source.size() - work.done_bytes;
     const std::uint64_t bytes = std::min(left, direct_->piece_bytes_max());
@@ -194,9 +200,11 @@ void Put::take_ended(std::uint64_t ticket, Errc code, Bytes result) {
 void Put::take_piece(Operation& operation, std::uint64_t ticket, Errc code, Bytes result) noexcept {
   Operation::Work& work = operation.work;
   --work.flying;
+  const bool repeatable = work.kind == Operation::Kind::read || work.signal.kind == Signal::Kind::none;
   if (code != Errc::ok) {
     redo(work);
-    if (code != Errc::not_found) work.failed = code;
+    const bool lost = code == Errc::peer_lost && repeatable && work.kind != Operation::Kind::atomic;
+    if (code != Errc::not_found && !lost) work.failed = code;
   } else if (work.kind == Operation::Kind::read) {
     std::memcpy(work.into.data() + (ticket - work.ticket) * work.piece_bytes, result.data(), result.size());
     bytes_in_ += result.size();
@@ -212,7 +220,9 @@ void Put::end_carried(Operation& operation) {
   if (work.failed != Errc::ok) return operation.end(work.failed);
   if (!work.by_messages) return operation.end(Errc::ok, work.operand);
   operation.unlink();
-  sending_.push_front(operation);
+  const auto front = sending_.begin();
+  const bool is_cut = front != sending_.end() && front->work.end != 0;  // its numbers stay together
+  sending_.insert(is_cut ? std::next(front) : front, operation);
 }
 
 }  // namespace harness::layers

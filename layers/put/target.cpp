@@ -114,7 +114,8 @@ void Put::write(const wire::PutOp& op, Message& message) {
   if (op.kind == wire::put_immediate && !ended_) context_.regions->tell(key, op.immediate);
 }
 
-// Nothing is stored unless all of the piece, and the word it signals, may be. The bytes may stand there already.
+// Nothing is stored unless all of the piece, and the word it signals, may be. The bytes may stand there
+// already.
 wire::PutCode Put::store(const wire::PutOp& op, Message& message, std::uint64_t& key) {
   const std::byte* raw = op.kind <= wire::put_add ? message.pull(wire::write_bytes_of(op)) : nullptr;
   if (raw == nullptr) {

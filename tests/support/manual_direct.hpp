@@ -20,6 +20,7 @@ class ManualDirect final : public Direct {
   bool at_once = false;
   std::uint64_t room = 64;  // operations under way
   bool word_signals = true;
+  bool changes_words = true;
   std::uint64_t message_bytes = 0;
   std::uint64_t piece_bytes = 512;
   ManualDirect* peer = nullptr;
@@ -64,6 +65,7 @@ class ManualDirect final : public Direct {
   }
   [[nodiscard]] std::uint64_t piece_bytes_max() const noexcept override { return piece_bytes; }
   [[nodiscard]] std::uint64_t unsignalled_bytes_min() const noexcept override { return message_bytes; }
+  [[nodiscard]] bool changes(const RegionHandle&) const noexcept override { return changes_words; }
   [[nodiscard]] bool signals(const Signal& signal) const noexcept override {
     return word_signals && signal.kind == Signal::Kind::word && reaches(signal.region.key);
   }

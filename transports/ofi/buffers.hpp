@@ -27,6 +27,7 @@ struct Operation {
   fi_context2 context{};  // first: a completion names it
   Kind kind = Kind::receive;
   bool busy = false;
+  bool orphan = false;         // its link is gone
   Connection* link = nullptr;  // null: whose it was is gone
   std::byte* memory = nullptr;
   Slab* slab = nullptr;     // of a read: where the frame goes

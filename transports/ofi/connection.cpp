@@ -20,7 +20,8 @@ Connection::~Connection() {
   drop_waiting();
   if (queue_ != nullptr) queue_->clear();
   ofi_.slots().orphan(*this);
-  if (peer_ != FI_ADDR_NOTAVAIL) fabric_.leave(peer_, under_way_ == 0);
+  const bool idle = under_way_ == 0 && (direct_ == nullptr || !direct_->left_any());
+  if (peer_ != FI_ADDR_NOTAVAIL) fabric_.leave(peer_, idle);
 }
 
 void Connection::wake() noexcept { ofi_.wake(*this); }
@@ -183,7 +184,8 @@ Errc Handle::configure(const OptionValues& options) noexcept {
 }
 
 Direct* Connection::direct() noexcept {
-  if (direct_ == nullptr && OfiDirect::possible(fabric_)) direct_ = std::make_unique<OfiDirect>(ofi_, *this);
+  if (direct_ == nullptr && state_ <= State::open && OfiDirect::possible(fabric_))
+    direct_ = std::make_unique<OfiDirect>(ofi_, *this);
   return direct_.get();
 }
 

@@ -126,6 +126,10 @@ class Connection final : public Hook<OwnedTag>,
 
   [[nodiscard]] fi_addr_t peer() const noexcept { return peer_; }
   bool note(wire::OfiNote::Kind kind, std::uint64_t value, Bytes tail = {}) noexcept;
+  /// Rings a peer that sleeps: it must turn for an operation to end.
+  void wake_peer() noexcept {
+    if (wants_bell_) ring();
+  }
   /// The path is broken, as the provider says.
   void failed(int error) noexcept;
 

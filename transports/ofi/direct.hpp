@@ -64,7 +64,9 @@ class OfiDirect final : public Direct {
                  std::uint64_t&) noexcept override {
     return Outcome::no;
   }
+  [[nodiscard]] bool changes(const RegionHandle&) const noexcept override { return false; }
   [[nodiscard]] bool signals(const Signal&) const noexcept override { return false; }
+  [[nodiscard]] std::size_t under_way() const noexcept override { return begun_; }
   [[nodiscard]] std::uint64_t unsignalled_bytes_min() const noexcept override;
   [[nodiscard]] std::uint64_t piece_bytes_max() const noexcept override { return DirectSlots::slot_bytes; }
 
@@ -82,6 +84,8 @@ class OfiDirect final : public Direct {
   void end() noexcept;
   /// … and nobody may call any more.
   void go() noexcept;
+  /// Operations were under way when the link ended: the provider still has them.
+  [[nodiscard]] bool left_any() const noexcept { return left_any_; }
   void describe(Describer& describer) const;
 
  private:
@@ -114,7 +118,9 @@ class OfiDirect final : public Direct {
   [[nodiscard]] bool open_page();
   [[nodiscard]] std::atomic_ref<std::uint64_t> word(std::size_t number) const noexcept;
   bool tell(Shared& shared, std::size_t number) noexcept;
+  void tell_refusal(std::size_t bytes) noexcept;
   void take_back(Shared& shared, std::size_t number) noexcept;
+  void cut_off(Shared& shared, std::size_t number) noexcept;
   void forget(Shared& shared) noexcept;
 
   // the origin: direct_origin.cpp
@@ -124,6 +130,7 @@ class OfiDirect final : public Direct {
   long post_put(Operation& slot, const Window& window, std::uint64_t address, Bytes source,
                 bool& is_over) noexcept;
   Outcome posted(Operation& slot, long code) noexcept;
+  Outcome no_slot() noexcept;
   Outcome full() noexcept;
   void landed(Operation& slot, Window& window) noexcept;
   bool start_check(Window& window) noexcept;
@@ -137,6 +144,8 @@ class OfiDirect final : public Direct {
   Ofi& ofi_;
   Connection& link_;
   bool ended_ = false;
+  bool left_any_ = false;
+  std::size_t begun_ = 0;  // puts and gets that have not ended
 
   std::unique_ptr<Region> page_;  // of words
   std::vector<std::unique_ptr<Shared>> shared_;
@@ -152,6 +161,7 @@ class OfiDirect final : public Direct {
   Operation* checked_ = nullptr;     // being told of
   std::vector<std::uint64_t> lost_;  // tickets that ended with the link, to be told
 
+  std::uint64_t refused_ = 0;  // regions, by the provider
   std::uint64_t puts_ = 0;
   std::uint64_t gets_ = 0;
   std::uint64_t checks_ = 0;

@@ -51,6 +51,7 @@ bool OfiDirect::on_share(std::uint64_t number, Bytes tail) {
 }
 
 bool OfiDirect::on_withdraw(std::uint64_t number) noexcept {
+  if (ended_) return true;
   if (number >= regions_max || windows_[number] == nullptr || windows_[number]->closing) return false;
   windows_[number]->closing = true;
   if (!close_window(*windows_[number], number)) {
@@ -79,7 +80,8 @@ OfiDirect::Window* OfiDirect::open_window(const RegionHandle& handle, std::uint6
                                           Access need) noexcept {
   Window* const window = find_window(handle.key);
   if (window == nullptr || !allows(window->access, need) || offset > window->bytes ||
-      bytes > window->bytes - offset || !ofi_.direct_slots().open(ofi_.fabric()))
+      bytes > window->bytes - offset || !ofi_.direct_slots().open(ofi_.fabric()) ||
+      ofi_.direct_slots().lost(Operation::Kind::check))
     return nullptr;
   return window;
 }
@@ -93,7 +95,7 @@ Direct::Outcome OfiDirect::put(std::uint64_t ticket, const RegionHandle& to, std
   Window* const window = open_window(to, offset, source.size(), Access::write);
   if (window == nullptr) return Outcome::no;
   Operation* const slot = ofi_.direct_slots().take(Operation::Kind::put);
-  if (slot == nullptr) return full();
+  if (slot == nullptr) return no_slot();
   slot->link = &link_;
   slot->window = static_cast<std::uint16_t>(by_slot_[to.key & slot_mask] - 1u);
   slot->ticket = ticket;
@@ -102,6 +104,7 @@ Direct::Outcome OfiDirect::put(std::uint64_t ticket, const RegionHandle& to, std
   const long code = is_over ? 0 : post_put(*slot, *window, window->address + offset, source, is_over);
   if (const Outcome outcome = posted(*slot, code); outcome != Outcome::begun) return outcome;
   ++window->under_way;
+  ++begun_;
   ++puts_;
   bytes_out_ += source.size();
   if (is_over) landed(*slot, *window);
@@ -138,7 +141,7 @@ Direct::Outcome OfiDirect::get(std::uint64_t ticket, const RegionHandle& from, s
   Window* const window = open_window(from, offset, into.size(), Access::read);
   if (window == nullptr) return Outcome::no;
   Operation* const slot = ofi_.direct_slots().take(Operation::Kind::get);
-  if (slot == nullptr) return full();
+  if (slot == nullptr) return no_slot();
   slot->link = &link_;
   slot->window = static_cast<std::uint16_t>(by_slot_[from.key & slot_mask] - 1u);
   slot->ticket = ticket;
@@ -148,15 +151,24 @@ Direct::Outcome OfiDirect::get(std::uint64_t ticket, const RegionHandle& from, s
               link_.peer(), window->address + offset, window->remote.value(), &slot->context);
   if (const Outcome outcome = posted(*slot, code); outcome != Outcome::begun) return outcome;
   ++window->under_way;
+  ++begun_;
   ++gets_;
   return Outcome::begun;
 }
 
 Direct::Outcome OfiDirect::posted(Operation& slot, long code) noexcept {
-  if (code == 0) return Outcome::begun;
+  if (code == 0) {
+    link_.wake_peer();
+    return Outcome::begun;
+  }
   ofi_.direct_slots().give(slot);
   if (code == -FI_EAGAIN) return full();
   return Outcome::no;  // not this way: the link itself tells when the peer is gone
+}
+
+// Those of peers that are gone may never come back.
+Direct::Outcome OfiDirect::no_slot() noexcept {
+  return ofi_.direct_slots().lost(Operation::Kind::put) ? Outcome::no : full();
 }
 
 Direct::Outcome OfiDirect::full() noexcept {
@@ -173,6 +185,7 @@ void OfiDirect::completed(Operation& operation, int error) {
   if (operation.kind == Operation::Kind::check) return checked(operation, error);
   if (error == 0) return landed(operation, window);
   if (!is_refusal(error)) {
+    --begun_;
     lost_.push_back(operation.ticket);
     ofi_.direct_slots().give(operation);
     return link_.failed(error);
@@ -192,7 +205,7 @@ void OfiDirect::landed(Operation& slot, Window& window) noexcept {
 bool OfiDirect::start_check(Window& window) noexcept {
   if (window.in_check != nullptr || window.completed == nullptr) return true;
   Operation* const check = ofi_.direct_slots().take(Operation::Kind::check);
-  if (check == nullptr) return false;
+  if (check == nullptr) return false;  // others come back, or no operation is begun any more
   const std::uint16_t number = window.completed->window;
   check->link = &link_;
   check->window = number;
@@ -201,8 +214,10 @@ bool OfiDirect::start_check(Window& window) noexcept {
       link_.peer(), page_address_ + number * sizeof(std::uint64_t), page_key_.value(), &check->context);
   if (code != 0) {
     ofi_.direct_slots().give(*check);
-    return false;
+    if (code != -FI_EAGAIN) link_.failed(static_cast<int>(-code));
+    return code != -FI_EAGAIN;
   }
+  link_.wake_peer();
   window.in_check = std::exchange(window.completed, nullptr);
   ++checks_;
   return true;
@@ -235,6 +250,7 @@ void OfiDirect::finish(Operation& slot, Errc code) {
   const std::uint16_t number = slot.window;
   Window& window = *windows_[number];
   --window.under_way;
+  --begun_;
   if (code == Errc::not_found) ++not_found_;
   const bool reads = slot.kind == Operation::Kind::get && code == Errc::ok;
   bytes_in_ += reads ? slot.bytes : 0;

@@ -36,6 +36,7 @@ class DirectSlots {
   }
   void give(Operation& operation) noexcept {
     Operation*& free = operation.kind == Operation::Kind::check ? free_checks_ : free_;
+    if (std::exchange(operation.orphan, false)) --orphans(operation.kind);
     operation.busy = false;
     operation.link = nullptr;
     operation.next = free;
@@ -43,7 +44,18 @@ class DirectSlots {
     --busy_;
   }
   [[nodiscard]] void* descriptor() const noexcept { return region_->descriptor(); }
-  [[nodiscard]] unsigned busy() const noexcept { return busy_; }
+  /// The link of the operation is gone; some providers never complete it then.
+  void orphan(Operation& operation) noexcept {
+    operation.link = nullptr;
+    operation.orphan = true;
+    ++orphans(operation.kind);
+  }
+  /// All of the kind are the provider's, and may never come back.
+  [[nodiscard]] bool lost(Operation::Kind kind) const noexcept {
+    return kind == Operation::Kind::check ? orphan_checks_ == checks : orphans_ == slots;
+  }
+  /// Under way, those of links that are gone not counted.
+  [[nodiscard]] unsigned busy() const noexcept { return busy_ - orphans_ - orphan_checks_; }
   /// Every operation of this link that is under way.
   template <class Visit>
   void each(const Connection& link, Visit&& visit) {
@@ -55,12 +67,18 @@ class DirectSlots {
   }
 
  private:
+  unsigned& orphans(Operation::Kind kind) noexcept {
+    return kind == Operation::Kind::check ? orphan_checks_ : orphans_;
+  }
+
   std::unique_ptr<Region> region_;
   bool refused_ = false;
   std::array<Operation, slots + checks> table_{};
   Operation* free_ = nullptr;
   Operation* free_checks_ = nullptr;
   unsigned busy_ = 0;
+  unsigned orphans_ = 0;
+  unsigned orphan_checks_ = 0;
 };
 
 }  // namespace harness::transports::ofi

@@ -36,13 +36,17 @@ bool OfiDirect::open_page() {
 
 void OfiDirect::share(const Exposed& region) noexcept {
   if (region.in == nullptr || ended_ || shared_count_ == regions_max || !open_page()) return;
+  const MutableBytes whole = region.in->bytes();
+  if (region.bytes.data() < whole.data() ||
+      region.bytes.data() + region.bytes.size() > whole.data() + whole.size())
+    return;
   std::size_t number = 0;
   while (number < shared_.size() && shared_[number]->state != Shared::State::free) ++number;
   if (number == shared_.size()) shared_.push_back(std::make_unique<Shared>());
   Shared& shared = *shared_[number];
-  const auto offset = static_cast<std::size_t>(region.bytes.data() - region.in->bytes().data());
+  const auto offset = static_cast<std::size_t>(region.bytes.data() - whole.data());
   shared.region = Region::over(ofi_.fabric(), region.in->file(), offset, region.bytes.size(), region.access);
-  if (shared.region == nullptr) return;  // no memory to be locked, or the provider refuses: by messages
+  if (shared.region == nullptr) return tell_refusal(region.bytes.size());
   shared.key = region.key;
   shared.access = region.access;
   shared.in = region.in;
@@ -53,6 +57,14 @@ void OfiDirect::share(const Exposed& region) noexcept {
   shared.state = Shared::State::to_tell;
   to_tell_ = !tell(shared, number) || to_tell_;
   if (to_tell_) ofi_.blocked(link_);
+}
+
+// No memory may be locked, or the provider refuses: messages do it.
+void OfiDirect::tell_refusal(std::size_t bytes) noexcept {
+  if (refused_++ == 0)
+    ofi_.engine().log(LogLevel::warning, "ofi: a region of " + std::to_string(bytes) +
+                                             " bytes could not be registered and is reached by messages; "
+                                             "raise the limit of locked memory: ulimit -l unlimited");
 }
 
 bool OfiDirect::tell(Shared& shared, std::size_t number) noexcept {
@@ -88,10 +100,7 @@ void OfiDirect::withdraw(std::uint64_t key) noexcept {
 }
 
 void OfiDirect::take_back(Shared& shared, std::size_t number) noexcept {
-  word(number).store(0);
-  shared.unlink();
-  if (ofi_.fabric().policy().is_card() || !shared.region->orphan()) shared.region->retire();
-  shared.in.reset();
+  cut_off(shared, number);
   shared.state = Shared::State::to_withdraw;
   if (link_.note(OfiNote::Kind::withdraw, number)) {
     shared.state = Shared::State::withdrawn;
@@ -101,7 +110,16 @@ void OfiDirect::take_back(Shared& shared, std::size_t number) noexcept {
   }
 }
 
+// From here on nothing of the region is reached.
+void OfiDirect::cut_off(Shared& shared, std::size_t number) noexcept {
+  word(number).store(0);
+  shared.unlink();
+  if (ofi_.fabric().policy().is_card() || !shared.region->orphan()) shared.region->retire();
+  shared.in.reset();
+}
+
 bool OfiDirect::on_withdrawn(std::uint64_t number) noexcept {
+  if (ended_) return true;
   if (number >= shared_.size() || shared_[number]->state != Shared::State::withdrawn) return false;
   forget(*shared_[number]);
   return true;
@@ -151,32 +169,36 @@ bool OfiDirect::push_out() noexcept {
   return !to_tell_ && !to_check_ && !full_since_;
 }
 
-// Who may still write gets pages of nobody's, which stay where they are until the transport goes.
+// Who may still write gets pages of nobody's. They and the page of words, all 0, stay where they are and
+// registered until the transport goes: a refused access would cost a software provider the connection, which
+// other links use, too.
 void OfiDirect::end() noexcept {
   if (std::exchange(ended_, true)) return;
-  for (const auto& shared : shared_) {
-    if (shared->state == Shared::State::free) continue;
-    shared->unlink();
-    shared->in.reset();
-    shared->region->orphan();
-    shared->region->retire();
-    ofi_.park(std::move(shared->region));
-    shared->state = Shared::State::free;
+  for (std::size_t number = 0; number < shared_.size(); ++number) {
+    Shared& shared = *shared_[number];
+    if (shared.state == Shared::State::free) continue;
+    if (shared.state != Shared::State::withdrawn && shared.state != Shared::State::to_withdraw)
+      cut_off(shared, number);
+    ofi_.park(std::move(shared.region));
+    shared.state = Shared::State::free;
   }
-  ofi_.direct_slots().each(link_, [this](Operation& operation) {
-    operation.link = nullptr;  // the provider may still have it
-    if (operation.kind != Operation::Kind::check) lost_.push_back(operation.ticket);
-  });
+  if (page_ != nullptr) ofi_.park(std::move(page_));
   for (const auto& window : windows_)
     if (window != nullptr)
       for (Operation* list : {window->completed, window->in_check}) give_all(list);
   give_all(std::exchange(checked_, nullptr));
+  ofi_.direct_slots().each(link_, [this](Operation& operation) {
+    if (operation.kind != Operation::Kind::check) lost_.push_back(operation.ticket);
+    ofi_.direct_slots().orphan(operation);
+    left_any_ = true;
+  });
 }
 
 void OfiDirect::give_all(Operation* list) noexcept {
   while (list != nullptr) {
     Operation& slot = *list;
     list = slot.next;
+    lost_.push_back(slot.ticket);
     ofi_.direct_slots().give(slot);
   }
 }
@@ -195,6 +217,7 @@ void OfiDirect::go() noexcept {
 
 void OfiDirect::describe(Describer& describer) const {
   describer.value("regions_shared", shared_count_);
+  describer.value("regions_refused", refused_);
   describer.value("direct_puts", puts_);
   describer.value("direct_gets", gets_);
   describer.value("direct_checks", checks_);

@@ -69,6 +69,7 @@ Ofi::~Ofi() {
     buffers_.retire();
     reads_.retire();
     direct_slots_.retire();
+    for (const auto& region : parked_) region->retire();
   }
   fabric_->shut();
   reads_.release_all();

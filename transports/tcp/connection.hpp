@@ -10,13 +10,12 @@
 //
 // Receiving: one read into the transport's scratch buffer takes many small frames, each copied into a slab of
 // its own size; a frame that is not complete gets its final slab at once, and the rest of it is read straight
-// into that slab, with a little scratch behind it for the next header. Of a large data frame the stack is asked
-// first whether its body belongs into a region (stack/placement.hpp): then only its headers get a slab, and the
-// rest is read to where it belongs, or forgotten when the region is revoked meanwhile. A frame that may not be handed up
-// (paused, quota exhausted, pool empty) stays where it is and blocks reading; set-up frames before it still
-// pass.
-// Bounds per connection: hold_bytes + one frame + the reserves to send; one frame and `scratch_bytes`
-// received.
+// into that slab, with a little scratch behind it for the next header. Of a large data frame the stack is
+// asked first whether its body belongs into a region (stack/placement.hpp): then only its headers get a slab,
+// and the rest is read to where it belongs, or forgotten when the region is revoked meanwhile. A frame that
+// may not be handed up (paused, quota exhausted, pool empty) stays where it is and blocks reading; set-up
+// frames before it still pass. Bounds per connection: hold_bytes + one frame + the reserves to send; one
+// frame and `scratch_bytes` received.
 #pragma once
 
 #include <array>
