@@ -8,6 +8,8 @@
 // strip. A step puts the own border rows into the neighbours' and signals with the number of the step; a
 // neighbour goes on when it sees that number, because a signal that is seen says that the bytes of its put
 // are there. Rows of odd and even steps have places of their own, so nobody overwrites what is still read.
+// The region stands in memory that other processes can map: over shm the rows are stored right there, without
+// a message; over tcp and udp the same program sends them.
 // In the end process 0 reads every strip with `get` and compares the plate, bit by bit, with one that it
 // computes alone.
 #include <sys/wait.h>
@@ -19,12 +21,14 @@
 #include <iostream>
 #include <map>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <harness/layers/all.hpp>
 #include <harness/stack/node.hpp>
 #include <harness/transports/all.hpp>
 #include <harness/transports/engine.hpp>
+#include <harness/transports/region_memory.hpp>
 
 namespace {
 
@@ -155,8 +159,10 @@ class Process {
   }
 
   void greet(harness::Link& link) {
-    const auto memory = std::as_writable_bytes(std::span(&memory_, 1));
-    const auto handle = link.regions().expose(memory, harness::Access::all).value().pack();
+    const auto handle = link.regions()
+                            .expose(pages_->bytes(), harness::Access::all, harness::AtomicDomain::cpu, pages_)
+                            .value()
+                            .pack();
     link.send(harness::Message::copy_of(engine_->pool(), handle));
   }
 
@@ -180,14 +186,18 @@ class Process {
     return std::atomic_ref(memory_.step[side]).load(std::memory_order_acquire);
   }
 
+  // A word that a neighbour stores wakes nobody: whoever waits for one looks, and lets others run.
   void await(const std::function<bool()>& done) {
-    if (!done() && !engine_->run_until(done, 60'000'000'000))
-      std::cerr << "waited for a minute\n", std::exit(1);
+    engine_->poll();
+    const std::uint64_t limit_ns = engine_->now_ns() + 60'000'000'000;
+    for (; !done(); engine_->poll(), std::this_thread::yield())
+      if (engine_->now_ns() >= limit_ns) std::cerr << "waited for a minute\n", std::exit(1);
   }
 
   unsigned rank_, count_, rows_;
   std::string transport_;
-  Exposed memory_;
+  std::shared_ptr<harness::RegionMemory> pages_ = harness::RegionMemory::make(sizeof(Exposed)).value();
+  Exposed& memory_ = *pages_->as<Exposed>();  // zeros until written
   std::array<Row, 2> sources_{};
   std::array<harness::Operation, 2> puts_;
   std::unique_ptr<harness::transports::OsEngine> engine_;

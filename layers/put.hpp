@@ -147,7 +147,8 @@ class Put final : public OneSided, private Regions::Watcher {
   using Answers = boost::intrusive::list<Answer>;
 
   // the origin: put/origin.cpp
-  Errc begin(Operation& operation, std::uint64_t bytes, Access access);
+  [[nodiscard]] Errc may(const RegionHandle& region, std::uint64_t offset, std::uint64_t bytes,
+                         Access access) const noexcept;
   Errc queue(Operation& operation);
   void pump();
   [[nodiscard]] bool may_send(const Operation& operation) const noexcept;
@@ -168,6 +169,8 @@ class Put final : public OneSided, private Regions::Watcher {
 
   // the origin, by the transport: put/direct.cpp
   enum class Step : std::uint8_t { went, waits, by_messages };
+  bool put_at_once(Operation& operation, const RegionHandle& to, std::uint64_t offset, Bytes source,
+                   const Signal& signal);
   Step step_directly(Operation& operation);
   Step write_directly(Operation& operation);
   Step get_directly(Operation& operation);
@@ -181,6 +184,10 @@ class Put final : public OneSided, private Regions::Watcher {
   void end_carried(Operation& operation);
   [[nodiscard]] bool goes_directly(const Operation::Work& work) const noexcept;
   void use(Direct& direct) noexcept;
+  void set_direct(Direct* direct) noexcept {
+    direct_ = direct;
+    at_once_ = direct != nullptr && direct->piece_bytes_max() == ~std::uint64_t{0};
+  }
   void forget(const Direct& direct) noexcept;
   void leave_direct() noexcept;
   void take_direct(Put& old) noexcept;
@@ -228,6 +235,7 @@ class Put final : public OneSided, private Regions::Watcher {
   bool answering_ = false;
   bool begins_no_more_ = false;  // the application closes
   bool closing_ = false;         // … and it waits for what is under way
+  bool at_once_ = false;         // the transport does all it does at once
   Timer again_;                  // the pool gave nothing, or a close waits
   Timer tell_;                   // the floor moved behind the acknowledgement
   const bool rides_;

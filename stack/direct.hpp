@@ -79,7 +79,7 @@ class Direct {
   /// A put smaller than this that `put` cannot signal had better be a message altogether than have one behind
   /// it.
   [[nodiscard]] virtual std::uint64_t unsignalled_bytes_min() const noexcept { return 0; }
-  /// Largest put or get in one call; the same as long as the endpoint lives.
+  /// Largest put or get in one call, ever the same. ~0: all is done at once, a signal it cannot give is `no`.
   [[nodiscard]] virtual std::uint64_t piece_bytes_max() const noexcept = 0;
 
  protected:

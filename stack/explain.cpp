@@ -88,6 +88,9 @@ class Explainer {
       if (level == 0) continue;
       const std::size_t strongest = owner[axis.shift + level - 1];
       from[strongest] = from[strongest] | property::at_least(axis.axis, level);
+      const std::size_t lowest =
+          owner[axis.shift];  // above it where a transport gives the upper levels alone
+      if (lowest < strongest) from[lowest] = from[lowest] | property::at_least(axis.axis, 1);
     }
     for (std::size_t i = 0; i < layers_.size(); ++i)
       if (!from[i].empty()) why_[i].push_back(text::join({reader, property::to_string(from[i])}));

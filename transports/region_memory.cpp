@@ -57,7 +57,13 @@ Result<std::shared_ptr<RegionMemory>> RegionMemory::make(std::uint64_t bytes) {
 
 RegionMemory::~RegionMemory() { munmap(bytes_.data(), bytes_.size()); }
 
+// The shares end before the copy: what other peers were told to be delivered until then is in it.
 bool RegionMemory::renew() noexcept {
+  while (!shares_.empty()) {
+    Share& share = shares_.front();
+    share.unlink();
+    share.withdrawn();
+  }
   shm::Descriptor file = make_file(bytes_.size());
   if (!file) return false;
   void* const fresh = map(file, bytes_.size(), nullptr);
@@ -66,11 +72,6 @@ bool RegionMemory::renew() noexcept {
   munmap(fresh, bytes_.size());
   if (map(file, bytes_.size(), bytes_.data()) == nullptr) return false;
   file_ = std::move(file);
-  while (!shares_.empty()) {
-    Share& share = shares_.front();
-    share.unlink();
-    share.withdrawn();
-  }
   return true;
 }
 

@@ -28,7 +28,8 @@ class RegionMemory {
   class Share
       : public boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
    public:
-    /// The pages are exchanged: the peer reaches this memory by messages from now on.
+    /// The pages are about to be exchanged: from its return on the peer reaches this memory by messages, and
+    /// what it had begun otherwise is done, or goes to the old pages. The share is no more.
     virtual void withdrawn() noexcept = 0;
 
    protected:
@@ -52,8 +53,9 @@ class RegionMemory {
 
   [[nodiscard]] int file() const noexcept { return file_.get(); }
   void add(Share& share) noexcept { shares_.push_back(share); }
-  /// Puts fresh pages with the same content in place of these, and ends every share. False: no memory for
-  /// that, and nothing changed. No other thread may write here meanwhile.
+  /// Ends every share, then puts fresh pages with the same content in place of these. False: no memory for
+  /// that; the pages are the same. No other thread may write here meanwhile. Requires: the caller has a
+  /// reference of its own.
   [[nodiscard]] bool renew() noexcept;
 
  private:

@@ -8,6 +8,8 @@
 #include <cstring>
 #include <new>
 
+#include <harness/transports/shm/barrier.hpp>
+
 namespace harness::transports {
 
 using shm::Connection;
@@ -38,8 +40,14 @@ constexpr auto record_fields = wire::info_of<wire::ShmRecord>;
 constexpr auto part_fields = wire::info_of<wire::ShmPart>;
 constexpr auto loan_fields = wire::info_of<wire::ShmLoan>;
 constexpr auto packet_fields = wire::info_of<wire::ShmPacket>;
-constexpr std::array headers_table = {HeaderInfo{"record", record_fields}, HeaderInfo{"part", part_fields},
-                                      HeaderInfo{"loan", loan_fields}, HeaderInfo{"packet", packet_fields}};
+constexpr auto memory_fields = wire::info_of<wire::ShmMemory>;
+constexpr auto region_fields = wire::info_of<wire::ShmRegion>;
+constexpr auto place_fields = wire::info_of<wire::ShmPlace>;
+constexpr std::array headers_table = {
+    HeaderInfo{"record", record_fields}, HeaderInfo{"part", part_fields},
+    HeaderInfo{"loan", loan_fields},     HeaderInfo{"packet", packet_fields},
+    HeaderInfo{"memory", memory_fields}, HeaderInfo{"region", region_fields},
+    HeaderInfo{"place", place_fields}};
 
 // The kernel keeps the memory between the two: nobody else can read, change or repeat a byte, nor lose one.
 // Who the peer is it says by user and process, which names no node.
@@ -49,6 +57,7 @@ Facts facts_of(const OptionValues& options, Properties trust) {
   facts.word = message | reliable | fifo | no_duplicates | authenticated | host_private | known_address |
                no_replay | covered | flow_controlled | lossless_fabric | death_immediate | trust;
   if (options[Shm::option_arena] != 0 && options[Shm::option_peers] == 0) facts.word = facts.word | loan;
+  if (options[Shm::option_peers] == 0) facts.word = facts.word | atomics.without(put_emulated);
   facts.max_message = static_cast<std::uint32_t>(options[Shm::option_frame]);
   facts.cost = {1, 100, 8};
   return facts;
@@ -87,6 +96,7 @@ Shm::Shm(OsEngine& engine, const OptionValues& options)
       whole_bytes_max_(static_cast<std::uint32_t>(shm::payload_bytes_max(ring_bytes_))),
       arena_bytes_(arena_of(options)), any_user_(options[option_peers] != 0),
       connect_timeout_ns_(static_cast<std::uint64_t>(options[option_connect_timeout]) * 1000) {
+  static_cast<void>(shm::hear_barriers());
   engine_.add(*this);
 }
 

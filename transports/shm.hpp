@@ -71,6 +71,8 @@ class Shm final : public Transport {
   [[nodiscard]] bool lends_to(std::uint32_t uid) const noexcept {
     return arena_bytes_ != 0 && uid == shm::own_uid();
   }
+  /// … and regions shared.
+  [[nodiscard]] static bool shares_with(std::uint32_t uid) noexcept { return uid == shm::own_uid(); }
   /// True when these options ask for what this transport was made with, as far as it cannot change.
   [[nodiscard]] bool fits(const OptionValues& options) const noexcept;
   void wake(shm::Connection& connection) noexcept {

@@ -15,7 +15,7 @@ namespace harness::layers {
 // ---- joining and leaving the transport ----
 
 void Put::use(Direct& direct) noexcept {
-  direct_ = &direct;
+  set_direct(&direct);
   direct.attach({.self = this,
                  .ended = [](void* self, std::uint64_t ticket, Errc code,
                              Bytes result) { static_cast<Put*>(self)->take_ended(ticket, code, result); },
@@ -24,12 +24,14 @@ void Put::use(Direct& direct) noexcept {
 }
 
 void Put::forget(const Direct& direct) noexcept {
-  if (direct_ == &direct) direct_ = nullptr;
+  if (direct_ == &direct) set_direct(nullptr);
   if (old_direct_ == &direct) old_direct_ = nullptr;
 }
 
 void Put::leave_direct() noexcept {
-  for (Direct* direct : {std::exchange(direct_, nullptr), std::exchange(old_direct_, nullptr)})
+  Direct* const mine = direct_;
+  set_direct(nullptr);
+  for (Direct* direct : {mine, std::exchange(old_direct_, nullptr)})
     if (direct != nullptr) direct->leave();
 }
 
@@ -41,8 +43,11 @@ void Put::take_direct(Put& old) noexcept {
   for (Operation& operation : sending_)
     if (operation.work.pieces != 0 && !operation.work.by_messages) redo(operation.work);
   Direct* const mine = direct_;
-  if (Direct* theirs = std::exchange(old.direct_, nullptr)) use(*theirs);
-  old_direct_ = std::exchange(direct_, mine);
+  Direct* const theirs = old.direct_;
+  old.set_direct(nullptr);
+  if (theirs != nullptr) use(*theirs);
+  set_direct(mine);
+  old_direct_ = theirs;
 }
 
 void Put::exposed(const Exposed& region) noexcept {
@@ -55,6 +60,23 @@ void Put::revoked(std::uint64_t key) noexcept {
 }
 
 // ---- operations ----
+
+// Nothing waits and no fence is open, and the transport does at once what it does: nothing is queued. What
+// ends may begin the next one, which then waits until this call is over: a chain of puts needs no deep stack.
+bool Put::put_at_once(Operation& operation, const RegionHandle& to, std::uint64_t offset, Bytes source,
+                      const Signal& signal) {
+  if (!at_once_ || pumping_ || !sending_.empty() || signal.kind == Signal::Kind::immediate) return false;
+  if (fences_ != fence_passed_ && (floor_ != next_ || !tickets_.all_ended())) return false;
+  if (direct_->put(tickets_.next(), to, offset, source, signal) != Direct::Outcome::done) return false;
+  fence_passed_ = fences_;
+  ++by_transport_;
+  bytes_out_ += source.size();
+  pumping_ = true;
+  operation.end(Errc::ok);
+  pumping_ = false;
+  if (!sending_.empty() || closing_) go_on();
+  return true;
+}
 
 Put::Step Put::step_directly(Operation& operation) {
   Operation::Work& work = operation.work;

@@ -39,50 +39,51 @@ Operation* find_write(List& operations, std::uint64_t first, std::uint64_t end) 
 // ---- what the application begins ----
 
 // What can be told here already; the target judges again.
-Errc Put::begin(Operation& operation, std::uint64_t bytes, Access access) {
-  const Operation::Work& work = operation.work;
+Errc Put::may(const RegionHandle& region, std::uint64_t offset, std::uint64_t bytes,
+              Access access) const noexcept {
   if (ended_ || begins_no_more_) return Errc::closed;
-  if (!work.region.covers(work.offset, bytes)) return Errc::invalid;
-  return allows(work.region.access, access) ? Errc::ok : Errc::denied;
+  if (!region.covers(offset, bytes)) return Errc::invalid;
+  return allows(region.access, access) ? Errc::ok : Errc::denied;
 }
 
 Errc Put::put(Operation& operation, const RegionHandle& to, std::uint64_t offset, Bytes source,
               const PutOptions& how) {
   const Signal& signal = how.signal;
   if (operation.busy()) return Errc::invalid;
+  if (const Errc code = may(to, offset, source.size(), Access::write); code != Errc::ok) return code;
+  if (signal.kind == Signal::Kind::word) {
+    if (!signal.region.covers(signal.offset, 8) || signal.offset % 8 != 0) return Errc::invalid;
+    if (!allows(signal.region.access, Access::atomic)) return Errc::denied;
+  }
+  if (how.after_previous) fence();
+  if (put_at_once(operation, to, offset, source, signal)) return Errc::ok;
   operation.work = {.kind = Operation::Kind::write,
                     .done = how.done,
                     .region = to,
                     .offset = offset,
                     .source = source,
                     .signal = signal};
-  if (const Errc code = begin(operation, source.size(), Access::write); code != Errc::ok) return code;
-  if (signal.kind == Signal::Kind::word) {
-    if (!signal.region.covers(signal.offset, 8) || signal.offset % 8 != 0) return Errc::invalid;
-    if (!allows(signal.region.access, Access::atomic)) return Errc::denied;
-  }
-  if (how.after_previous) fence();
   return queue(operation);
 }
 
 Errc Put::get(Operation& operation, const RegionHandle& from, std::uint64_t offset, MutableBytes into) {
   if (operation.busy() || into.empty()) return Errc::invalid;
   if (into.size() > ~std::uint32_t{0}) return Errc::too_large;
+  if (const Errc code = may(from, offset, into.size(), Access::read); code != Errc::ok) return code;
   operation.work = {.kind = Operation::Kind::read, .region = from, .offset = offset, .into = into};
-  if (const Errc code = begin(operation, into.size(), Access::read); code != Errc::ok) return code;
   return queue(operation);
 }
 
 Errc Put::atomic(Operation& operation, AtomicOp op, const RegionHandle& at, std::uint64_t offset,
                  std::uint64_t operand, std::uint64_t compare) {
   if (operation.busy() || offset % 8 != 0) return Errc::invalid;
+  if (const Errc code = may(at, offset, 8, Access::atomic); code != Errc::ok) return code;
   operation.work = {.kind = Operation::Kind::atomic,
                     .op = op,
                     .region = at,
                     .offset = offset,
                     .operand = operand,
                     .compare = compare};
-  if (const Errc code = begin(operation, 8, Access::atomic); code != Errc::ok) return code;
   return queue(operation);
 }
 

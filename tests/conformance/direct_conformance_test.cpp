@@ -15,6 +15,7 @@
 #include <harness/transports/ofi/library.hpp>
 #include <harness/transports/ofi/mock/mock.hpp>
 #include <harness/transports/region_memory.hpp>
+#include <harness/transports/shm.hpp>
 
 namespace harness::tests {
 namespace {
@@ -24,7 +25,11 @@ namespace ofi = transports::ofi;
 const ofi::Library mock_library{ofi::mock::mock_version, ofi::mock::mock_getinfo, ofi::mock::mock_freeinfo,
                                 ofi::mock::mock_dupinfo, ofi::mock::mock_fabric,  ofi::mock::mock_strerror};
 
+constexpr std::string_view mapped = "mapped";  // shm of our own; the others are providers of ofi
+
 Result<std::unique_ptr<Transport>> make_transport(transports::OsEngine& engine, std::string_view medium) {
+  using transports::Shm;
+  if (medium == mapped) return Shm::type().make(engine, OptionValues(Shm::type().options));
   if (!medium.starts_with("mock")) return ofi::type().make(engine, ofi_options(medium));
   const auto table = ofi::load();
   if (!table) return tl::unexpected<Error>(table.error());
@@ -99,11 +104,11 @@ class DirectMedium : public testing::TestWithParam<Setting> {
   void SetUp() override {
     const std::string_view medium = GetParam().medium;
     setenv("HARNESS_MOCK", GetParam().knobs, 1);
-    if (!medium.starts_with("mock"))
+    if (!medium.starts_with("mock") && medium != mapped)
       if (const std::string why = ofi_missing(medium); !why.empty()) GTEST_SKIP() << why;
     near_.emplace(medium);
     far_.emplace(medium);
-    const std::string address = far_->transport->listen("127.0.0.1:0", *far_).value();
+    const std::string address = far_->transport->listen(medium == mapped ? "" : "127.0.0.1:0", *far_).value();
     near_->take(std::move(near_->transport->dial(address).value()));
     near_->send(1);
     ASSERT_TRUE(until([&] { return far_->frames == 1; }));
@@ -340,8 +345,8 @@ TEST_P(DirectMedium, IsWithdrawnWhenThePagesAreExchanged) {
 
 constexpr const char* storm = "seed=7,eagain=0.3,late=32,tx=2,rx=2";
 INSTANTIATE_TEST_SUITE_P(Conformance, DirectMedium,
-                         testing::Values(Setting{"OfiShm", "shm", ""}, Setting{"OfiTcp", "tcp", ""},
-                                         Setting{"Verbs", "mock-verbs", ""},
+                         testing::Values(Setting{"Shm", "mapped", ""}, Setting{"OfiShm", "shm", ""},
+                                         Setting{"OfiTcp", "tcp", ""}, Setting{"Verbs", "mock-verbs", ""},
                                          Setting{"VerbsStorm", "mock-verbs", storm},
                                          Setting{"Cxi", "mock-cxi", ""},
                                          Setting{"CxiStorm", "mock-cxi", storm},

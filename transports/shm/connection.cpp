@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// How a connection opens and ends, and its endpoint.
+// How a connection opens and ends.
 #include <harness/transports/shm/connection.hpp>
 
 #include <algorithm>
@@ -26,6 +26,7 @@ Connection::Connection(Shm& shm, State state) noexcept
       timer_([](void* self) { static_cast<Connection*>(self)->on_timer(); }, this) {}
 
 Connection::~Connection() {
+  direct_.tell_gone();
   if (handle_ != nullptr) handle_->forget();
   free_received();
   queue_.clear();
@@ -44,7 +45,7 @@ void Connection::arm(std::uint64_t delay_ns) noexcept {
 bool Connection::make_memory() noexcept {
   mine_ = Memory::make(ring_layout(shm_.ring_bytes()), mine_file_);
   if (!mine_ || !mine_.back(0, page_bytes)) return false;
-  my_line_ = reinterpret_cast<wire::ShmLine*>(mine_.file());
+  my_line_ = &reinterpret_cast<wire::ShmPage*>(mine_.file())->line;
   my_line_->bell = 1;
   writer_.open(
       mine_.file() + page_bytes, shm_.ring_bytes(),
@@ -84,9 +85,11 @@ void Connection::try_connect() noexcept {
 bool Connection::greet() noexcept {
   wire::ShmPacket hello;
   hello.log2_bytes = static_cast<std::uint8_t>(std::countr_zero(shm_.ring_bytes()));
-  if (shm_.lends_to(who_.uid)) hello.flags = wire::ShmPacket::borrows;
+  const unsigned flags = (shm_.lends_to(who_.uid) ? wire::ShmPacket::borrows : 0u) |
+                         (Shm::shares_with(who_.uid) ? wire::ShmPacket::reaches : 0u);
+  hello.flags = static_cast<std::uint16_t>(flags);
   if (!watched_) watched_ = shm_.engine().watch(socket_.get(), Watcher::readable, *this).has_value();
-  const bool sent = watched_ && send_packet(socket_, hello, mine_file_);
+  const bool sent = watched_ && send_packet(socket_, hello, mine_file_.get());
   mine_file_ = Descriptor();
   return sent;
 }
@@ -134,6 +137,9 @@ void Connection::welcome(Received& packet) {
     if (meet(packet)) opened();
   } else if (packet.packet.kind == wire::ShmPacket::Kind::arena && theirs_ && borrower_ == nullptr) {
     static_cast<void>(borrow_from(packet));
+  } else if (packet.packet.kind >= wire::ShmPacket::Kind::memory && Shm::shares_with(who_.uid)) {
+    const char* const why = direct_.hear(packet);
+    if (why != nullptr) static_cast<void>(wrong(why));
   } else {
     static_cast<void>(wrong("a packet that does not belong here"));
   }
@@ -146,9 +152,10 @@ bool Connection::meet(Received& hello) noexcept {
   const char* why = "";
   theirs_ = Memory::adopt(hello.file, ring_layout(ring_bytes), why);
   if (!theirs_) return wrong(why);
-  their_line_ = reinterpret_cast<const wire::ShmLine*>(theirs_.file());
+  their_line_ = &reinterpret_cast<const wire::ShmPage*>(theirs_.file())->line;
   reader_.open(theirs_.file() + page_bytes, ring_bytes);
   may_lend_ = (hello.packet.flags & wire::ShmPacket::borrows) != 0 && shm_.lends_to(who_.uid);
+  may_share_ = (hello.packet.flags & wire::ShmPacket::reaches) != 0 && Shm::shares_with(who_.uid);
   return true;
 }
 
@@ -171,12 +178,14 @@ void Connection::opened() {
     static_cast<void>(greet());  // a dialler that is gone already may have left frames all the same
     shm_.greeted();
     state_ = State::open;
+    open_direct();
     settle();
     auto endpoint = std::make_unique<Handle>(*this, shm_.facts());
     acceptor_->accepted(std::move(endpoint));
     return;
   }
   if (state_ == State::opening) state_ = State::open;
+  open_direct();
   settle();
   shm_.soil(*this);  // it may have slept since before it could see what we wrote
   if (!queue_.empty() || held_) want_room();
@@ -186,6 +195,7 @@ void Connection::opened() {
 
 unsigned Connection::work(unsigned budget) {
   unsigned done = rung_ ? hear() : 0;
+  if (owes_) tell_shares();
   if (waits_) take_credit();
   if (lender_ != nullptr) take_loans_back();
   if (room_due_) {
@@ -261,6 +271,7 @@ void Connection::end(EventKind kind, Errc code, const char* why) noexcept {
   settle();
   timer_.cancel();
   shm_.cool(*this);
+  static_cast<void>(direct_.end());
   free_received();
   queue_.clear();
   lender_.reset();
@@ -272,6 +283,7 @@ void Connection::end(EventKind kind, Errc code, const char* why) noexcept {
 void Connection::report() {
   end_due_ = false;
   if (handle_ == nullptr) return;
+  direct_.tell_gone();
   Receiver& receiver = handle_->receiver();
   if (receiver.gate != nullptr) receiver.gate->hold(Gate::transport_bit);
   receiver.event(receiver.self, Event{end_kind_, end_code_, end_why_});
@@ -286,6 +298,7 @@ void Connection::close(std::uint64_t linger_ns) noexcept {
   if (!may_send()) return bury();
   free_received();
   state_ = State::lingering;
+  static_cast<void>(direct_.end());
   settle();
   write_out();
   if (queue_.empty() || linger_ns == 0) return finish_lingering();
@@ -299,6 +312,7 @@ void Connection::finish_lingering() noexcept {
 }
 
 void Connection::abandon() noexcept {
+  direct_.tell_gone();
   handle_ = nullptr;
   settle();
   if (state_ != State::lingering) bury();
@@ -311,6 +325,7 @@ void Connection::bury() noexcept {
   waits_ = false;
   settle();
   timer_.cancel();
+  static_cast<void>(direct_.end());
   free_received();
   queue_.clear();
   lender_.reset();
@@ -326,60 +341,40 @@ void Connection::close_socket() noexcept {
   socket_ = Descriptor();
 }
 
-// ---- the endpoint ----
+// ---- regions ----
 
-Handle::Handle(Connection& connection, const Facts& facts) noexcept
-    : connection_(&connection), facts_(facts) {
-  down_ = connection.entry();
-  connection.set_handle(this);
+Direct* Connection::direct() noexcept {
+  const std::uint32_t uid = state_ == State::connecting ? to_.uid : who_.uid;
+  return Shm::shares_with(uid) && state_ != State::dead ? &direct_ : nullptr;
 }
 
-Handle::~Handle() {
-  if (connection_ != nullptr) connection_->abandon();
+void Connection::open_direct() noexcept {
+  if (state_ != State::open) return;
+  direct_.open(*reinterpret_cast<wire::ShmPage*>(mine_.file()),
+               *reinterpret_cast<const wire::ShmPage*>(theirs_.file()), may_share_);
+  tell_shares();
 }
 
-MutableBytes Handle::reserve(std::uint32_t bytes) noexcept { return connection_->reserve(bytes); }
-void Handle::commit() noexcept { connection_->commit(); }
-Message Handle::make(Pool& pool, std::uint32_t bytes) noexcept { return connection_->make(pool, bytes); }
-Errc Handle::send_setup(Message&& frame) noexcept { return connection_->send_setup(std::move(frame)); }
-std::uint64_t Handle::frames_sent() const noexcept { return connection_->counts().frames_out; }
-std::uint64_t Handle::frames_received() const noexcept { return connection_->counts().frames_in; }
-void Handle::pause_receive(bool paused) noexcept { connection_->pause(paused); }
-void Handle::close(std::uint64_t linger_ns) noexcept { connection_->close(linger_ns); }
-bool Handle::drained() const noexcept { return connection_->drained(); }
-std::string Handle::peer_address() const { return "shm:" + connection_->address(); }
-void Handle::describe(Describer& describer) const { connection_->describe(describer); }
-
-Errc Handle::configure(const OptionValues& options) noexcept {
-  if (!connection_->transport().fits(options)) return Errc::unsupported;
-  facts_.max_message = static_cast<std::uint32_t>(options[Shm::option_frame]);
-  connection_->set_frame_bytes_max(facts_.max_message);
-  return Errc::ok;
+// The socket tells when it takes more, as long as something is owed.
+void Connection::tell_shares() noexcept {
+  if (state_ != State::open || !watched_) return;
+  const bool owed = std::exchange(owes_, !direct_.tell(socket_));
+  if (owes_ != owed)
+    static_cast<void>(shm_.engine().rewatch(
+        socket_.get(), owes_ ? Watcher::readable | Watcher::writable : Watcher::readable, *this));
 }
 
-void Connection::describe(Describer& describer) const {
-  describer.text("peer", address_);
-  describer.value("peer_pid", static_cast<std::uint64_t>(who_.pid));
-  describer.value("peer_uid", who_.uid);
-  describer.value("frames_out", counts_.frames_out);
-  describer.value("frames_in", counts_.frames_in);
-  describer.value("bytes_out", counts_.bytes_out);
-  describer.value("bytes_in", counts_.bytes_in);
-  describer.value("waiting_bytes", queue_.bytes());
-  describer.value("ring_bytes", shm_.ring_bytes());
-  describer.text("large_messages", may_lend_
-                                       ? "lent, while slots and arena last; else copied in parts"
-                                       : "copied in parts: the peer is another user's or takes no loans");
-  describer.value("parts_out", counts_.parts_out);
-  describer.value("loans_out", counts_.loans_out);
-  describer.value("loans_in", counts_.loans_in);
-  describer.value("loans_staged", counts_.staged);
-  describer.value("loans_not_returned", lender_ != nullptr ? lender_->out_count() : 0);
-  describer.value("bells_out", counts_.bells_out);
-  describer.value("bells_in", counts_.bells_in);
-  describer.value("holds", counts_.holds);
-  describer.value("blocks", counts_.blocks);
-  describer.value("dropped", counts_.dropped);
+void Connection::give_up_sharing() noexcept {
+  end(EventKind::peer_lost, Errc::exhausted,
+      "the peer does not answer in memory that was revoked, and there is none for fresh pages: one write of "
+      "its may still arrive there");
 }
+
+void Connection::end_stuck() noexcept {
+  end(EventKind::peer_lost, Errc::timed_out,
+      "the peer stands still inside memory whose pages had to be exchanged because of another");
+}
+
+bool Connection::peer_is_gone() const noexcept { return !socket_ || has_hung_up(socket_); }
 
 }  // namespace harness::transports::shm

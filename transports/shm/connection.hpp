@@ -19,6 +19,7 @@
 // Whether a side looks into the ring by itself or must be rung stands in its credit line (Shm::warm, cool).
 // Small messages have a short way: while a link has nothing else to do (settle), one comparison of the header
 // says that a data frame in its place is there, and take_plain hands it up. All else goes through work.
+// Memory of its regions is reached as shm/direct.hpp says.
 // Bounds per connection: the ring, `queue_max` frames waiting, one frame being received.
 #pragma once
 
@@ -30,6 +31,7 @@
 
 #include <harness/stack/transport.hpp>
 #include <harness/transports/engine.hpp>
+#include <harness/transports/shm/direct.hpp>
 #include <harness/transports/shm/loans.hpp>
 #include <harness/transports/shm/memory.hpp>
 #include <harness/transports/shm/ring.hpp>
@@ -71,6 +73,7 @@ class Handle final : public Endpoint {
   void close(std::uint64_t linger_ns) noexcept override;
   [[nodiscard]] bool drained() const noexcept override;
   [[nodiscard]] const Facts& facts() const noexcept override { return facts_; }
+  [[nodiscard]] Direct* direct() noexcept override;
   [[nodiscard]] std::string peer_address() const override;
   void describe(Describer& describer) const override;
 
@@ -156,10 +159,23 @@ class Connection final : public Watcher, public Hook<OwnedTag>, public Hook<Read
   void close(std::uint64_t linger_ns) noexcept;
   void abandon() noexcept;
   [[nodiscard]] bool drained() const noexcept { return queue_.empty(); }
+  /// The way to the peer's memory; null when the peer is another user's.
+  [[nodiscard]] Direct* direct() noexcept;
   [[nodiscard]] const Counts& counts() const noexcept { return counts_; }
   [[nodiscard]] const std::string& address() const noexcept { return address_; }
   [[nodiscard]] Shm& transport() noexcept { return shm_; }
   void describe(Describer& describer) const;
+
+  // ---- for the regions that are shared ----
+
+  /// Sends the packets that are owed, as far as the socket takes them; the rest when it does.
+  void tell_shares() noexcept;
+  /// The peer is in memory that was revoked, does not answer, and there is no memory to exchange the pages.
+  void give_up_sharing() noexcept;
+  /// The peer stands still in memory whose pages are exchanged: what it was doing there is in doubt.
+  void end_stuck() noexcept;
+  /// The peer's process has ended, or has closed the link.
+  [[nodiscard]] bool peer_is_gone() const noexcept;
 
  private:
   // sending: connection_send.cpp
@@ -214,6 +230,7 @@ class Connection final : public Watcher, public Hook<OwnedTag>, public Hook<Read
   bool meet(Received& hello) noexcept;
   bool borrow_from(Received& arena) noexcept;
   void opened();
+  void open_direct() noexcept;
   void peer_gone() noexcept;
   void on_timer();
   void end(EventKind kind, Errc code, const char* why) noexcept;
@@ -234,8 +251,10 @@ class Connection final : public Watcher, public Hook<OwnedTag>, public Hook<Read
   bool room_due_ = false;
   bool end_due_ = false;
   bool rung_ = false;  // the socket has something
+  bool owes_ = false;  // packets, to a full socket
   bool gone_ = false;  // the peer's end of the socket is closed: drain what it left
   bool may_lend_ = false;
+  bool may_share_ = false;
   bool awaits_arena_ = false;  // a loan came before it; the socket is heard to its end
   std::uint32_t frame_bytes_max_;
   std::uint64_t plain_end_ = 0;  // data frames of fewer bytes go the short way; 0: there is other work
@@ -259,6 +278,7 @@ class Connection final : public Watcher, public Hook<OwnedTag>, public Hook<Read
   wire::ShmKind partial_kind_ = wire::ShmKind::none;
   Quota* waiting_quota_ = nullptr;  // that calls unblock
 
+  MappedDirect direct_{*this};
   Memory mine_;
   Memory theirs_;
   std::unique_ptr<Lender> lender_;  // from the first loan on

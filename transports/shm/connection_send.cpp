@@ -232,7 +232,7 @@ bool Connection::open_arena() noexcept {
                                .log2_bytes = static_cast<std::uint8_t>(std::countr_zero(shm_.arena_bytes()))};
   Descriptor file;
   Arena::Owner arena = Arena::make(shm_.arena_bytes(), file);
-  may_lend_ = arena != nullptr && send_packet(socket_, packet, file);
+  may_lend_ = arena != nullptr && send_packet(socket_, packet, file.get());
   if (may_lend_) lender_ = std::make_unique<Lender>(std::move(arena));
   return may_lend_;
 }

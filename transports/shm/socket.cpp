@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstring>
 
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -19,7 +20,6 @@ namespace {
 constexpr int backlog = 4096;
 constexpr std::size_t name_bytes_max = 64;
 constexpr std::size_t files_max = 4;  // taken off one packet, to be closed when they are too many
-constexpr std::size_t packet_bytes = wire::bytes_of<wire::ShmPacket>;
 
 struct Name {
   sockaddr_un raw{};
@@ -64,6 +64,23 @@ void take_files(msghdr& message, bool wanted, Descriptor& file) noexcept {
       if (wanted && !file) file = std::move(taken);
     }
   }
+}
+
+// What a packet of a kind must be.
+struct Form {
+  std::size_t bytes = 0;  // 0: no such kind
+  bool has_file = false;
+};
+Form form_of(wire::ShmPacket::Kind kind) noexcept {
+  using Kind = wire::ShmPacket::Kind;
+  switch (kind) {
+    case Kind::hello:
+    case Kind::arena: return {wire::bytes_of<wire::ShmPacket>, true};
+    case Kind::memory: return {wire::bytes_of<wire::ShmMemory>, true};
+    case Kind::drop: return {wire::bytes_of<wire::ShmMemory>, false};
+    case Kind::region: return {sizeof(Received::raw), false};
+  }
+  return {};
 }
 
 }  // namespace
@@ -130,23 +147,30 @@ std::optional<Peer> peer_of(const Descriptor& socket) noexcept {
   return Peer{who.uid, who.pid};
 }
 
-bool send_packet(const Descriptor& socket, const wire::ShmPacket& packet, const Descriptor& file) noexcept {
-  std::array<std::byte, packet_bytes> bytes{};
-  wire::encode(packet, bytes.data());
-  iovec vector{bytes.data(), bytes.size()};
+bool send_bytes(const Descriptor& socket, Bytes packet, int file) noexcept {
+  iovec vector{const_cast<std::byte*>(packet.data()), packet.size()};
   alignas(cmsghdr) std::array<unsigned char, CMSG_SPACE(sizeof(int))> control{};
   msghdr message{};
   message.msg_iov = &vector;
   message.msg_iovlen = 1;
-  message.msg_control = control.data();
-  message.msg_controllen = control.size();
-  cmsghdr* const rights = CMSG_FIRSTHDR(&message);
-  rights->cmsg_level = SOL_SOCKET;
-  rights->cmsg_type = SCM_RIGHTS;
-  rights->cmsg_len = CMSG_LEN(sizeof(int));
-  const int number = file.get();
-  std::memcpy(CMSG_DATA(rights), &number, sizeof number);
-  return sendmsg(socket.get(), &message, MSG_NOSIGNAL | MSG_DONTWAIT) == static_cast<ssize_t>(bytes.size());
+  if (file >= 0) {
+    message.msg_control = control.data();
+    message.msg_controllen = control.size();
+    cmsghdr* const rights = CMSG_FIRSTHDR(&message);
+    rights->cmsg_level = SOL_SOCKET;
+    rights->cmsg_type = SCM_RIGHTS;
+    rights->cmsg_len = CMSG_LEN(sizeof(int));
+    std::memcpy(CMSG_DATA(rights), &file, sizeof file);
+  }
+  return sendmsg(socket.get(), &message, MSG_NOSIGNAL | MSG_DONTWAIT) == static_cast<ssize_t>(packet.size());
+}
+
+bool send_region(const Descriptor& socket, const wire::ShmRegion& region,
+                 const wire::ShmPlace& place) noexcept {
+  decltype(Received::raw) bytes{};
+  wire::encode(region, bytes.data());
+  wire::encode(place, bytes.data() + wire::bytes_of<wire::ShmRegion>);
+  return send_bytes(socket, bytes, -1);
 }
 
 void send_bell(const Descriptor& socket) noexcept {
@@ -155,9 +179,14 @@ void send_bell(const Descriptor& socket) noexcept {
   }
 }
 
+bool has_hung_up(const Descriptor& socket) noexcept {
+  pollfd set{socket.get(), POLLRDHUP, 0};
+  return poll(&set, 1, 0) == 1;
+}
+
 Received receive_packet(const Descriptor& socket) noexcept {
   using What = Received::What;
-  std::array<std::byte, packet_bytes + 1> bytes{};
+  std::array<std::byte, sizeof(Received::raw) + 1> bytes{};
   iovec vector{bytes.data(), bytes.size()};
   alignas(cmsghdr) std::array<unsigned char, CMSG_SPACE(sizeof(int) * files_max)> control{};
   msghdr message{};
@@ -173,14 +202,19 @@ Received receive_packet(const Descriptor& socket) noexcept {
     received.what = errno == EAGAIN ? What::nothing : What::end;
     return received;
   }
-  take_files(message, got == static_cast<ssize_t>(packet_bytes), received.file);
+  constexpr auto head_bytes = static_cast<ssize_t>(wire::bytes_of<wire::ShmPacket>);
+  take_files(message, got >= head_bytes, received.file);
   if (got == 0 || got == 1) {
     received.what = got == 0 ? What::end : What::bell;
     return received;
   }
-  received.packet = wire::decode<wire::ShmPacket>(bytes.data());
-  const bool whole = got == static_cast<ssize_t>(packet_bytes) && (message.msg_flags & MSG_CTRUNC) == 0;
-  const bool ours = whole && received.packet.magic == wire::ShmPacket::magic_word && received.file;
+  std::copy_n(bytes.begin(), received.raw.size(), received.raw.begin());
+  received.packet = received.as<wire::ShmPacket>();
+  const Form form = form_of(received.packet.kind);
+  const bool whole = got >= head_bytes && static_cast<std::size_t>(got) == form.bytes &&
+                     (message.msg_flags & MSG_CTRUNC) == 0;
+  const bool ours = whole && received.packet.magic == wire::ShmPacket::magic_word &&
+                    static_cast<bool>(received.file) == form.has_file;
   received.what = ours ? What::packet : What::wrong;
   return received;
 }

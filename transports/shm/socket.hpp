@@ -15,6 +15,7 @@
 #include <string>
 #include <string_view>
 
+#include <harness/stack/bytes.hpp>
 #include <harness/stack/result.hpp>
 #include <harness/transports/shm/memory.hpp>
 #include <harness/transports/wire/shm.hpp>
@@ -47,16 +48,33 @@ Descriptor accept_from(const Descriptor& listening) noexcept;
 Descriptor connect_to(const Address& address) noexcept;
 std::optional<Peer> peer_of(const Descriptor& socket) noexcept;
 
-/// Sends a packet with a descriptor; false, with errno set, when the socket does not take it.
-bool send_packet(const Descriptor& socket, const wire::ShmPacket& packet, const Descriptor& file) noexcept;
+/// Sends a packet, with a descriptor unless it is negative; false, with errno set, when the socket does not
+/// take it.
+bool send_bytes(const Descriptor& socket, Bytes packet, int file) noexcept;
+template <class Packet = wire::ShmPacket>
+bool send_packet(const Descriptor& socket, const Packet& packet, int file = -1) noexcept {
+  std::array<std::byte, wire::bytes_of<Packet>> bytes{};
+  wire::encode(packet, bytes.data());
+  return send_bytes(socket, bytes, file);
+}
+bool send_region(const Descriptor& socket, const wire::ShmRegion& region,
+                 const wire::ShmPlace& place) noexcept;
 /// Rings once; a bell that finds the socket full is not missed: others wait there already.
 void send_bell(const Descriptor& socket) noexcept;
+
+/// True when the other end is closed, by its process or with it; what it sent before may still be there.
+bool has_hung_up(const Descriptor& socket) noexcept;
 
 /// What one receive found.
 struct Received {
   enum class What : std::uint8_t { nothing, end, bell, packet, wrong } what = What::nothing;
-  wire::ShmPacket packet;
-  Descriptor file;
+  wire::ShmPacket packet;  // as far as all kinds have it: its kind
+  std::array<std::byte, wire::bytes_of<wire::ShmRegion> + wire::bytes_of<wire::ShmPlace>> raw{};
+  Descriptor file;  // there when the kind has one
+  template <class Packet>
+  [[nodiscard]] Packet as(std::size_t offset = 0) const noexcept {
+    return wire::decode<Packet>(raw.data() + offset);
+  }
 };
 /// Takes one packet off the socket; descriptors that do not belong there are closed.
 Received receive_packet(const Descriptor& socket) noexcept;

@@ -82,7 +82,7 @@ TEST(ShmHostile, RefusesAPacketThatIsNoGreeting) {
     wire::ShmPacket packet{.log2_bytes = 16};
     if (lie == 0) packet.magic ^= 1;
     if (lie == 1) packet.kind = static_cast<wire::ShmPacket::Kind>(7);
-    if (lie < 2) shm::send_packet(peer.socket, packet, peer.file);
+    if (lie < 2) shm::send_packet(peer.socket, packet, peer.file.get());
     if (lie == 2) send(peer.socket.get(), "too long for one", 16, MSG_NOSIGNAL);
     if (lie == 3) send(peer.socket.get(), "no file", 8, MSG_NOSIGNAL);
     expect_refused(victim);

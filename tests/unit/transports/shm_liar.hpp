@@ -35,11 +35,11 @@ struct Liar {
   }
   void hello() const { hello(static_cast<std::uint8_t>(std::countr_zero(bytes))); }
   void hello(std::uint8_t log2) const {
-    transports::shm::send_packet(socket, {.log2_bytes = log2, .flags = 1}, file);
+    transports::shm::send_packet(socket, {.log2_bytes = log2, .flags = 3}, file.get());
   }
   void lend_arena(std::uint8_t log2 = 16) const {
     transports::shm::send_packet(socket, {.kind = wire::ShmPacket::Kind::arena, .log2_bytes = log2},
-                                 arena_file);
+                                 arena_file.get());
   }
   // A record as it should be, but for what the caller changes in its header word.
   void record(wire::ShmKind kind, std::uint32_t payload_bytes, std::uint64_t flips = 0) {
