@@ -13,10 +13,12 @@ class PutDirect : public PutTest {
     ways_[0].peer = &ways_[1];
     ways_[1].peer = &ways_[0];
   }
-  void open_direct(bool at_once = false) {
+  void open_direct(bool at_once = false, std::int64_t piece = 0, std::size_t capacity_frames = 64) {
     ways_[0].at_once = ways_[1].at_once = at_once;
-    open({layer<Order>(), layer<Put>(), layer<Frag>()},
-         {.word = Medium{}.word | by_itself, .directs = {&ways_[0], &ways_[1]}});
+    open({layer<Order>(), layer<Put>({{Put::option_piece, piece}}), layer<Frag>()},
+         {.word = Medium{}.word | by_itself,
+          .capacity_frames = capacity_frames,
+          .directs = {&ways_[0], &ways_[1]}});
   }
   void TearDown() override {
     pair_.reset();
@@ -200,19 +202,98 @@ TEST_F(PutDirect, TellsAFailureAfterReusableByTheFlush) {
   EXPECT_EQ(flush.code(), Errc::denied);
 }
 
-TEST_F(PutDirect, EndsWithTheTransport) {
+// The endpoint goes and the link does not: what may be done twice is, by messages.
+TEST_F(PutDirect, DoesAgainWhatWasLostWithTheEndpoint) {
   open_direct();
+  memory_.replace(3000, 100, bytes_of(100));
   Operation put;
   Operation get;
+  Operation add;
+  Operation signalled;
+  const Signal signal{.kind = Signal::Kind::word, .region = region_, .offset = 8, .value = 4};
   std::string into(100, ' ');
   ASSERT_EQ(origin_->put(put, region_, 0, keep("gone"), {.done = Done::delivered}), Errc::ok);
-  ASSERT_EQ(origin_->get(get, region_, 0, as_writable(into)), Errc::ok);
+  ASSERT_EQ(origin_->get(get, region_, 3000, as_writable(into)), Errc::ok);
+  ASSERT_EQ(origin_->atomic(add, AtomicOp::add, region_, 16, 1), Errc::ok);
+  ASSERT_EQ(origin_->put(signalled, region_, 100, keep("lost"), {.done = Done::delivered, .signal = signal}),
+            Errc::ok);
   ways_[0].go();
-  EXPECT_EQ(put.code(), Errc::peer_lost);
-  EXPECT_EQ(get.code(), Errc::peer_lost);
-  ASSERT_EQ(origin_->put(put, region_, 0, keep("by messages"), {.done = Done::delivered}), Errc::ok);
   pair_->run();
-  EXPECT_EQ(memory_.substr(0, 11), "by messages");
+  EXPECT_EQ(put.code(), Errc::ok);
+  EXPECT_EQ(memory_.substr(0, 4), "gone");
+  EXPECT_EQ(get.code(), Errc::ok);
+  EXPECT_EQ(into, bytes_of(100));
+  EXPECT_EQ(add.code(), Errc::peer_lost);
+  EXPECT_EQ(signalled.code(), Errc::peer_lost);
+}
+
+// Some pieces have begun, then the way is gone: all of it goes by messages, when those have ended.
+TEST_F(PutDirect, BeginsAgainByMessagesWhereTheWayEndsHalfThrough) {
+  open_direct(false, 900);
+  memory_.replace(0, 60'000, bytes_of(60'000));
+  std::string into(60'000, ' ');
+  Operation get;
+  ASSERT_EQ(origin_->get(get, region_, 0, as_writable(into)), Errc::ok);
+  ASSERT_EQ(ways_[0].under_way(), 64u);
+  ways_[1].withdraw(region_.key);
+  ways_[0].tell_room();
+  pair_->run();
+  EXPECT_TRUE(get.busy());
+  end_all();
+  EXPECT_EQ(get.code(), Errc::ok);
+  EXPECT_TRUE(into == bytes_of(60'000));
+}
+
+TEST_F(PutDirect, SignalsNothingWhilePiecesAreUnderWay) {
+  open_direct(false, 900);
+  Operation put;
+  const Signal signal{.kind = Signal::Kind::word, .region = region_, .offset = 65'528, .value = 5};
+  ASSERT_EQ(
+      origin_->put(put, region_, 0, keep(bytes_of(40'000)), {.done = Done::delivered, .signal = signal}),
+      Errc::ok);
+  ASSERT_EQ(ways_[0].under_way(), 64u);
+  ways_[1].withdraw(region_.key);
+  ways_[0].tell_room();
+  pair_->run();
+  EXPECT_TRUE(put.busy());
+  EXPECT_NE(word(65'528), 5u);
+  end_all();
+  EXPECT_FALSE(put.busy());
+  EXPECT_EQ(word(65'528), 5u);
+  EXPECT_TRUE(memory_.substr(0, 40'000) == bytes_of(40'000));
+}
+
+TEST_F(PutDirect, FlushWaitsForWhatIsDoneAgain) {
+  open_direct();
+  Operation put;
+  Operation flush;
+  ASSERT_EQ(origin_->put(put, region_, 0, keep(bytes_of(500)), {.done = Done::delivered}), Errc::ok);
+  ASSERT_EQ(origin_->flush(flush), Errc::ok);
+  ways_[1].withdraw(region_.key);
+  ways_[0].end_one();
+  EXPECT_TRUE(flush.busy());
+  pair_->run();
+  EXPECT_FALSE(flush.busy());
+  EXPECT_EQ(memory_.substr(0, 500), bytes_of(500));
+}
+
+// What is done again comes between two pieces of a large put, and is refused: that one's alone.
+TEST_F(PutDirect, RefusesOnlyWhatIsDoneAgain) {
+  open_direct(false, 900, 8);
+  std::string plain(60'000, '.');
+  const RegionHandle other = *pair_->ends[1].regions->expose(as_writable(plain), Access::all);
+  ways_[1].withdraw(other.key);
+  Operation small;
+  Operation large;
+  ASSERT_EQ(origin_->put(small, region_, 0, keep("abc"), {.done = Done::delivered}), Errc::ok);
+  ASSERT_EQ(pair_->ends[1].regions->revoke(region_), Errc::ok);
+  ASSERT_EQ(origin_->put(large, other, 0, keep(bytes_of(60'000)), {.done = Done::delivered}), Errc::ok);
+  ASSERT_TRUE(large.busy());
+  ways_[0].end_one();
+  pair_->run();
+  EXPECT_EQ(small.code(), Errc::not_found);
+  EXPECT_EQ(large.code(), Errc::ok);
+  EXPECT_TRUE(plain == bytes_of(60'000));
 }
 
 // Puts by both ways, each after all before it: where the newest stands, all older ones have been there.
