@@ -53,7 +53,8 @@ struct Side {
 class Bench {
  public:
   Bench(Program& program, std::string word, std::string provider)
-      : program_(program), word_(std::move(word)), provider_(std::move(provider)), duo_({
+      : program_(program), word_(std::move(word)), provider_(std::move(provider)),
+        duo_({
             [this](Board& board, const Duo::Still& still) { far(board).links.serve(board, still); },
             [this](Board& board, const Duo::Still& still) { far(board).small.echo(still); },
             [this](Board& board, const Duo::Still& still) { far(board).small.sink(board, still); },
@@ -77,6 +78,7 @@ class Bench {
         {"ours", ours([&] { return near_->links.trips(*link, bytes, batch(), slice_ns); })},
         {"raw", raw(raw_echo, [&] { return near_->small.trips(bytes, batch(), slice_ns); })}};
     const Outcome outcome = contest(duo_.floor(), subjects, program_.contest_options(25));
+    duo_.start(serve_links);
     Figure figure{.name = name("one way", bytes), .unit = "ns"};
     figure.against(outcome, 0, 1);
     const double added = outcome.over_rounds([](const std::vector<double>& in) { return in[0] - in[1]; });
@@ -135,9 +137,7 @@ class Bench {
     duo_.start(serve_links);
     return near_->links.open("@ ofi(provider=" + word_ + ",frame=2MiB)", duo_.board().get_text(0), name);
   }
-  std::function<double()> ours(std::function<double()> slice) {
-    return raw(serve_links, std::move(slice));
-  }
+  std::function<double()> ours(std::function<double()> slice) { return raw(serve_links, std::move(slice)); }
   std::function<double()> raw(Job job, std::function<double()> slice) {
     return [this, job, slice = std::move(slice)] {
       duo_.start(job);

@@ -32,9 +32,9 @@ fi_info* ask(const std::string& provider, bool many) {
   hints->fabric_attr->prov_name = strdup(provider.c_str());
   fi_info* info = nullptr;
   const bool numbered = provider != "shm";
-  check("fi_getinfo", fi_getinfo(FI_VERSION(FI_MAJOR_VERSION, FI_MINOR_VERSION),
-                                 numbered ? "127.0.0.1" : nullptr, nullptr, numbered ? FI_SOURCE : 0, hints,
-                                 &info));
+  check("fi_getinfo",
+        fi_getinfo(FI_VERSION(FI_MAJOR_VERSION, FI_MINOR_VERSION), numbered ? "127.0.0.1" : nullptr, nullptr,
+                   numbered ? FI_SOURCE : 0, hints, &info));
   fi_freeinfo(hints);
   return info;
 }
@@ -145,8 +145,7 @@ void RawEnd::echo(const Duo::Still& still) {
   while (still)
     turn([&](const std::byte* from, std::size_t bytes) {
       std::memcpy(out_.data(), from, bytes);
-      while (!send(static_cast<std::uint32_t>(bytes)))
-        turn([](const std::byte*, std::size_t) {});
+      while (!send(static_cast<std::uint32_t>(bytes))) turn([](const std::byte*, std::size_t) {});
     });
 }
 
