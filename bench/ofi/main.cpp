@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// ofi against libfabric itself: what a link costs above an endpoint of the same provider that is used directly,
-// in turn within one run. One way and rate of small messages, goodput of large ones, over shm and over tcp as
-// this libfabric has it.
+// ofi against libfabric itself: what a link costs above an endpoint of the same provider that is used
+// directly, in turn within one run. One way and rate of small messages, goodput of large ones, over shm and
+// over tcp as this libfabric has it.
 #include <array>
 #include <memory>
 

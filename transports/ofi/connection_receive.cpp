@@ -50,8 +50,8 @@ unsigned Connection::take(const OfiFrame& header, const std::byte* bytes, std::s
   return early_ == nullptr ? done : done + take_early();
 }
 
-// What nearly every frame is: the next one, data, nothing waits before it and nothing ends. Such a frame needs
-// none of the tests in `check`.
+// What nearly every frame is: the next one, data, nothing waits before it and nothing ends. Such a frame
+// needs none of the tests in `check`.
 inline bool Connection::is_plain(const OfiFrame& header, std::size_t size) const noexcept {
   return header.kind == OfiKind::data && state_ == State::open && ahead(header.sequence) == 0 &&
          header.length == size && size <= frame_bytes_max_ && header.epoch == 0 && first_ == nullptr &&

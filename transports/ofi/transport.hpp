@@ -4,12 +4,12 @@
 //
 // Addresses are those of tcp: "10.0.0.2:7001" is dialled by tcp, and what the fabric needs is told there. The
 // fabric's endpoint is opened by the first listen or dial, on the interface of that address. A poll reads the
-// completion queue, which is what makes a provider progress, a few times while it is empty, since the rest of a
-// turn takes longer than a look; then it serves the links that have something to do. Sleeping: with a
-// descriptor of the provider's the engine waits on it, after fi_trywait; it is watched from the first sleep to
-// the next busy time, because a watched one costs every arrival a walk through the engine's epoll. Without one
-// every peer is asked once over its control link to ring when it sends. While something is under way that the
-// provider only finishes when it is polled, a timer wakes at growing intervals; nothing spins for ever.
+// completion queue, which is what makes a provider progress, a few times while it is empty, since the rest of
+// a turn takes longer than a look; then it serves the links that have something to do. Sleeping: with a
+// descriptor of the provider's the engine waits on it, after fi_trywait; it is watched from the first sleep
+// to the next busy time, because a watched one costs every arrival a walk through the engine's epoll. Without
+// one every peer is asked once over its control link to ring when it sends. While something is under way that
+// the provider only finishes when it is polled, a timer wakes at growing intervals; nothing spins for ever.
 // Bounds: links by the limit of open files (a socket each); the tables of buffers.hpp.
 #pragma once
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Room for large frames: taken as in a ring, given back in any order.
 #include <gtest/gtest.h>
 
 #include <harness/transports/ofi/ring.hpp>
