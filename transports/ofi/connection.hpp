@@ -6,8 +6,9 @@
 //
 // The Handle is the Endpoint that a link owns; the Connection belongs to the transport and outlives it while
 // it lingers. Sending: what fits into a message of the fabric is injected or copied into a registered slot,
-// what is larger is copied into the link's arena and offered. What the provider does not take (EAGAIN), or
-// the peer gave no credit for, waits in a queue and holds the gate; it is tried again in every poll.
+// what is larger is offered, from the link's arena: written there, or copied. What the provider does not take
+// (EAGAIN), or the peer gave no credit for, waits in a queue and holds the gate; it is tried again in every
+// poll.
 // Receiving: frames are matched in order, but where the provider does not promise that they also complete in
 // order (cxi), one that comes early is kept until those before it came (connection_early.cpp). They are
 // handed up from the completion; those that may not be (paused, quota exhausted, an offered frame before
