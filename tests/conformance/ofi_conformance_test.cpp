@@ -94,6 +94,26 @@ constexpr MockSetting mock_settings[] = {
     {"CxiRaw", "mock-cxi", "raw=1"},
 };
 
+// As efa may say of itself.
+int getinfo_without_management(std::uint32_t version, const char* node, const char* service,
+                               std::uint64_t flags, const fi_info* hints, fi_info** info) {
+  if (hints->domain_attr->resource_mgmt == FI_RM_ENABLED) return -FI_ENODATA;
+  return ofi::mock::mock_getinfo(version, node, service, flags, hints, info);
+}
+
+TEST(OfiMock, AProviderWithoutResourceManagementIsTaken) {
+  setenv("HARNESS_MOCK", "", 1);
+  ofi::Library library = mock_library;
+  library.getinfo = getinfo_without_management;
+  const auto engine = std::move(transports::OsEngine::make().value());
+  const auto made = ofi::load().value()->make(*engine, ofi_options("mock-cxi"), &library);
+  ASSERT_TRUE(made) << made.error().text();
+  struct Ignored final : Acceptor {
+    void accepted(std::unique_ptr<Endpoint>) override {}
+  } ignored;
+  EXPECT_TRUE((*made)->listen("127.0.0.1:0", ignored));
+}
+
 // The last frame of a link is injected and lost: no later number tells the peer, and the completion names
 // nobody.
 TEST(OfiMock, AnInjectedFrameThatIsLostEndsTheLinkAtThePeer) {
