@@ -192,6 +192,16 @@ function(harness_bench_peers name)
   endif()
 endfunction()
 
+# harness_bench_fabric(<subfolder> <further source> libraries …): a benchmark that uses libfabric directly,
+# where it is installed, beside the transport that is loaded on demand.
+function(harness_bench_fabric name source)
+  if(TARGET PkgConfig::fabric)
+    harness_bench(${name} ${ARGN} PkgConfig::fabric)
+    target_sources(bench_${name} PRIVATE ${source})
+    add_dependencies(bench_${name} harness_ofi_plugin)
+  endif()
+endfunction()
+
 # harness_mpi_drivers(<bench program> <source> flavours …): <build>/bench/mpi_<flavour>, built beside the
 # program by the compiler wrapper of each MPI that is installed.
 function(harness_mpi_drivers name source)

@@ -35,7 +35,7 @@ class HotSet {
 
   /// The socket received something: it may be read without asking first.
   void warm(T& one) noexcept {
-    if (one.hot || crowd_ != 0) return;
+    if (one.hot || crowd_ != 0 || closed_) return;
     if (count_ < hot_max) {
       one.hot = true;
       hot_[count_++] = &one;
@@ -44,6 +44,8 @@ class HotSet {
     crowd_ = crowd_turns;
     while (count_ != 0) cool(*hot_[0]);
   }
+  /// None becomes hot from now on: sockets that say so little that epoll does better.
+  void close() noexcept { closed_ = true; }
   /// … or no longer.
   void cool(T& one) noexcept {
     if (!one.hot) return;
@@ -70,6 +72,7 @@ class HotSet {
   std::array<T*, hot_max> hot_{};
   unsigned count_ = 0;
   unsigned crowd_ = 0;
+  bool closed_ = false;
 };
 
 }  // namespace harness::transports

@@ -48,6 +48,9 @@ struct ProviderReport {
   bool usable = false;
   bool chosen = false;
   std::string why;  // it was chosen, or not
+  [[nodiscard]] std::string_view outcome() const noexcept {
+    return chosen ? "chosen" : usable ? "not chosen" : "not usable";
+  }
 };
 
 /// Every provider of the policy table with what libfabric says to it, in order of preference. Errors: those

@@ -94,6 +94,60 @@ constexpr MockSetting mock_settings[] = {
     {"CxiRaw", "mock-cxi", "raw=1"},
 };
 
+// As efa may say of itself.
+int getinfo_without_management(std::uint32_t version, const char* node, const char* service,
+                               std::uint64_t flags, const fi_info* hints, fi_info** info) {
+  if (hints->domain_attr->resource_mgmt == FI_RM_ENABLED) return -FI_ENODATA;
+  return ofi::mock::mock_getinfo(version, node, service, flags, hints, info);
+}
+
+TEST(OfiMock, AProviderWithoutResourceManagementIsTaken) {
+  setenv("HARNESS_MOCK", "", 1);
+  ofi::Library library = mock_library;
+  library.getinfo = getinfo_without_management;
+  const auto engine = std::move(transports::OsEngine::make().value());
+  const auto made = ofi::load().value()->make(*engine, ofi_options("mock-cxi"), &library);
+  ASSERT_TRUE(made) << made.error().text();
+  struct Ignored final : Acceptor {
+    void accepted(std::unique_ptr<Endpoint>) override {}
+  } ignored;
+  EXPECT_TRUE((*made)->listen("127.0.0.1:0", ignored));
+}
+
+// The last frame of a link is injected and lost: no later number tells the peer, and the completion names
+// nobody.
+TEST(OfiMock, AnInjectedFrameThatIsLostEndsTheLinkAtThePeer) {
+  setenv("HARNESS_MOCK", "errors=1,eagain=0", 1);
+  OfiMedium medium("mock-verbs");
+  std::vector<std::string> far, near;
+  std::unique_ptr<Endpoint> accepted;
+  struct Ear final : Acceptor {
+    explicit Ear(std::unique_ptr<Endpoint>& to) : endpoint(to) {}
+    void accepted(std::unique_ptr<Endpoint> made) override { endpoint = std::move(made); }
+    std::unique_ptr<Endpoint>& endpoint;
+  } ear(accepted);
+  const auto hear = [](Endpoint& endpoint, std::vector<std::string>& into) {
+    Receiver receiver;
+    receiver.self = &into;
+    receiver.event = [](void* self, const Event& event) {
+      if (event.kind != EventKind::writable)
+        static_cast<std::vector<std::string>*>(self)->emplace_back(event.detail);
+    };
+    endpoint.attach(receiver);
+  };
+  const std::string address = medium.transport().listen("127.0.0.1:0", ear).value();
+  const auto dialled = std::move(medium.transport().dial(address).value());
+  hear(*dialled, near);
+  Message message = Message::copy_of(medium.engine().pool(), "x");
+  const Entry down = dialled->down();
+  down.fn(down.self, down.next, message.c());
+  ASSERT_TRUE(medium.until([&] {
+    if (accepted != nullptr && far.empty()) hear(*accepted, far);
+    return !far.empty() && !near.empty();
+  }));
+  EXPECT_EQ(far[0], "the provider of the peer lost a frame");
+}
+
 class OfiMockTransport : public testing::TestWithParam<std::tuple<MockSetting, Case>> {};
 TEST_P(OfiMockTransport, KeepsTheContractOfTransports) {
   const auto& [setting, tried] = GetParam();

@@ -86,6 +86,12 @@ class Policy(TestCase):
         a.wait_for("link main to b is down: node a cannot prove who it is")
         self.assertRegex(self.refusals(self.why())["shm"]["because"], "domains are lab and office")
 
+    def test_a_link_that_prefers_ofi_tells_which_providers_there_are(self):
+        a, _ = self.start(cluster(NEEDS + 'prefer = ["ofi", "tcp"]', HERE, HERE))
+        a.wait_for("link main to b is up: @ (ofi|tcp)")
+        text = self.run_harness("link", "why", "main", "--node", "a", code="ok").stdout
+        self.assertRegex(text, "PROVIDER +DEVICE +OUTCOME|the transport ofi")
+
     def test_a_preference_falls_through_where_the_file_allows_it_and_says_so(self):
         a, _ = self.start(cluster(NEEDS + 'prefer = ["shm", "tcp"]', HERE, 'host = "there"'))
         a.wait_for("link main to b is up: @ tcp")

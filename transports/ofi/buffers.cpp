@@ -28,7 +28,7 @@ void SendSlots::orphan(const Connection& link) noexcept {
 
 Result<> ReceiveBuffers::open(Fabric& fabric, std::uint32_t buffer_bytes, std::uint32_t message_bytes) {
   fabric_ = &fabric;
-  many_ = fabric.has(FI_MULTI_RECV);
+  many_ = fabric.has(FI_MULTI_RECV) && fabric.manages_queues();
   const std::uint32_t each = many_ ? buffer_bytes : message_bytes;
   table_.resize(many_ ? large_count : std::min<std::size_t>(single_count, fabric.info().rx_attr->size));
   region_ = Region::make(fabric, table_.size() * each, Region::Use::messages);
@@ -66,8 +66,7 @@ void ReceiveBuffers::done(Operation& buffer, std::uint64_t flags) noexcept {
   if (!post(buffer)) ++unposted_;
 }
 
-void ReceiveBuffers::repost() noexcept {
-  if (unposted_ == 0) return;
+void ReceiveBuffers::post_again() noexcept {
   for (Operation& buffer : table_)
     if (!buffer.busy && post(buffer)) --unposted_;
 }

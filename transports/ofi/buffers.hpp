@@ -85,11 +85,15 @@ class ReceiveBuffers {
   /// Posts a buffer again when its last message was taken; one that the provider does not take now is tried
   /// again by `repost`.
   void done(Operation& buffer, std::uint64_t flags) noexcept;
-  void repost() noexcept;
+  void repost() noexcept {
+    if (unposted_ != 0) [[unlikely]]
+      post_again();
+  }
   void retire() noexcept { region_->retire(); }
 
  private:
   bool post(Operation& buffer) noexcept;
+  void post_again() noexcept;
 
   Fabric* fabric_ = nullptr;
   std::unique_ptr<Region> region_;

@@ -70,8 +70,12 @@ void Connection::on_timer() {
     case State::greeting:
       return end(EventKind::peer_lost, Errc::timed_out, "the peer did not say what its fabric is");
     case State::open:
-      return end(EventKind::peer_lost, Errc::peer_lost,
-                 "the peer closed and went before its last frames came");
+      if (control_lost_)
+        return end(EventKind::peer_lost, Errc::peer_lost,
+                   "the peer closed and went before its last frames came");
+      if (received_frames_ >= expected_frames_) return;
+      if (received_frames_ != seen_frames_) return expect(expected_frames_);  // they still come
+      return end(EventKind::corrupt, Errc::corrupt, "the provider of the peer lost a frame");
     case State::lingering: return bury();
     case State::ended:
     case State::dead: return;
@@ -163,6 +167,7 @@ Handle::~Handle() {
 
 MutableBytes Handle::reserve(std::uint32_t bytes) noexcept { return connection_->reserve(bytes); }
 void Handle::commit() noexcept { connection_->commit(); }
+Message Handle::make(Pool& pool, std::uint32_t bytes) noexcept { return connection_->make(pool, bytes); }
 Errc Handle::send_setup(Message&& frame) noexcept { return connection_->send_setup(std::move(frame)); }
 std::uint64_t Handle::frames_sent() const noexcept { return connection_->counts().frames_out; }
 std::uint64_t Handle::frames_received() const noexcept { return connection_->counts().frames_in; }
@@ -211,8 +216,10 @@ void Connection::describe(Describer& describer) const {
   describer.value("injected_frames", counts_.injected);
   describer.value("copied_frames", counts_.copied);
   describer.value("offered_frames", counts_.offered);
+  describer.value("in_place_frames", counts_.in_place);
   describer.value("read_frames", counts_.read);
   describer.value("again", counts_.again);
+  describer.value("lost_injections", ofi_.lost_injections());
   describer.value("credits", counts_.credits);
   describer.value("bells", counts_.bells);
   describer.value("holds", counts_.holds);

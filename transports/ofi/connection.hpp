@@ -6,8 +6,9 @@
 //
 // The Handle is the Endpoint that a link owns; the Connection belongs to the transport and outlives it while
 // it lingers. Sending: what fits into a message of the fabric is injected or copied into a registered slot,
-// what is larger is copied into the link's arena and offered. What the provider does not take (EAGAIN), or
-// the peer gave no credit for, waits in a queue and holds the gate; it is tried again in every poll.
+// what is larger is offered, from the link's arena: written there, or copied. What the provider does not take
+// (EAGAIN), or the peer gave no credit for, waits in a queue and holds the gate; it is tried again in every
+// poll.
 // Receiving: frames are matched in order, but where the provider does not promise that they also complete in
 // order (cxi), one that comes early is kept until those before it came (connection_early.cpp). They are
 // handed up from the completion; those that may not be (paused, quota exhausted, an offered frame before
@@ -47,6 +48,7 @@ class Handle final : public Endpoint {
 
   MutableBytes reserve(std::uint32_t bytes) noexcept override;
   void commit() noexcept override;
+  Message make(Pool& pool, std::uint32_t bytes) noexcept override;
   Errc send_setup(Message&& frame) noexcept override;
   Errc configure(const OptionValues& options) noexcept override;
   [[nodiscard]] std::uint64_t frames_sent() const noexcept override;
@@ -75,10 +77,11 @@ struct Counts {
   std::uint64_t injected = 0;  // frames, by how they went
   std::uint64_t copied = 0;
   std::uint64_t offered = 0;
-  std::uint64_t read = 0;     // frames of the peer
-  std::uint64_t again = 0;    // the provider took nothing
-  std::uint64_t credits = 0;  // frames with nothing but credit
-  std::uint64_t bells = 0;    // rung
+  std::uint64_t in_place = 0;  // of these: read from where the application wrote them
+  std::uint64_t read = 0;      // frames of the peer
+  std::uint64_t again = 0;     // the provider took nothing
+  std::uint64_t credits = 0;   // frames with nothing but credit
+  std::uint64_t bells = 0;     // rung
   std::uint64_t holds = 0;
   std::uint64_t blocks = 0;   // times handing up stopped: paused, quota
   std::uint64_t dropped = 0;  // frames given after the end
@@ -95,7 +98,7 @@ class Connection final : public Hook<OwnedTag>,
   static constexpr unsigned hold_frames = SendQueue::frames_max - 16;
   static constexpr unsigned setup_reserve = 4;
   static constexpr std::uint32_t setup_bytes_max = 128 * 1024;
-  static constexpr unsigned reads_ahead = 4;
+  static constexpr unsigned reads_ahead = 8;
 
   Connection(Ofi& ofi, std::unique_ptr<Endpoint> control, std::uint32_t cookie, bool dialled);
   ~Connection();
@@ -115,6 +118,8 @@ class Connection final : public Hook<OwnedTag>,
   void sent(int error) noexcept;
   void was_read(Operation& read, int error) noexcept;
   void was_direct(Operation& operation, int error) { direct_->completed(operation, error); }
+  /// The provider lost a frame and does not say whose.
+  void doubt() noexcept;
   /// Asks the peer to ring when it has something; what it sent until now needs none.
   void ask_for_bell() noexcept { note(wire::OfiNote::Kind::sleep, received_frames_); }
   [[nodiscard]] std::uint32_t cookie() const noexcept { return cookie_; }
@@ -140,6 +145,7 @@ class Connection final : public Hook<OwnedTag>,
   [[nodiscard]] Entry entry() noexcept { return {&down_thunk, this, nullptr}; }
   MutableBytes reserve(std::uint32_t bytes) noexcept;
   void commit() noexcept;
+  Message make(Pool& pool, std::uint32_t bytes) noexcept;
   Errc send_setup(Message&& frame) noexcept;
   void set_frame_bytes_max(std::uint32_t bytes) noexcept { frame_bytes_max_ = bytes; }
   [[nodiscard]] bool is_by(std::string_view word) const noexcept;
@@ -177,6 +183,11 @@ class Connection final : public Hook<OwnedTag>,
   [[nodiscard]] static constexpr std::uint32_t units_of(std::uint32_t bytes) noexcept {
     return (bytes + wire::OfiFrame::unit_bytes - 1) / wire::OfiFrame::unit_bytes;
   }
+  /// Whether a frame of so many bytes is too long for a message of the fabric, at one end or the other.
+  [[nodiscard]] bool is_offered(std::uint32_t bytes) const noexcept {
+    return header_bytes + bytes > eager_bytes_max_;
+  }
+  bool has_arena() noexcept;
   [[nodiscard]] bool has_credit(std::uint32_t units) const noexcept {
     return sent_units_ - acked_units_ + units <= peer_window_;
   }
@@ -187,6 +198,8 @@ class Connection final : public Hook<OwnedTag>,
   void drop_queue() noexcept;
 
   // receiving: connection_receive.cpp
+  [[nodiscard]] bool is_plain(const wire::OfiFrame& header, std::size_t size) const noexcept;
+  unsigned take_plain(const wire::OfiFrame& header, const std::byte* bytes);
   unsigned take_next(const wire::OfiFrame& header, const std::byte* bytes, std::size_t size);
   [[nodiscard]] std::uint32_t ahead(std::uint32_t sequence) const noexcept {
     return (sequence - static_cast<std::uint32_t>(received_frames_)) & wire::OfiFrame::sequence_mask;
@@ -195,6 +208,7 @@ class Connection final : public Hook<OwnedTag>,
   void keep_early(const wire::OfiFrame& header, const std::byte* bytes, std::size_t size) noexcept;
   unsigned take_early();
   void drop_early() noexcept;
+  void take_taken(Bytes slots) noexcept;
   bool check(const wire::OfiFrame& header, std::size_t size) noexcept;
   bool take_credit(std::uint32_t credit) noexcept;
   bool take_window(const wire::OfiFrame& header) noexcept;
@@ -220,6 +234,7 @@ class Connection final : public Hook<OwnedTag>,
   [[nodiscard]] std::string differs(std::uint64_t version, const wire::OfiTerms& terms,
                                     const wire::OfiFabric& fabric, std::string_view provider) const;
   void open(const wire::OfiTerms& terms, Bytes name);
+  void expect(std::uint64_t frames) noexcept;
   void control_ended(Errc code, std::string_view why);
   void ring() noexcept;
   void wake() noexcept;
@@ -253,21 +268,23 @@ class Connection final : public Hook<OwnedTag>,
   // sending
   fi_addr_t peer_ = FI_ADDR_NOTAVAIL;
   std::uint32_t peer_cookie_ = 0;
-  std::uint32_t peer_window_ = 0;  // units
-  std::uint32_t peer_message_bytes_ = 0;
-  std::uint32_t sent_units_ = 0;   // modulo 2^32, as the three below
-  std::uint32_t acked_units_ = 0;  // of them the peer has taken
-  std::uint32_t taken_units_ = 0;  // of the peer's, by us
-  std::uint32_t told_units_ = 0;   // … and the peer knows
+  std::uint32_t peer_window_ = 0;      // units
+  std::uint32_t eager_bytes_max_ = 0;  // of a message of the fabric, header included; the less of both ends
+  std::uint32_t sent_units_ = 0;       // modulo 2^32, as the three below
+  std::uint32_t acked_units_ = 0;      // of them the peer has taken
+  std::uint32_t taken_units_ = 0;      // of the peer's, by us
+  std::uint32_t told_units_ = 0;       // … and the peer knows
   std::uint32_t received_units_ = 0;
   std::uint64_t sent_frames_ = 0;  // everything with a number
   std::uint64_t received_frames_ = 0;
   std::uint64_t bye_frames_ = 0;
-  unsigned under_way_ = 0;       // sends that have not completed
-  int placed_ = Offers::none;    // the frame at the front of the queue, once it is in the arena
-  std::uint64_t taken_due_ = 0;  // offers of the peer's to be acknowledged, a bit a slot
+  std::uint64_t expected_frames_ = 0;  // so many the peer sent when its provider had lost some
+  std::uint64_t seen_frames_ = 0;      // received when that was last looked at
+  unsigned under_way_ = 0;             // sends that have not completed
+  int placed_ = Offers::none;          // the frame at the front of the queue, once it is in the arena
+  std::uint64_t taken_due_ = 0;        // offers of the peer's to be acknowledged, a bit a slot
   std::unique_ptr<SendQueue> queue_;
-  std::unique_ptr<Offers> offers_;
+  Offers::Owner offers_;
   Message reserved_;
   std::uint32_t frame_bytes_max_;
 

@@ -19,7 +19,7 @@ constexpr std::size_t fabric_bytes = wire::bytes_of<OfiFabric>;
 constexpr std::size_t sentence_bytes_max = 300;
 constexpr std::uint32_t frame_bytes_min = 1024;
 constexpr std::uint32_t window_units_min = 2048;         // twice what the largest eager frame costs, and more
-constexpr std::uint64_t last_frames_ns = 2'000'000'000;  // for frames named by a bye whose sender is gone
+constexpr std::uint64_t last_frames_ns = 2'000'000'000;  // for frames that must be on their way
 
 std::string version_text(std::uint64_t version) {
   const auto word = static_cast<std::uint32_t>(version);
@@ -102,6 +102,7 @@ void Connection::on_note(Message& message) {
     case OfiNote::Kind::withdrawn:
       if (on_region(head, tail)) return;
       return end(EventKind::corrupt, Errc::corrupt, "a note of a region that cannot be");
+    case OfiNote::Kind::count: return expect(head.value);
     case OfiNote::Kind::done: return state_ == State::lingering ? bury() : void();
     default: return end(EventKind::corrupt, Errc::corrupt, "a note out of its place on the control link");
   }
@@ -156,7 +157,7 @@ void Connection::open(const OfiTerms& terms, Bytes name) {
     return end(EventKind::peer_lost, Errc::unreachable, "the provider does not take the peer's address");
   peer_cookie_ = terms.cookie;
   peer_window_ = terms.window;
-  peer_message_bytes_ = terms.frame_bytes;
+  eager_bytes_max_ = std::min(ofi_.message_bytes(), terms.frame_bytes);
   state_ = closing_ ? State::lingering : State::open;
   if (!closing_) timer_.cancel();
   ofi_.unrung(*this);
@@ -167,6 +168,19 @@ void Connection::open(const OfiTerms& terms, Bytes name) {
 void Connection::ring() noexcept {
   wants_bell_ = false;
   if (note(OfiNote::Kind::bell, 0)) ++counts_.bells;
+}
+
+// The frame that failed was some link's: each tells its peer how many there must be.
+void Connection::doubt() noexcept {
+  if (state_ == State::open) note(OfiNote::Kind::count, sent_frames_);
+}
+
+// A gap before a frame is seen by its number; one behind the last frame is not.
+void Connection::expect(std::uint64_t frames) noexcept {
+  expected_frames_ = std::max(expected_frames_, frames);
+  seen_frames_ = received_frames_;
+  if (state_ == State::open && received_frames_ < expected_frames_ && !timer_.armed())
+    ofi_.engine().timers().arm(timer_, ofi_.engine().now_ns() + last_frames_ns);
 }
 
 void Connection::control_ended(Errc code, std::string_view why) {

@@ -38,14 +38,30 @@ constexpr bool is_offer(OfiKind kind) noexcept {
 }  // namespace
 
 unsigned Connection::take(const OfiFrame& header, const std::byte* bytes, std::size_t size) {
-  if (state_ == State::ended || state_ == State::dead) return 0;
   counts_.bytes_in += header_bytes + size;
-  if (is_early(header)) [[unlikely]] {
+  if (is_plain(header, size)) [[likely]]
+    return take_plain(header, bytes);
+  if (state_ == State::ended || state_ == State::dead) return 0;
+  if (is_early(header)) {
     keep_early(header, bytes, size);
     return 1;
   }
   const unsigned done = take_next(header, bytes, size);
   return early_ == nullptr ? done : done + take_early();
+}
+
+// What nearly every frame is: the next one, data, nothing waits before it and nothing ends. Such a frame
+// needs none of the tests in `check`.
+inline bool Connection::is_plain(const OfiFrame& header, std::size_t size) const noexcept {
+  return header.kind == OfiKind::data && state_ == State::open && ahead(header.sequence) == 0 &&
+         header.length == size && size <= frame_bytes_max_ && header.epoch == 0 && first_ == nullptr &&
+         early_ == nullptr && !bye_received_ && !closing_;
+}
+
+inline unsigned Connection::take_plain(const OfiFrame& header, const std::byte* bytes) {
+  if (header.credit != acked_units_ && !take_credit(header.credit)) return 1;
+  ++received_frames_;
+  return take_window(header) ? take_frame(header, bytes) : 1;
 }
 
 unsigned Connection::take_next(const OfiFrame& header, const std::byte* bytes, std::size_t size) {
@@ -55,14 +71,20 @@ unsigned Connection::take_next(const OfiFrame& header, const std::byte* bytes, s
   switch (header.kind) {
     case OfiKind::credit: break;
     case OfiKind::taken:
-      if (offers_ == nullptr || size != 1 || !offers_->taken(std::to_integer<unsigned>(bytes[0])))
-        end(EventKind::corrupt, Errc::corrupt, "a frame was taken that was not offered");
+      take_taken({bytes, size});
       wake();
       break;
     default: done = take_window(header) ? take_frame(header, bytes) : 1;
   }
   if (bye_received_ || state_ == State::lingering) wake();
   return done;
+}
+
+void Connection::take_taken(Bytes slots) noexcept {
+  bool right = offers_ != nullptr && !slots.empty();
+  for (std::size_t i = 0; right && i < slots.size(); ++i)
+    right = offers_->taken(std::to_integer<unsigned>(slots[i]));
+  if (!right) end(EventKind::corrupt, Errc::corrupt, "a frame was taken that was not offered");
 }
 
 // Everything that is checked before a byte is allocated for a frame.
@@ -96,9 +118,10 @@ bool Connection::take_credit(std::uint32_t credit) noexcept {
   return true;
 }
 
-bool Connection::take_window(const OfiFrame& header) noexcept {
+inline bool Connection::take_window(const OfiFrame& header) noexcept {
   received_units_ += units_of(header_bytes + header.length);
-  if (received_units_ - taken_units_ <= ofi_.window_units()) return true;
+  if (received_units_ - taken_units_ <= ofi_.window_units()) [[likely]]
+    return true;
   end(EventKind::corrupt, Errc::corrupt, "more was sent than there was credit for");
   return false;
 }
@@ -286,8 +309,7 @@ void Connection::was_read(Operation& read, int error) noexcept {
   taken_due_ |= bit;
   ++counts_.read;
   counts_.bytes_in += waiting.bytes;
-  if (!send_controls()) ofi_.blocked(*this);
-  wake();
+  wake();  // which says so for all that were read in this turn
 }
 
 // ---- blocking ----

@@ -45,21 +45,16 @@ void Connection::enqueue(Message& message, OfiKind kind) noexcept {
 Connection::Sent Connection::try_send(const Message& message, OfiKind kind) noexcept {
   if (state_ != State::open && state_ != State::lingering) return Sent::waits;
   const std::uint32_t bytes = message.size();
-  if (header_bytes + bytes > std::min(ofi_.message_bytes(), peer_message_bytes_))
-    return try_offer(message, kind);
+  if (is_offered(bytes)) return try_offer(message, kind);
   const std::uint32_t units = units_of(header_bytes + bytes);
   if (!has_credit(units)) return Sent::waits;
   return post(kind, bytes, units, [&](std::byte* to) { message.copy_to(to); });
 }
 
 Connection::Sent Connection::try_offer(const Message& message, OfiKind kind) noexcept {
-  if (offers_ == nullptr) {
-    auto arena = Region::make(fabric_, ofi_.arena_bytes(), Region::Use::read_by_peers);
-    if (arena == nullptr) {
-      end(EventKind::peer_lost, Errc::exhausted, "no memory could be registered for large frames: ulimit -l");
-      return Sent::failed;
-    }
-    offers_ = std::make_unique<Offers>(std::move(arena));
+  if (!has_arena()) {
+    end(EventKind::peer_lost, Errc::exhausted, "no memory could be registered for large frames: ulimit -l");
+    return Sent::failed;
   }
   if (placed_ == Offers::none) placed_ = offers_->place(message);
   if (placed_ == Offers::none) return Sent::waits;
@@ -73,9 +68,16 @@ Connection::Sent Connection::try_offer(const Message& message, OfiKind kind) noe
         std::memcpy(to + offer_bytes, offers_->key().data(), offer.key_bytes);
       });
   if (sent != Sent::yes) return sent;
+  counts_.in_place += offers_->is_made_here(placed_) ? 1u : 0u;
   placed_ = Offers::none;
   ++counts_.offered;
   return sent;
+}
+
+// With the first frame that is offered.
+bool Connection::has_arena() noexcept {
+  if (offers_ == nullptr) offers_ = Offers::make(fabric_, ofi_.arena_bytes());
+  return offers_ != nullptr;
 }
 
 template <class Fill>
@@ -128,11 +130,14 @@ Connection::Sent Connection::posted(long code, std::uint32_t bytes, std::uint32_
 
 // What has no place in the queue: offers that were read, and credit that nothing else carried.
 bool Connection::send_controls() noexcept {
-  for (; taken_due_ != 0; taken_due_ &= taken_due_ - 1) {
-    const wire::OfiTaken taken{static_cast<std::uint8_t>(std::countr_zero(taken_due_))};
-    const Sent sent = post(OfiKind::taken, wire::bytes_of<wire::OfiTaken>, 0,
-                           [&](std::byte* to) { wire::encode(taken, to); });
+  if (taken_due_ != 0) {
+    const auto count = static_cast<std::uint32_t>(std::popcount(taken_due_));
+    const Sent sent = post(OfiKind::taken, count * wire::bytes_of<wire::OfiTaken>, 0, [&](std::byte* to) {
+      for (std::uint64_t due = taken_due_; due != 0; due &= due - 1, to += wire::bytes_of<wire::OfiTaken>)
+        wire::encode(wire::OfiTaken{static_cast<std::uint8_t>(std::countr_zero(due))}, to);
+    });
     if (sent != Sent::yes) return sent == Sent::failed;
+    taken_due_ = 0;
   }
   if (taken_units_ - told_units_ < ofi_.window_units() / 2) return true;
   const Sent sent = post(OfiKind::credit, 0, 0, [](std::byte*) {});
@@ -187,10 +192,16 @@ void Connection::room() {
 
 // ---- for the handle ----
 
+Message Connection::make(Pool& pool, std::uint32_t bytes) noexcept {
+  if (state_ == State::open && is_offered(bytes) && bytes <= frame_bytes_max_ && has_arena())
+    if (Message message = offers_->message(pool, bytes)) return message;
+  return Message::make(pool, bytes);
+}
+
 MutableBytes Connection::reserve(std::uint32_t bytes) noexcept {
   reserved_.reset();
   if (held_ || !may_send() || bytes > frame_bytes_max_) return {};
-  reserved_ = Message::make(pool_, bytes);
+  reserved_ = make(pool_, bytes);
   return reserved_ ? reserved_.writable() : MutableBytes{};
 }
 

@@ -11,19 +11,26 @@ namespace harness::transports::ofi {
 namespace {
 
 constexpr std::uint64_t needed_caps = FI_MSG | FI_RMA;
-constexpr std::array<std::uint64_t, 2> ladder = {needed_caps | FI_MULTI_RECV, needed_caps};
+struct Step {
+  std::uint64_t caps;
+  fi_resource_mgmt management;
+};
+// Without resource management nothing but our tables keeps queues from overrunning: their sizes do, as long
+// as each message takes a receive of its own.
+constexpr std::array ladder = {Step{needed_caps | FI_MULTI_RECV, FI_RM_ENABLED},
+                               Step{needed_caps, FI_RM_ENABLED}, Step{needed_caps, FI_RM_UNSPEC}};
 constexpr std::size_t queue_entries_min = 1024;
 
-Info hints_for(const Library& library, const Policy& policy, std::uint64_t caps) {
+Info hints_for(const Library& library, const Policy& policy, const Step& step) {
   Info hints(library.dupinfo(nullptr), {&library});
   if (hints == nullptr) return hints;
-  hints->caps = caps;
+  hints->caps = step.caps;
   hints->mode = FI_CONTEXT | FI_CONTEXT2 | FI_RX_CQ_DATA;
   hints->ep_attr->type = FI_EP_RDM;
   hints->domain_attr->threading = FI_THREAD_DOMAIN;
   hints->domain_attr->control_progress = FI_PROGRESS_MANUAL;
   hints->domain_attr->data_progress = FI_PROGRESS_MANUAL;
-  hints->domain_attr->resource_mgmt = FI_RM_ENABLED;
+  hints->domain_attr->resource_mgmt = step.management;
   hints->domain_attr->av_type = FI_AV_TABLE;
   hints->domain_attr->mr_mode = static_cast<int>(policy.mr_mode);
   hints->tx_attr->msg_order = hints->rx_attr->msg_order = FI_ORDER_SAS;
@@ -34,8 +41,8 @@ Info hints_for(const Library& library, const Policy& policy, std::uint64_t caps)
 // The first of a row's offers that is one; null: it has none here.
 Info ask(const Library& library, const Policy& policy, const std::string& host, bool towards, int& code) {
   code = -FI_ENODATA;
-  for (const std::uint64_t caps : ladder) {
-    const Info hints = hints_for(library, policy, caps);
+  for (const Step& step : ladder) {
+    const Info hints = hints_for(library, policy, step);
     if (hints == nullptr) return Info(nullptr, {&library});
     fi_info* found = nullptr;
     const bool bound = !host.empty() && policy.named_by_host;

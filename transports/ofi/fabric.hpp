@@ -3,7 +3,8 @@
 //
 // An engine has one of these for all its links: one reliable datagram endpoint, one address table, one
 // completion queue for both directions. Progress is made when the queue is read, by the engine's thread
-// alone. The hints are a ladder: with buffers that take many messages, then without. Sends to one peer must
+// alone. The hints are a ladder: with buffers that take many messages, then
+// without, then without the provider's own care for its queues (FI_RM_ENABLED). Sends to one peer must
 // keep their order (FI_ORDER_SAS); a provider without one-sided reads is of no use, since large frames are
 // read. Every mr_mode bit that is offered is obeyed by memory.hpp, so what comes back is the provider's wish.
 // Rejected: an endpoint a link (FI_EP_MSG: a connection state machine for each, receive buffers for each),
@@ -72,6 +73,10 @@ class Fabric {
     return (info().domain_attr->mr_mode & static_cast<int>(mr_bit)) != 0;
   }
   [[nodiscard]] bool has(std::uint64_t caps) const noexcept { return (info().caps & caps) == caps; }
+  /// The provider keeps its queues from overrunning.
+  [[nodiscard]] bool manages_queues() const noexcept {
+    return info().domain_attr->resource_mgmt == FI_RM_ENABLED;
+  }
   /// Receives complete in the order of the messages.
   [[nodiscard]] bool receives_in_order() const noexcept {
     return (info().rx_attr->comp_order & FI_ORDER_STRICT) != 0;

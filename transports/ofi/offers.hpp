@@ -1,10 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // Large frames that a link has offered to its peer: where their bytes lie until the peer has read them.
 //
-// Each link has an arena of its own, registered for reading by peers when the first large frame is sent: a
-// key opens a whole arena, and one peer's key must not open what goes to another. Frames lie in it one behind
-// the other, as in a ring, and are given back in any order; room comes back from the oldest on. A link that
-// never sends a large frame has no arena. Bounds: wire::OfiOffer::slots frames, the arena's bytes.
+// Each link has an arena of its own, registered for reading by peers when the first large frame is made or
+// sent: a key opens a whole arena, and one peer's key must not open what goes to another. A link that never
+// sends a large frame has no arena. It has two halves. In the one lie copies of frames that came in other
+// memory. In the other lie messages that the application was given to write (Endpoint::make): these are
+// offered as they are, without a copy, and stay until the peer has read them and nobody else refers to them.
+// Halves, because an application may keep a message for as long as it likes: that must not stop the copies.
+// A message may outlive its link: then the arena stays mapped, and is the provider's no more.
+// Bounds: wire::OfiOffer::slots offers; the arena's bytes; a made message that finds no room comes from the
+// pool and is copied.
 #pragma once
 
 #include <array>
@@ -13,6 +18,7 @@
 
 #include <harness/stack/message.hpp>
 #include <harness/transports/ofi/memory.hpp>
+#include <harness/transports/ofi/ring.hpp>
 #include <harness/transports/wire/ofi.hpp>
 
 namespace harness::transports::ofi {
@@ -22,49 +28,57 @@ class Offers {
   static constexpr unsigned slots = wire::OfiOffer::slots;
   static constexpr int none = -1;
 
-  explicit Offers(std::unique_ptr<Region> arena) noexcept : arena_(std::move(arena)) {}
+  struct Retire {
+    void operator()(Offers* offers) const noexcept { offers->retire(); }
+  };
+  /// The link's; the last message made here may free it later.
+  using Owner = std::unique_ptr<Offers, Retire>;
 
-  /// Copies a frame in; its slot, or `none` when there is no room. [stack-thread]
-  int place(const Message& frame) noexcept {
-    const std::uint64_t bytes = (std::uint64_t{frame.size()} + 63) / 64 * 64;
-    if (next_ - oldest_ == slots) return none;
-    std::uint64_t begin = head_;
-    const std::uint64_t size = arena_->size();
-    if (begin % size + bytes > size)
-      begin += size - begin % size;  // never split: the rest of the lap is left
-    if (begin + bytes - tail_ > size) return none;
-    const auto slot = static_cast<unsigned>(next_ % slots);
-    out_[slot] = {begin, begin + bytes, frame.size(), true};
-    frame.copy_to(arena_->data() + begin % size);
-    head_ = begin + bytes;
-    ++next_;
-    return static_cast<int>(slot);
-  }
-  [[nodiscard]] wire::OfiOffer offer(int slot) const noexcept {
-    const Placed& placed = out_[static_cast<unsigned>(slot)];
-    return {arena_->remote(arena_->data() + placed.begin % arena_->size()), placed.bytes,
-            static_cast<std::uint8_t>(slot), static_cast<std::uint8_t>(arena_->key().size())};
-  }
+  /// Registers two halves of `half_bytes` each; null when there is no memory or it cannot be registered.
+  static Owner make(Fabric& fabric, std::size_t half_bytes);
+  Offers(const Offers&) = delete;
+  Offers& operator=(const Offers&) = delete;
+
+  /// A writable message of `bytes` in the arena; empty when there is no room. [stack-thread]
+  Message message(Pool& pool, std::uint32_t bytes) noexcept;
+  /// Puts a frame where the peer may read it, which costs a copy unless it was made here; its slot, or `none`
+  /// when there is no room. [stack-thread]
+  int place(const Message& frame) noexcept;
+  [[nodiscard]] wire::OfiOffer offer(int slot) const noexcept;
   [[nodiscard]] Bytes key() const noexcept { return arena_->key(); }
-  /// The peer has read it; false when it was not out.
-  bool taken(unsigned slot) noexcept {
-    if (slot >= slots || !out_[slot].is_out) return false;
-    out_[slot].is_out = false;
-    while (oldest_ != next_ && !out_[oldest_ % slots].is_out) tail_ = out_[oldest_++ % slots].end;
-    return true;
+  /// Whether the frame in this slot was not copied.
+  [[nodiscard]] bool is_made_here(int slot) const noexcept {
+    return out_[static_cast<unsigned>(slot)].slab != nullptr;
   }
-  [[nodiscard]] bool empty() const noexcept { return oldest_ == next_; }
+  /// The peer has read it; false when it was not out.
+  bool taken(unsigned slot) noexcept;
+  [[nodiscard]] bool empty() const noexcept { return free_ == all_free; }
 
  private:
+  static constexpr std::uint64_t all_free = ~std::uint64_t{0};
+  static_assert(slots == 64);
   struct Placed {
-    std::uint64_t begin = 0, end = 0;  // bytes since the link began
+    const std::byte* at = nullptr;
     std::uint32_t bytes = 0;
-    bool is_out = false;
+    int block = Ring::none;  // of the copies
+    Slab* slab = nullptr;    // of a message made here, referred to until it is taken
   };
+
+  Offers(std::unique_ptr<Region> arena, std::size_t half_bytes) noexcept
+      : arena_(std::move(arena)), copies_(half_bytes), made_(half_bytes), half_bytes_(half_bytes) {}
+  ~Offers() = default;
+  void retire() noexcept;
+  void release() noexcept;
+  static void give_back(Slab* slab) noexcept;
+  [[nodiscard]] std::byte* second_half() const noexcept { return arena_->data() + half_bytes_; }
+  [[nodiscard]] bool copy(const Message& frame, Placed& to) noexcept;
+
   std::unique_ptr<Region> arena_;
+  Ring copies_, made_;
+  std::size_t half_bytes_;
   std::array<Placed, slots> out_{};
-  std::uint64_t head_ = 0, tail_ = 0;
-  std::uint64_t next_ = 0, oldest_ = 0;  // frames
+  std::uint64_t free_ = all_free;  // a bit a slot
+  std::uint64_t holders_ = 1;      // the link and the messages made here
 };
 
 }  // namespace harness::transports::ofi

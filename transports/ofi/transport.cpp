@@ -54,13 +54,14 @@ Ofi::Ofi(OsEngine& engine, const OptionValues& options, const Library& library)
           {static_cast<std::uint32_t>(options[option_arena]), 2 * facts_.max_message, arena_bytes_min})),
       receive_bytes_(static_cast<std::uint32_t>(options[option_receive])), tcp_(engine, tcp_options(options)),
       retry_([](void*) {}, nullptr) {
+  tcp_.hot().close();
   engine_.add(*this);
 }
 
 Ofi::~Ofi() {
   if (fabric_ == nullptr) return;
   for (unsigned turn = 0; turn < last_turns && say_last_words(); ++turn) progress(completions_max);
-  if (watched_) engine_.unwatch(fabric_->descriptor(), *this);
+  unwatch();
   const auto free = [](Connection* connection) { delete connection; };
   connections_.clear_and_dispose(free);
   graveyard_.clear_and_dispose(free);
@@ -100,10 +101,8 @@ Result<> Ofi::open(std::string_view address, bool towards) {
   auto fabric = Fabric::open(library_, std::move(*choice));
   if (!fabric) return tl::unexpected<Error>(fabric.error());
   fabric_ = std::move(*fabric);
-  auto opened = open_buffers();
-  if (opened && fabric_->descriptor() >= 0)
-    watched_ = engine_.watch(fabric_->descriptor(), readable, *this, true).has_value();
-  return opened;
+  looks_ = fabric_->descriptor() >= 0 ? looks_system : looks_memory;
+  return open_buffers();
 }
 
 Result<> Ofi::open_buffers() {
@@ -190,19 +189,46 @@ std::unique_ptr<SendQueue> Ofi::take_queue() noexcept {
 
 // ---- turns ----
 
-// A hint: the queue is read in every poll. By edge, since the descriptor may stay readable after that.
+// A hint: the queue is read in every poll.
 void Ofi::ready(unsigned) {}
 
 unsigned Ofi::poll(unsigned budget) {
-  graveyard_.clear_and_dispose([](Connection* connection) { delete connection; });
+  if (!graveyard_.empty()) graveyard_.clear_and_dispose([](Connection* connection) { delete connection; });
   if (fabric_ == nullptr) return 0;
-  unsigned done = progress(budget);
-  List<Connection, BlockedTag> blocked;  // who is blocked again waits for the next turn
+  unsigned done = look(budget);
+  if (!waiting_.empty()) serve_blocked();
+  if (!ready_.empty() && done < budget) done += serve_ready(budget - done);
+  if (done == 0) {
+    ++misses_;
+  } else {
+    misses_ = 0;
+    retry_ns_ = retry_ns_min;
+    if (watched_ && ++busy_turns_ > unwatched_turns) unwatch();
+  }
+  if (misses_ < hot_turns && !connections_.empty()) engine_.keep_hot();
+  return done;
+}
+
+// Into the queue, again while it is empty and nothing else waits.
+inline unsigned Ofi::look(unsigned budget) {
+  const bool again = misses_ < hot_turns && ready_.empty() && waiting_.empty() && !connections_.empty();
+  unsigned done = 0;
+  for (unsigned looks = again ? looks_ : 1; looks != 0 && done == 0; --looks) done = progress(budget);
+  return done;
+}
+
+// Who is blocked again waits for the next turn.
+void Ofi::serve_blocked() {
+  List<Connection, BlockedTag> blocked;
   blocked.swap(waiting_);
   while (!blocked.empty()) {
     wake(blocked.front());
     blocked.pop_front();
   }
+}
+
+unsigned Ofi::serve_ready(unsigned budget) {
+  unsigned done = 0;
   List<Connection, ReadyTag> round;
   round.swap(ready_);
   while (!round.empty() && done < budget) {
@@ -211,9 +237,6 @@ unsigned Ofi::poll(unsigned budget) {
     done += connection.work(budget - done);
   }
   ready_.splice(ready_.begin(), round);
-  misses_ = done != 0 ? 0 : misses_ + 1;
-  if (misses_ < hot_turns && !connections_.empty()) engine_.keep_hot();
-  if (done != 0) retry_ns_ = retry_ns_min;
   return done;
 }
 
@@ -224,6 +247,7 @@ void Ofi::flush() {
 bool Ofi::rest() {
   if (fabric_ == nullptr) return true;
   const bool has_descriptor = fabric_->descriptor() >= 0;
+  if (has_descriptor) watch();
   if (has_descriptor && !fabric_->may_sleep()) return false;
   if (!unrung_.empty()) {
     while (!unrung_.empty()) {
@@ -238,6 +262,19 @@ bool Ofi::rest() {
     retry_ns_ = std::min(2 * retry_ns_, retry_ns_max);
   }
   return true;
+}
+
+// The descriptor may stay readable after the queue was read, so it is watched by edge; one that is readable
+// now tells at once.
+void Ofi::watch() {
+  busy_turns_ = 0;
+  if (watched_) return;
+  watched_ = engine_.watch(fabric_->descriptor(), readable, *this, true).has_value();
+}
+
+void Ofi::unwatch() noexcept {
+  if (watched_) engine_.unwatch(fabric_->descriptor(), *this);
+  watched_ = false;
 }
 
 // ---- completions ----
@@ -290,7 +327,13 @@ unsigned Ofi::arrived(Operation& buffer, const fi_cq_data_entry& entry) {
 bool Ofi::failed() {
   fi_cq_err_entry error{};
   if (fi_cq_readerr(fabric_->completions(), &error, 0) <= 0) return false;
-  if (error.op_context == nullptr) return true;
+  if (error.op_context == nullptr) {  // an injected frame, which has no name
+    ++lost_injections_;
+    engine_.log(LogLevel::warning,
+                std::string("ofi: a small frame was lost: ") + library_.strerror(error.err));
+    for (Connection& connection : connections_) connection.doubt();
+    return true;
+  }
   auto& operation = *static_cast<Operation*>(error.op_context);
   if (operation.kind != Operation::Kind::receive) {
     finish(operation, error.err != 0 ? error.err : FI_EIO);

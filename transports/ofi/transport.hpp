@@ -4,10 +4,12 @@
 //
 // Addresses are those of tcp: "10.0.0.2:7001" is dialled by tcp, and what the fabric needs is told there. The
 // fabric's endpoint is opened by the first listen or dial, on the interface of that address. A poll reads the
-// completion queue, which is what makes a provider progress; then it serves the links that have something to
-// do. Sleeping: with a descriptor of the provider's the engine waits on it, after fi_trywait; without one
-// every peer is asked once over its control link to ring when it sends. While something is under way that the
-// provider only finishes when it is polled, a timer wakes at growing intervals; nothing spins for ever.
+// completion queue, which is what makes a provider progress, a few times while it is empty, since the rest of
+// a turn takes longer than a look; then it serves the links that have something to do. Sleeping: with a
+// descriptor of the provider's the engine waits on it, after fi_trywait; it is watched from the first sleep
+// to the next busy time, because a watched one costs every arrival a walk through the engine's epoll. Without
+// one every peer is asked once over its control link to ring when it sends. While something is under way that
+// the provider only finishes when it is polled, a timer wakes at growing intervals; nothing spins for ever.
 // Bounds: links by the limit of open files (a socket each); the tables of buffers.hpp.
 #pragma once
 
@@ -25,6 +27,9 @@ class Ofi final : public Transport, Watcher {
  public:
   static constexpr unsigned completions_max = 32;  // read at once
   static constexpr unsigned hot_turns = 4096;      // empty polls before the engine asks epoll every turn
+  static constexpr unsigned looks_memory = 8;      // into an empty queue in such a turn: a look costs less …
+  static constexpr unsigned looks_system = 2;      // … than the rest of it, or a system call
+  static constexpr unsigned unwatched_turns = 64;  // busy ones before the descriptor is no longer watched
   static constexpr std::uint64_t retry_ns_min = 20'000;
   static constexpr std::uint64_t retry_ns_max = 2'000'000;
   static constexpr unsigned parked_max = 256;
@@ -59,6 +64,7 @@ class Ofi final : public Transport, Watcher {
   [[nodiscard]] std::uint32_t message_bytes() const noexcept { return message_bytes_; }  // header included
   [[nodiscard]] std::uint32_t window_units() const noexcept { return window_units_; }
   [[nodiscard]] std::uint32_t arena_bytes() const noexcept { return arena_bytes_; }
+  [[nodiscard]] std::uint64_t lost_injections() const noexcept { return lost_injections_; }  // of all links
   [[nodiscard]] std::uint64_t connect_timeout_ns() const noexcept { return connect_timeout_ns_; }
   std::unique_ptr<SendQueue> take_queue() noexcept;
   void give_queue(std::unique_ptr<SendQueue> queue) noexcept { queues_.push_back(std::move(queue)); }
@@ -86,6 +92,11 @@ class Ofi final : public Transport, Watcher {
   Result<> open(std::string_view address, bool towards);
   Result<> open_buffers();
   bool say_last_words();
+  unsigned look(unsigned budget);
+  void serve_blocked();
+  unsigned serve_ready(unsigned budget);
+  void watch();
+  void unwatch() noexcept;
   void ready(unsigned what) override;
   void welcome(std::unique_ptr<Endpoint> control, harness::Acceptor& acceptor);
   Connection& add(std::unique_ptr<Endpoint> control, bool dialled);
@@ -115,7 +126,10 @@ class Ofi final : public Transport, Watcher {
   std::deque<std::unique_ptr<Region>> parked_;
   unsigned reads_under_way_ = 0;
   unsigned misses_ = 0;
+  unsigned looks_ = 1;
+  unsigned busy_turns_ = 0;   // since the descriptor is watched
   std::uint64_t strays_ = 0;  // frames that name no link
+  std::uint64_t lost_injections_ = 0;
   bool watched_ = false;
   std::vector<std::unique_ptr<Ear>> ears_;
   std::vector<Place> places_;

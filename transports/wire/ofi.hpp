@@ -4,7 +4,8 @@
 // A frame is this header and its bytes, one message of the fabric. The cookie is the receiver's own index of
 // the link; frames that name none are dropped and counted. Everything that goes in a direction is numbered,
 // so a fabric that loses or reorders is found out. Large frames do not travel: `offer` says where their bytes
-// lie in registered memory of the sender, the receiver reads them from there and says `taken`.
+// lie in registered memory of the sender, the receiver reads them from there and says `taken`, of several at
+// once where it read several.
 // Credit is counted in units of 64 bytes: a frame costs its header and bytes, rounded up. Offers cost what
 // they themselves are long, credit and `taken` nothing.
 //
@@ -59,7 +60,7 @@ struct OfiOffer {
 };
 static_assert(bytes_of<OfiOffer> == 14);
 
-/// The bytes of `taken`.
+/// The bytes of `taken`: one of these for each offer.
 struct OfiTaken {
   std::uint8_t slot = 0;
   static constexpr auto fields = std::tuple{Field<&OfiTaken::slot>{"slot", 8, "of the offer"}};
@@ -77,7 +78,8 @@ struct OfiNote {
     done = 7,
     share = 8,
     withdraw = 9,
-    withdrawn = 10
+    withdrawn = 10,
+    count = 11
   };
   static constexpr std::uint32_t magic_word = 0x314f4e48;  // "HNO1"
 
@@ -91,10 +93,10 @@ struct OfiNote {
           "kind", 8,
           "1 hello of who dialled, 2 hello of who was dialled, 3 refused: a sentence follows, 4 "
           "ring me, I sleep, 5 a ring, 6 closed in order, 7 all of it arrived, 8 a region may "
-          "be reached, 9 not any more, 10 nothing is under way to it"},
+          "be reached, 9 not any more, 10 nothing is under way to it, 11 some frame may be lost"},
       Field<&OfiNote::value>{
           "value", 56,
-          "hello: libfabric's version; sleep: frames received; bye: frames sent; 8, 9, 10: the "
+          "hello: libfabric's version; sleep: frames received; bye, 11: frames sent; 8, 9, 10: the "
           "region's number, below 256; else 0"},
   };
 };

@@ -75,11 +75,7 @@ void fabric_providers(std::vector<Finding>& findings) {
     const std::string device = one.device.empty() ? std::string() : one.device + ", ";
     findings.push_back({Health::good,
                         "ofi provider " + one.name,
-                        device +
-                            (one.chosen   ? "chosen: "
-                             : one.usable ? "not chosen: "
-                                          : "not usable: ") +
-                            one.why,
+                        fmt::format("{}{}: {}", device, one.outcome(), one.why),
                         {}});
   }
 }

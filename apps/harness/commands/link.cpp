@@ -7,6 +7,7 @@
 #include <harness/apps/common/human.hpp>
 #include <harness/apps/common/table.hpp>
 #include <harness/apps/harness/local.hpp>
+#include <harness/transports/ofi.hpp>
 
 namespace harness::apps {
 
@@ -126,6 +127,23 @@ void print_candidates(const Context& context, const admin::LinkWhy& told) {
   if (!table.empty()) context.print("\n" + table.text(context.width));
 }
 
+// What libfabric has on this machine, beside a link that goes over it or should have.
+void print_providers(const Context& context, const admin::LinkWhy& told) {
+  const auto over_ofi = [](std::string_view stack) {
+    return stack == "ofi" || stack.ends_with("@ ofi") || stack.find("@ ofi(") != std::string_view::npos;
+  };
+  bool asked = over_ofi(told.stack);
+  for (const admin::WhyOffer& offer : told.offers) asked = asked || over_ofi(offer.stack);
+  for (const admin::WhyRefusal& one : told.refused) asked = asked || (one.asked && over_ofi(one.stack));
+  if (!asked) return;
+  const auto all = transports::ofi::providers();
+  if (!all) return context.print(fmt::format("note: {}: {}\n", all.error().what, all.error().because));
+  Table table({{"PROVIDER"}, {"DEVICE"}, {"OUTCOME"}, {"WHY"}});
+  for (const auto& one : *all)
+    table.row({one.name, one.device.empty() ? "–" : one.device, std::string(one.outcome()), one.why});
+  context.print("\n" + table.text(context.width));
+}
+
 Result<ExitCode> why(Context& context) {
   auto found = find_link(context, context.arguments.text("link"));
   if (!found) return tl::unexpected<Error>(found.error());
@@ -145,6 +163,7 @@ Result<ExitCode> why(Context& context) {
                 layer.why});
   if (!layers.empty()) context.print(layers.text(context.width));
   print_candidates(context, *told);
+  print_providers(context, *told);
   for (const std::string& text : told->rejected) context.print(fmt::format("instead: {}\n", printable(text)));
   for (const std::string& text : told->notes) context.print(fmt::format("note: {}\n", printable(text)));
   return ExitCode::ok;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What is ofi's own beside the contract of every transport: hellos, bells, offers, the control link.
+#include <array>
 #include <map>
 #include <vector>
 
@@ -33,7 +34,10 @@ struct End final : Acceptor {
     endpoint = std::move(mine);
     Receiver receiver;
     receiver.up = {[](void* self, const Entry*, harness_message* raw) {
-                     static_cast<End*>(self)->got.push_back(Message::from_c(raw).size());
+                     auto& end = *static_cast<End*>(self);
+                     const Bytes front = Message::from_c(raw).front();
+                     end.got.push_back(Message::from_c(raw).size());
+                     end.edges.push_back({front.front(), front.back()});
                    },
                    this, nullptr};
     receiver.self = this;
@@ -46,6 +50,9 @@ struct End final : Acceptor {
   void send(std::uint32_t bytes) {
     Message message = Message::make(engine->pool(), bytes);
     std::memset(message.writable().data(), 1, bytes);
+    send(message);
+  }
+  void send(Message& message) {
     const Entry down = endpoint->down();
     down.fn(down.self, down.next, message.c());
   }
@@ -59,6 +66,7 @@ struct End final : Acceptor {
   std::unique_ptr<Transport> transport;
   Gate gate;
   std::vector<std::uint32_t> got;
+  std::vector<std::array<std::byte, 2>> edges;  // first and last byte of each
   std::vector<std::pair<Errc, std::string>> heard;
   std::unique_ptr<Endpoint> endpoint;
 };
@@ -143,6 +151,66 @@ void offers_large_frames_alone(std::string_view provider) {
 
 TEST(Ofi, OffersWhatDoesNotFitIntoAMessageOverShm) { offers_large_frames_alone("shm"); }
 TEST(Ofi, OffersWhatDoesNotFitIntoAMessageOverTcp) { offers_large_frames_alone("tcp"); }
+
+Message made(End& end, std::uint32_t bytes, int fill) {
+  Message message = end.endpoint->make(end.engine->pool(), bytes);
+  std::memset(message.writable().data(), fill, bytes);
+  return message;
+}
+
+// Ten times the arena, so its memory must come back.
+void reads_made_messages_in_place(std::string_view provider) {
+  if (const std::string why = ofi_missing(provider); !why.empty()) GTEST_SKIP() << why;
+  constexpr std::uint32_t large = 200'000;
+  constexpr int count = 50;
+  End near(provider), far(provider);
+  connect(near, far);
+  for (int i = 1; i <= count; ++i) {
+    Message message = made(near, large, i);
+    near.send(message);
+    message.reset();
+    ASSERT_TRUE(until(near, far, [&] { return far.got.size() == static_cast<std::size_t>(i) + 1; }));
+    EXPECT_EQ(far.edges.back(), (std::array{std::byte(i), std::byte(i)}));
+  }
+  EXPECT_EQ(near.value("offered_frames"), near.value("in_place_frames"));
+  EXPECT_EQ(near.value("in_place_frames"), std::uint64_t{count});
+}
+
+TEST(Ofi, LetsThePeerReadAMessageWhereItWasWrittenOverShm) { reads_made_messages_in_place("shm"); }
+TEST(Ofi, LetsThePeerReadAMessageWhereItWasWrittenOverTcp) { reads_made_messages_in_place("tcp"); }
+
+TEST(Ofi, CopiesWhatDoesNotFitBesideMessagesThatTheApplicationKeeps) {
+  if (const std::string why = ofi_missing("shm"); !why.empty()) GTEST_SKIP() << why;
+  End near("shm"), far("shm");
+  connect(near, far);
+  std::vector<Message> kept;
+  for (int i = 0; i < 8; ++i) kept.push_back(made(near, 200'000, i));  // more than the arena has room for
+  for (int i = 0; i < 8; ++i) {
+    Message message = made(near, 200'000, 10 + i);
+    near.send(message);
+    message.reset();
+    ASSERT_TRUE(until(near, far, [&] { return far.got.size() == static_cast<std::size_t>(i) + 2; }));
+  }
+  EXPECT_EQ(near.value("in_place_frames"), 0u);
+  for (auto& message : kept) near.send(message);
+  kept.clear();
+  ASSERT_TRUE(until(near, far, [&] { return far.got.size() == 17; }));
+  EXPECT_GT(near.value("in_place_frames"), 0u);
+  EXPECT_EQ(far.edges.back(), (std::array{std::byte(7), std::byte(7)}));
+}
+
+TEST(Ofi, AMessageMadeForALinkOutlivesItAndTheTransport) {
+  if (const std::string why = ofi_missing("shm"); !why.empty()) GTEST_SKIP() << why;
+  End near("shm"), far("shm");
+  connect(near, far);
+  Message kept = made(near, 100'000, 5);
+  near.endpoint->close(0);
+  near.endpoint.reset();
+  near.engine->poll();
+  near.transport.reset();
+  std::memset(kept.writable().data(), 6, kept.body_size());
+  EXPECT_EQ(kept.front().back(), std::byte{6});
+}
 
 // Both engines stand in one thread, so nobody looks at the sleeper's queue: its descriptor alone must tell.
 void wakes_who_sleeps(std::string_view provider) {
