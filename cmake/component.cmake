@@ -192,19 +192,20 @@ function(harness_bench_peers name)
   endif()
 endfunction()
 
-# harness_mpi_drivers(<bench program> <source> flavours …): <build>/bench/mpi_<flavour>, built beside the
-# program by the compiler wrapper of each MPI that is installed.
-function(harness_mpi_drivers name source)
-  foreach(flavour IN LISTS ARGN)
-    find_program(HARNESS_MPICXX_${flavour} mpicxx.${flavour})
-    if(HARNESS_MPICXX_${flavour})
-      set(driver ${PROJECT_BINARY_DIR}/bench/mpi_${flavour})
-      add_custom_command(OUTPUT ${driver} DEPENDS ${source}
-        COMMAND ${HARNESS_MPICXX_${flavour}} -O3 -o ${driver} ${CMAKE_CURRENT_SOURCE_DIR}/${source})
-      add_custom_target(bench_mpi_${flavour} DEPENDS ${driver})
-      add_dependencies(bench_${name} bench_mpi_${flavour})
-    endif()
-  endforeach()
+# harness_bench_driver(<name> <source> <compiler> FOR <bench programs …>): <build>/bench/<name>, a program of
+# ours for a peer, built beside those that run it by the peer's own compiler, where that is installed.
+function(harness_bench_driver name source compiler)
+  cmake_parse_arguments(PARSE_ARGV 3 arg "" "" "FOR")
+  find_program(HARNESS_COMPILER_${name} ${compiler})
+  if(HARNESS_COMPILER_${name})
+    set(driver ${PROJECT_BINARY_DIR}/bench/${name})
+    add_custom_command(OUTPUT ${driver} DEPENDS ${source}
+      COMMAND ${HARNESS_COMPILER_${name}} -std=c++20 -O3 -o ${driver} ${CMAKE_CURRENT_SOURCE_DIR}/${source})
+    add_custom_target(bench_${name} DEPENDS ${driver})
+    foreach(program IN LISTS arg_FOR)
+      add_dependencies(bench_${program} bench_${name})
+    endforeach()
+  endif()
 endfunction()
 
 # harness_plugin(<name> <subfolder> DEPENDS harness folders … PRIVATE libraries …): <build>/lib/harness/
