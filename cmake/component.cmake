@@ -208,6 +208,18 @@ function(harness_bench_driver name source compiler)
   endif()
 endfunction()
 
+# harness_bench_fabric(<subfolder> FOR <bench programs …>): the same of libfabric, where that is installed; and
+# those programs find our transport over it.
+function(harness_bench_fabric name)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "FOR")
+  if(TARGET PkgConfig::fabric)
+    harness_bench(${name} PkgConfig::fabric)
+    foreach(program IN LISTS arg_FOR)
+      add_dependencies(bench_${program} bench_${name} harness_ofi_plugin)
+    endforeach()
+  endif()
+endfunction()
+
 # harness_plugin(<name> <subfolder> DEPENDS harness folders … PRIVATE libraries …): <build>/lib/harness/
 # libharness_<name>.so from the .cpp files below the subfolder, loaded on demand and installed in the folder
 # of the libraries. What it links of ours is inside it and seen by nobody else: it exports what its sources

@@ -5,10 +5,10 @@
 //   fabric PROVIDER TEST BYTES TIMES PORT client    measures and prints
 //
 // PROVIDER: shm, tcp;ofi_rxm. TEST: put (each writes 8 bytes and looks into its own memory: half of it),
-// delivered (fi_write and fi_read of 8 bytes behind it, since ofi_rxm does not honour completion of delivery),
+// delivered (fi_write and fi_read of 8 bytes behind it: ofi_rxm does not honour completion of delivery),
 // put_flood (64 under way, fi_read at the end), get, fetch_add, add_flood.
-// One endpoint (FI_EP_RDM), one completion queue, polled at both ends; words and additions are injected. Names
-// and keys go by a tcp connection, which then only tells the server the end.
+// One endpoint (FI_EP_RDM), one completion queue, polled at both ends; words and additions are injected.
+// Names and keys go by a tcp connection, which then only tells the server the end.
 #include <algorithm>
 #include <array>
 #include <atomic>
@@ -174,7 +174,7 @@ class Fabric {
   }
 
  private:
-  // As our transport asks: registration as the provider likes it, shm with addresses alone, which keeps order.
+  // As our transport asks: registration as the provider likes it; of shm addresses alone, which keeps order.
   void find(const std::string& provider, bool atomics) {
     fi_info* hints = fi_allocinfo();
     hints->caps = FI_MSG | FI_RMA | (atomics ? FI_ATOMIC : 0);

@@ -8,8 +8,8 @@
 //   … delivered BYTES TIMES                    MPI_Put and MPI_Win_flush
 //   … put_flood, get, fetch_add, add_flood     floods: MPI_Win_flush_local every 64, MPI_Win_flush at the end
 //
-// The window is MPI_Win_allocate's under MPI_Win_lock_all, the cheapest that both have. Who waits for bytes in
-// its memory lets the library turn (MPI_Iprobe) every 16 looks, and the target of all else waits in MPI_Recv.
+// The window is MPI_Win_allocate's under MPI_Win_lock_all, the cheapest that both have. Who waits for bytes
+// in its memory lets the library turn (MPI_Iprobe) every 16 looks; the target of all else waits in MPI_Recv.
 #include <algorithm>
 #include <atomic>
 #include <cstdint>

@@ -42,7 +42,7 @@ class PutEnd {
   /// Exposes the memory on the link "echo"; the far side then meets; then takes its handle.
   void offer(Board& board);
   void take(const Board& board);
-  /// Puts 8 B and signals a word next to them, until the far side, answering, has put as much back: half of it.
+  /// Puts 8 B and signals a word next to them, until the answering far side has put as much back; half of it.
   double puts(std::uint64_t budget_ns, unsigned looks);
   /// A put until it is delivered.
   double delivered(std::uint32_t bytes, std::uint64_t budget_ns);

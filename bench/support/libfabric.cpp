@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// libfabric by fi_pingpong, Debian's build has benchmarks for nothing else; and by a driver of ours, which does
-// what is one-sided.
+// libfabric by fi_pingpong, Debian's build has benchmarks for nothing else; and by a driver of ours, which
+// does what is one-sided.
 #include <cstdlib>
 #include <limits>
 #include <sstream>

@@ -12,9 +12,9 @@
 namespace harness::bench {
 
 /// Of messages: one at a time, as fast as they are taken. Of one-sided operations: puts that the other side
-/// waits for in its memory, and answers by one; puts until they are delivered; puts as fast as they are taken,
-/// until all are delivered; reads, additions of 64 bits with their former value, one at a time; additions as
-/// fast as they are taken.
+/// waits for in its memory, and answers by one; puts until they are delivered; puts as fast as they are
+/// taken, until all are delivered; reads, additions of 64 bits with their former value, one at a time;
+/// additions as fast as they are taken.
 enum class Measure : std::uint8_t { one_way, flood, put, delivered, put_flood, get, fetch_add, add_flood };
 constexpr bool is_flood(Measure what) noexcept {
   return what == Measure::flood || what == Measure::put_flood || what == Measure::add_flood;
