@@ -192,8 +192,8 @@ function(harness_bench_peers name)
   endif()
 endfunction()
 
-# harness_bench_driver(<name> <source> <compiler> FOR <bench programs …>): <build>/bench/<name>, a program of
-# ours for a peer, built beside those that run it by the peer's own compiler, where that is installed.
+# harness_bench_driver(<name> <source> <compiler> FOR <bench programs …>): <build>/bench/<name>, a program
+# of ours for a peer, built beside those that run it by the peer's own compiler, where that is installed.
 function(harness_bench_driver name source compiler)
   cmake_parse_arguments(PARSE_ARGV 3 arg "" "" "FOR")
   find_program(HARNESS_COMPILER_${name} ${compiler})
@@ -208,8 +208,8 @@ function(harness_bench_driver name source compiler)
   endif()
 endfunction()
 
-# harness_bench_fabric(<subfolder> FOR <bench programs …>): the same of libfabric, where that is installed; and
-# those programs find our transport over it.
+# harness_bench_fabric(<subfolder> FOR <bench programs …>): the same of libfabric, where that is installed;
+# and those programs find our transport over it.
 function(harness_bench_fabric name)
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "FOR")
   if(TARGET PkgConfig::fabric)

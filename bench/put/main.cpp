@@ -79,11 +79,12 @@ class Bench {
     duo_.wait_for([&] { return duo_.board().answer.get() != 0; }, "the far side to listen");
     if (duo_.board().answer.get() == refused) return;
     near_ = std::make_unique<PutEnd>("near");
-    near_->open(case_.stack, duo_.board().get_text(0));
+    if (auto opened = near_->open(case_.stack, duo_.board().get_text(0)); !opened) give_up(opened.error());
     near_->offer(duo_.board());
     duo_.start(meeting);
     duo_.wait_for([&] { return duo_.board().answer.get() == 2; }, "the handles to be swapped");
     near_->take(duo_.board());
+    duo_.start(serving);
   }
 
   void run() {

@@ -52,13 +52,9 @@ PutEnd::PutEnd(const std::string& name) : end_(name), source_(bytes_max, std::by
 // ---- far side ----
 
 Result<std::string> PutEnd::listen(const std::string& stack) {
-  const auto spec = stack_from(stack, end_.node().catalogue());
-  if (!spec) return tl::unexpected<Error>(spec.error());
-  auto transport = spec->transport->make(end_.engine(), spec->transport_options);
-  if (!transport) return tl::unexpected<Error>(transport.error());
-  end_.node().add(std::shared_ptr<Transport>(std::move(*transport)));
-  const std::string name(spec->transport->name);
-  return end_.listen(name == "shm" ? "shm:" : name + ":127.0.0.1:0");
+  const auto name = add_transport(stack);
+  if (!name) return name;
+  return end_.listen(*name == "shm" ? "shm:" : *name + ":127.0.0.1:0");
 }
 
 void PutEnd::meet(Board& board) {
@@ -77,9 +73,11 @@ void PutEnd::answer(const Duo::Still& still, unsigned looks) {
 
 // ---- near side ----
 
-void PutEnd::open(const std::string& stack, const std::string& address) {
+Result<> PutEnd::open(const std::string& stack, const std::string& address) {
+  if (auto name = add_transport(stack); !name) return tl::unexpected<Error>(name.error());
   link_ = end_.open(stack, address, "echo");
   sink_ = end_.open(stack, address, "sink");
+  return {};
 }
 
 void PutEnd::offer(Board& board) { board.put_text(near_text, expose(*link_)); }
@@ -141,6 +139,16 @@ double PutEnd::messages(std::uint32_t bytes, std::uint64_t count, const Board& b
 }
 
 // ---- both ----
+
+// One for the node, with the stack's options; its name.
+Result<std::string> PutEnd::add_transport(const std::string& stack) {
+  const auto spec = stack_from(stack, end_.node().catalogue());
+  if (!spec) return tl::unexpected<Error>(spec.error());
+  auto transport = spec->transport->make(end_.engine(), spec->transport_options);
+  if (!transport) return tl::unexpected<Error>(transport.error());
+  end_.node().add(std::shared_ptr<Transport>(std::move(*transport)));
+  return std::string(spec->transport->name);
+}
 
 OneSided& PutEnd::one_sided() {
   OneSided* const access = link_->one_sided();

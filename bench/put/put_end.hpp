@@ -37,8 +37,8 @@ class PutEnd {
 
   // ---- near side: every figure in ns, the far side serving, but for `puts` ----
 
-  /// Opens the links of this stack, the far side serving.
-  void open(const std::string& stack, const std::string& address);
+  /// Opens the links of this stack over a transport of its options, the far side serving. Errors: as listen.
+  Result<> open(const std::string& stack, const std::string& address);
   /// Exposes the memory on the link "echo"; the far side then meets; then takes its handle.
   void offer(Board& board);
   void take(const Board& board);
@@ -68,6 +68,7 @@ class PutEnd {
 
   [[nodiscard]] Words& words() noexcept { return *memory_->as<Words>(); }
   [[nodiscard]] Bytes source(std::uint32_t bytes) const noexcept { return Bytes(source_).first(bytes); }
+  Result<std::string> add_transport(const std::string& stack);
   OneSided& one_sided();
   std::string expose(Link& link);
   void put_back(std::uint64_t number);
