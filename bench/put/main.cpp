@@ -73,8 +73,9 @@ class Bench {
                 far_->meet(board);
                 far_->serve(board, still);
               },
-              [this](Board&, const Duo::Still& still) { far_->answer(still, 1); },
-              [this](Board&, const Duo::Still& still) { far_->answer(still, seldom); }}) {
+              [this](Board&, const Duo::Still& still) { far_->answer(still, Told::by_signal, looks()); },
+              [this](Board&, const Duo::Still& still) { far_->answer(still, Told::by_bytes, looks()); },
+              [this](Board&, const Duo::Still& still) { far_->answer(still, Told::by_signal, 1); }}) {
     duo_.start(serving);
     duo_.wait_for([&] { return duo_.board().answer.get() != 0; }, "the far side to listen");
     if (duo_.board().answer.get() == refused) return;
@@ -101,7 +102,7 @@ class Bench {
   }
 
  private:
-  static constexpr std::size_t serving = 0, meeting = 1, answering = 2, answering_seldom = 3;
+  static constexpr std::size_t serving = 0, meeting = 1, signalling = 2, silent = 3, turning = 4;
   static constexpr std::uint64_t refused = 9;
 
   void listen(Board& board) {
@@ -118,6 +119,8 @@ class Bench {
     return program_.wants(case_.name) || program_.wants(case_.name + (" " + row));
   }
 
+  // Between two turns of the engine.
+  [[nodiscard]] unsigned looks() const noexcept { return case_.memory ? seldom : 1; }
   // Briefly: the smallest alone.
   [[nodiscard]] std::vector<std::uint32_t> sizes(std::vector<std::uint32_t> all) const {
     if (program_.quick()) all.resize(1);
@@ -160,16 +163,18 @@ class Bench {
 
   void puts() {
     Row one = row(Measure::put, 8);
-    const auto ours = one.add("ours", case_.stack, with(case_.memory ? answering_seldom : answering, [this] {
-                                return near_->puts(slice_ns, case_.memory ? seldom : 1);
-                              }));
+    const std::string name = case_.stack;
+    const auto puts = [this](std::size_t job, Told told, unsigned looks) {
+      return with(job, [=, this] { return near_->puts(slice_ns, told, looks); });
+    };
+    const auto ours = one.add("ours", name, puts(signalling, Told::by_signal, looks()));
+    const auto unsignalled = one.add("ours", name + ", no signal", puts(silent, Told::by_bytes, looks()));
     if (case_.memory)
-      one.add("ours", std::string(case_.stack) + ", a turn of the engine a look",
-              with(answering, [this] { return near_->puts(slice_ns, 1); }));
+      one.add("ours", name + ", a turn of the engine a look", puts(turning, Told::by_signal, 1));
     add_peers(one);
     one.run();
     if (case_.memory) one.at_most_floor(ours, 1.3);
-    judge_by_raw(one, ours);
+    judge_by_raw(one, unsignalled);
   }
 
   void delivered(std::uint32_t bytes) {

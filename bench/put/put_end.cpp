@@ -66,9 +66,9 @@ void PutEnd::meet(Board& board) {
   board.answer.set(2);
 }
 
-void PutEnd::answer(const Duo::Still& still, unsigned looks) {
+void PutEnd::answer(const Duo::Still& still, Told told, unsigned looks) {
   while (still)
-    if (look_for(number_ + 1, looks, still)) put_back(++number_);
+    if (look_for(number_ + 1, told, looks, still)) put_back(++number_, told);
 }
 
 // ---- near side ----
@@ -86,13 +86,12 @@ void PutEnd::take(const Board& board) {
   theirs_ = handle_of(board.get_text(link_->role() == Role::initiator ? far_text : near_text));
 }
 
-double PutEnd::puts(std::uint64_t budget_ns, unsigned looks) {
-  return median_of_batches(budget_ns,
-                           [&] {
-                             put_back(++number_);
-                             look_for(number_, looks, true);
-                           }) /
-         2;
+double PutEnd::puts(std::uint64_t budget_ns, Told told, unsigned looks) {
+  const double round_trip = median_of_batches(budget_ns, [&] {
+    put_back(++number_, told);
+    look_for(number_, told, looks, true);
+  });
+  return round_trip / 2;
 }
 
 double PutEnd::delivered(std::uint32_t bytes, std::uint64_t budget_ns) {
@@ -162,12 +161,14 @@ std::string PutEnd::expose(Link& link) {
   return text_of(*handle);
 }
 
-void PutEnd::put_back(std::uint64_t number) {
+void PutEnd::put_back(std::uint64_t number, Told told) {
   Operation& operation = operations_[number % operations];
   end(operation);
   carried_ = number;
-  const Signal signal{
-      .kind = Signal::Kind::word, .region = theirs_, .offset = offsetof(Words, signalled), .value = number};
+  const Signal signal{.kind = told == Told::by_signal ? Signal::Kind::word : Signal::Kind::none,
+                      .region = theirs_,
+                      .offset = offsetof(Words, signalled),
+                      .value = number};
   must(one_sided().put(operation, theirs_, offsetof(Words, data), std::as_bytes(std::span(&carried_, 1)),
                        {.signal = signal}),
        "a put");
@@ -175,8 +176,8 @@ void PutEnd::put_back(std::uint64_t number) {
 
 // False: it no longer goes on. The bytes are there when the word is.
 template <class Goes>
-bool PutEnd::look_for(std::uint64_t number, unsigned looks, const Goes& goes) {
-  const std::atomic_ref word(words().signalled);
+bool PutEnd::look_for(std::uint64_t number, Told told, unsigned looks, const Goes& goes) {
+  const std::atomic_ref word(told == Told::by_signal ? words().signalled : words().data);
   while (goes) {
     for (unsigned look = 0; look < looks; ++look)
       if (word.load(std::memory_order_acquire) == number) {

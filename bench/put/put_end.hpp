@@ -17,6 +17,10 @@
 
 namespace harness::bench {
 
+/// By what a program knows that a put is there: the word that it signals, or the last of its own bytes, which
+/// says so of one word alone and is all that the peers have.
+enum class Told : std::uint8_t { by_signal, by_bytes };
+
 class PutEnd {
  public:
   static constexpr std::uint32_t bytes_max = 4u << 20;
@@ -33,7 +37,7 @@ class PutEnd {
   /// Exposes the memory on the link "echo" and swaps handles over the board.
   void meet(Board& board);
   void serve(Board& board, const Duo::Still& still) { end_.serve(board, still); }
-  void answer(const Duo::Still& still, unsigned looks);
+  void answer(const Duo::Still& still, Told told, unsigned looks);
 
   // ---- near side: every figure in ns, the far side serving, but for `puts` ----
 
@@ -42,8 +46,9 @@ class PutEnd {
   /// Exposes the memory on the link "echo"; the far side then meets; then takes its handle.
   void offer(Board& board);
   void take(const Board& board);
-  /// Puts 8 B and signals a word next to them, until the answering far side has put as much back; half of it.
-  double puts(std::uint64_t budget_ns, unsigned looks);
+  /// Puts 8 B, and signals a word next to them or not, until the answering far side has put as much back;
+  /// half of it.
+  double puts(std::uint64_t budget_ns, Told told, unsigned looks);
   /// A put until it is delivered.
   double delivered(std::uint32_t bytes, std::uint64_t budget_ns);
   /// Puts as fast as they are taken, until all are delivered; of one.
@@ -71,9 +76,9 @@ class PutEnd {
   Result<std::string> add_transport(const std::string& stack);
   OneSided& one_sided();
   std::string expose(Link& link);
-  void put_back(std::uint64_t number);
+  void put_back(std::uint64_t number, Told told);
   template <class Goes>
-  bool look_for(std::uint64_t number, unsigned looks, const Goes& goes);
+  bool look_for(std::uint64_t number, Told told, unsigned looks, const Goes& goes);
   void end(Operation& operation);
   void flush();
   template <class Once>

@@ -19,8 +19,8 @@ constexpr std::uint32_t rate_bytes_max = 1024;  // up to here puts a second are 
 constexpr std::array charted = {Measure::delivered, Measure::put_flood, Measure::get};
 
 const char* title_of(Measure what) noexcept {
-  static constexpr const char* titles[] = {"one way", "flood", "put and signal", "delivered",
-                                           "goodput", "get",   "fetch-add",      "add rate"};
+  static constexpr const char* titles[] = {"one way", "flood", "put seen",  "delivered",
+                                           "goodput", "get",   "fetch-add", "add rate"};
   return titles[static_cast<int>(what)];
 }
 
