@@ -192,29 +192,32 @@ function(harness_bench_peers name)
   endif()
 endfunction()
 
-# harness_bench_fabric(<subfolder> <further source> libraries …): a benchmark that uses libfabric directly,
-# where it is installed, beside the transport that is loaded on demand.
-function(harness_bench_fabric name source)
-  if(TARGET PkgConfig::fabric)
-    harness_bench(${name} ${ARGN} PkgConfig::fabric)
-    target_sources(bench_${name} PRIVATE ${source})
-    add_dependencies(bench_${name} harness_ofi_plugin)
+# harness_bench_driver(<name> <source> <compiler> FOR <bench programs …>): <build>/bench/<name>, a program
+# of ours for a peer, built beside those that run it by the peer's own compiler, where that is installed.
+function(harness_bench_driver name source compiler)
+  cmake_parse_arguments(PARSE_ARGV 3 arg "" "" "FOR")
+  find_program(HARNESS_COMPILER_${name} ${compiler})
+  if(HARNESS_COMPILER_${name})
+    set(driver ${PROJECT_BINARY_DIR}/bench/${name})
+    add_custom_command(OUTPUT ${driver} DEPENDS ${source}
+      COMMAND ${HARNESS_COMPILER_${name}} -std=c++20 -O3 -o ${driver} ${CMAKE_CURRENT_SOURCE_DIR}/${source})
+    add_custom_target(bench_${name} DEPENDS ${driver})
+    foreach(program IN LISTS arg_FOR)
+      add_dependencies(bench_${program} bench_${name})
+    endforeach()
   endif()
 endfunction()
 
-# harness_mpi_drivers(<bench program> <source> flavours …): <build>/bench/mpi_<flavour>, built beside the
-# program by the compiler wrapper of each MPI that is installed.
-function(harness_mpi_drivers name source)
-  foreach(flavour IN LISTS ARGN)
-    find_program(HARNESS_MPICXX_${flavour} mpicxx.${flavour})
-    if(HARNESS_MPICXX_${flavour})
-      set(driver ${PROJECT_BINARY_DIR}/bench/mpi_${flavour})
-      add_custom_command(OUTPUT ${driver} DEPENDS ${source}
-        COMMAND ${HARNESS_MPICXX_${flavour}} -O3 -o ${driver} ${CMAKE_CURRENT_SOURCE_DIR}/${source})
-      add_custom_target(bench_mpi_${flavour} DEPENDS ${driver})
-      add_dependencies(bench_${name} bench_mpi_${flavour})
-    endif()
-  endforeach()
+# harness_bench_fabric(<subfolder> FOR <bench programs …>): the same of libfabric, where that is installed;
+# and those programs find our transport over it.
+function(harness_bench_fabric name)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "FOR")
+  if(TARGET PkgConfig::fabric)
+    harness_bench(${name} PkgConfig::fabric)
+    foreach(program IN LISTS arg_FOR)
+      add_dependencies(bench_${program} bench_${name} harness_ofi_plugin)
+    endforeach()
+  endif()
 endfunction()
 
 # harness_plugin(<name> <subfolder> DEPENDS harness folders … PRIVATE libraries …): <build>/lib/harness/

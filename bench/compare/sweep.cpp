@@ -14,8 +14,8 @@
 #include <harness/bench/compare/parts.hpp>
 #include <harness/bench/compare/ring.hpp>
 #include <harness/bench/compare/sweep_targets.hpp>
-#include <harness/bench/compare/tool.hpp>
 #include <harness/bench/support/machine.hpp>
+#include <harness/bench/support/tool.hpp>
 
 namespace harness::bench {
 
@@ -160,28 +160,13 @@ class PointRun {
     };
     if (!std::isnan(slice())) entries_.push_back({{Standing::Kind::peer, "ZeroMQ inproc"}, {"", slice}});
   }
-  struct Tried {
-    std::string setting;  // empty: it failed in each
-    double ns;
-  };
-  // Briefly: the first, untried.
-  Tried best_setting(Tool& tool, const std::vector<std::string>& settings) const {
-    constexpr double unknown = std::numeric_limits<double>::infinity();
-    if (program_.quick()) return {settings.front(), std::numeric_limits<double>::quiet_NaN()};
-    Tried best{{}, unknown};
-    for (int attempt = 0; attempt < 2 && best.setting.empty(); ++attempt)  // one failure may be a port's
-      for (const std::string& setting : settings)
-        if (const double ns = tool.ns(point_, setting, first_repetitions(point_)); ns < best.ns)
-          best = {setting, ns};
-    return best;
-  }
   void add_tool(std::shared_ptr<Tool> tool) {
     const std::vector<std::string> settings = tool->settings(point_);
     if (settings.empty()) return;
     const std::string test = tool->name() + (point_.what == Measure::one_way ? " one way" : " flood");
     if (skipped_.contains(test)) return;  // it hung or crashed at a smaller size, and would again
     if (const std::string missing = tool->missing(); !missing.empty()) return skip(tool->name(), missing);
-    const auto [best, found_ns] = best_setting(*tool, settings);
+    const auto [best, found_ns] = best_setting(*tool, point_, program_.quick());
     if (best.empty()) return skip(test, "it failed in every setting: " + settings.front() + " …");
     entries_.push_back(
         {{Standing::Kind::peer, tool->name(), best},

@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include <harness/bench/compare/tool.hpp>
 #include <harness/bench/support/figures.hpp>
+#include <harness/bench/support/tool.hpp>
 
 namespace harness::bench {
 

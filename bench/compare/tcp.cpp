@@ -8,7 +8,7 @@
 
 #include <harness/bench/compare/parts.hpp>
 #include <harness/bench/compare/ring.hpp>
-#include <harness/bench/compare/tool.hpp>
+#include <harness/bench/support/tool.hpp>
 
 namespace harness::bench {
 

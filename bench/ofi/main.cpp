@@ -7,7 +7,7 @@
 
 #include <fmt/format.h>
 
-#include <harness/bench/compare/tool.hpp>
+#include <harness/bench/support/tool.hpp>
 #include <harness/bench/ofi/raw.hpp>
 #include <harness/bench/support/link_end.hpp>
 #include <harness/bench/support/program.hpp>

@@ -130,11 +130,20 @@ std::string chart_table(const Chart& chart, const Palette& palette) {
 
 std::string charts(const std::vector<Chart>& all) {
   static const std::map<std::string, std::string> titles = {
-      {"shm", "Shared memory"}, {"tcp", "TCP over loopback"}, {"udp", "UDP over loopback"}};
+      {"shm", "Shared memory"},
+      {"tcp", "TCP over loopback"},
+      {"udp", "UDP over loopback"},
+      {"put-shm", "One-sided: shared memory"},
+      {"put-tcp", "One-sided: TCP over loopback"},
+      {"put-udp", "One-sided: UDP over loopback"},
+      {"put-ofi-shm", "One-sided: libfabric's shm"},
+      {"put-ofi-tcp", "One-sided: libfabric's tcp;ofi_rxm"}};
   static const std::map<std::string, std::string> subtitles = {
       {"one way", "one way, one message at a time; less is better"},
-      {"goodput", "goodput, as fast as messages are taken; more is better"},
-      {"rate", "messages a second; more is better"}};
+      {"goodput", "goodput, as fast as they are taken; more is better"},
+      {"rate", "messages a second; more is better"},
+      {"delivered", "one put until it is delivered; less is better"},
+      {"get", "one get until the bytes are here; less is better"}};
   const Palette palette(all);
   std::string text;
   std::string domain;

@@ -24,6 +24,10 @@ class LoopPair {
   /// Makes and sends `count` messages of 64 bytes, then turns until all were delivered and destroyed.
   void exchange(unsigned count);
   [[nodiscard]] std::uint64_t delivered() const noexcept { return delivered_; }
+  /// The end that opened it, and the other one.
+  [[nodiscard]] Link& near() noexcept { return *link_; }
+  [[nodiscard]] Link& far() noexcept { return *far_->links().begin()->second; }
+  void poll() { engine_.poll(); }
 
  private:
   std::unique_ptr<StillEngine> own_;

@@ -11,9 +11,18 @@
 
 namespace harness::bench {
 
-enum class Measure : std::uint8_t { one_way, flood };
+/// Of messages: one at a time, as fast as they are taken. Of one-sided operations: puts that the other side
+/// waits for in its memory, and answers by one; puts until they are delivered; puts as fast as they are
+/// taken, until all are delivered; reads, additions of 64 bits with their former value, one at a time;
+/// additions as fast as they are taken.
+enum class Measure : std::uint8_t { one_way, flood, put, delivered, put_flood, get, fetch_add, add_flood };
+constexpr bool is_flood(Measure what) noexcept {
+  return what == Measure::flood || what == Measure::put_flood || what == Measure::add_flood;
+}
+/// As the drivers of ours are told it: "put_flood".
+const char* word_of(Measure what) noexcept;
 
-/// What is measured: messages of a size, one at a time or as fast as they are taken.
+/// What is measured, and of how many bytes.
 struct Point {
   Measure what;
   std::uint32_t bytes;
@@ -31,16 +40,29 @@ class Tool {
   virtual double ns(const Point& point, const std::string& setting, std::uint64_t repetitions) = 0;
 };
 
+/// A setting that was tried, and what it took; an empty one: each has failed.
+struct Tried {
+  std::string setting;
+  double ns;
+};
+/// The fastest of a tool's settings at this point; briefly the first, untried. Requires: it has settings.
+Tried best_setting(Tool& tool, const Point& point, bool briefly);
 /// The repetitions of a first run: a moment over shared memory, some 50 ms where a message takes 10 µs.
 std::uint64_t first_repetitions(const Point& point) noexcept;
 /// As many as fill a quarter of a second, by what a first run found; those of the first where it failed.
 std::uint64_t repetitions(const Point& point, double found_ns) noexcept;
+/// The path of a program that was built beside this one.
+std::string beside_us(const std::string& name);
 
-/// ucx_perftest with these transports: tag_lat, tag_bw.
+/// ucx_perftest with these transports: tag_lat, tag_bw, and the ucp_ tests of what is one-sided.
 std::unique_ptr<Tool> ucx(bool shared_memory);
-/// fi_pingpong; it has no flood.
+/// fi_pingpong; it has neither a flood nor anything one-sided.
 std::unique_ptr<Tool> libfabric(bool shared_memory);
-/// A ping-pong and a flood of ours over Open MPI or MPICH (bench/mpi).
+/// libfabric by a driver of ours (bench/fabric), over one of its providers.
+std::unique_ptr<Tool> raw_libfabric(const std::string& provider);
+/// OpenSHMEM, Open MPI's, by a driver of ours (bench/shmem); it has no messages.
+std::unique_ptr<Tool> open_shmem(bool shared_memory);
+/// Drivers of ours over Open MPI or MPICH (bench/mpi).
 std::unique_ptr<Tool> open_mpi(bool shared_memory);
 std::unique_ptr<Tool> mpich(bool shared_memory);
 /// iperf3 over loopback: floods of messages of 1 KiB and more.

@@ -7,8 +7,8 @@
 
 #include <nlohmann/json.hpp>
 
-#include <harness/bench/compare/tool.hpp>
 #include <harness/bench/support/children.hpp>
+#include <harness/bench/support/tool.hpp>
 
 namespace harness::bench {
 
