@@ -11,6 +11,22 @@ macro(harness_link_includes folder)
   file(CREATE_LINK ${PROJECT_SOURCE_DIR}/${folder} ${harness_include_dir}/harness/${folder} SYMBOLIC)
 endmacro()
 
+# harness_led_headers(<variable> <sources> <headers>): those headers that their own .cpp includes first. Each
+# is compiled alone there by the builds that precompile none, `fuzz` and `release`.
+function(harness_led_headers variable sources headers)
+  set(led "")
+  foreach(header IN LISTS headers)
+    cmake_path(REPLACE_EXTENSION header LAST_ONLY .cpp OUTPUT_VARIABLE source)
+    if(${PROJECT_SOURCE_DIR}/${source} IN_LIST sources)
+      file(STRINGS ${PROJECT_SOURCE_DIR}/${source} first REGEX "^#include" LIMIT_COUNT 1)
+      if(first STREQUAL "#include <harness/${header}>")
+        list(APPEND led ${header})
+      endif()
+    endif()
+  endforeach()
+  set(${variable} ${led} PARENT_SCOPE)
+endfunction()
+
 # harness_component(<folder> [SUBFOLDERS …] [WITHOUT subfolder] [DEPENDS harness folders …] [PRIVATE
 # libraries …] [NO_INSTALL]) makes harness::<folder> from every .cpp below the folder (or only below
 # SUBFOLDERS, or not below WITHOUT, which is a plug-in's); PRIVATE libraries are seen by the .cpp files alone.
@@ -35,7 +51,12 @@ function(harness_component folder)
   endif()
 
   harness_link_includes(${folder})
+  harness_led_headers(led "${sources}" "${headers}")
+  if(led)
+    list(REMOVE_ITEM headers ${led})
+  endif()
   list(TRANSFORM headers PREPEND ${harness_include_dir}/harness/)
+  list(TRANSFORM led PREPEND ${harness_include_dir}/harness/)
   list(TRANSFORM arg_DEPENDS PREPEND harness_)
   set(kind STATIC)
   set(scope PUBLIC)
@@ -48,13 +69,15 @@ function(harness_component folder)
   add_library(harness_${folder} ${kind} ${sources})
   add_library(harness::${folder} ALIAS harness_${folder})
   target_sources(harness_${folder} ${scope}
-    FILE_SET HEADERS BASE_DIRS ${harness_include_dir} FILES ${headers})
+    FILE_SET HEADERS BASE_DIRS ${harness_include_dir} FILES ${headers}
+    FILE_SET led_headers TYPE HEADERS BASE_DIRS ${harness_include_dir} FILES ${led})
   target_compile_features(harness_${folder} ${scope} cxx_std_20)
   target_link_libraries(harness_${folder} ${scope} ${arg_DEPENDS})
   if(arg_PRIVATE)
     target_link_libraries(harness_${folder} PRIVATE ${arg_PRIVATE})
   endif()
-  set_target_properties(harness_${folder} PROPERTIES EXPORT_NAME ${folder})
+  set_target_properties(harness_${folder} PROPERTIES EXPORT_NAME ${folder}
+    INTERFACE_HEADER_SETS_TO_VERIFY HEADERS)
   if(NOT arg_NO_INSTALL)
     set_property(GLOBAL APPEND PROPERTY HARNESS_COMPONENTS ${folder})
   endif()
@@ -150,9 +173,10 @@ endfunction()
 
 # harness_unity(<target> <batch> [stems …]): compiles that many of its files as one, which pays where headers
 # like CLI11's and nlohmann-json's are most of the work (420 of 1,055 thread-seconds before, 60 after). A file
-# whose private names are also another's is named, and stays by itself.
+# whose private names are also another's is named, and stays by itself. In a batch no .cpp proves its header.
 function(harness_unity target batch)
-  set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE ${batch})
+  set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE ${batch}
+    INTERFACE_HEADER_SETS_TO_VERIFY "")
   list(TRANSFORM ARGN APPEND .cpp OUTPUT_VARIABLE alone)
   set_source_files_properties(${alone} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
 endfunction()

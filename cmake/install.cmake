@@ -13,7 +13,8 @@ function(harness_install)
 
   install(TARGETS ${targets} harness_all EXPORT harness-targets
     ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT development
-    FILE_SET HEADERS DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT development)
+    FILE_SET HEADERS DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT development
+    FILE_SET led_headers DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT development)
   set(config_dir ${CMAKE_INSTALL_LIBDIR}/cmake/harness)
   install(EXPORT harness-targets NAMESPACE harness:: DESTINATION ${config_dir} COMPONENT development)
   configure_package_config_file(${PROJECT_SOURCE_DIR}/cmake/harness-config.cmake.in

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Tests: every case is one ctest entry `<name>/<Suite>.<Case>`, so that a filter, a label or a time limit
-# reaches it. A folder without sources makes no test.
-include(GoogleTest)
+# reaches it (cmake/cases.cmake). A folder without sources makes no test.
 
 # harness_time_limit(<variable> <seconds, or ""> <default>): the limit of one ctest entry, as the sanitizers
 # slow it down. A limit is there for a test that hangs: none that passes comes near it, on a slow machine
@@ -30,11 +29,10 @@ function(harness_test_headers)
   endforeach()
 endfunction()
 
-# harness_test(<name> [GLOB …] [SOURCES …] [DEPENDS libraries …] [LABELS …] [TIMEOUT_S s] [WHOLE] [LONG])
-# WHOLE: one entry for the program, where listing its cases is slow or a process a case too dear.
+# harness_test(<name> [GLOB …] [SOURCES …] [DEPENDS libraries …] [LABELS …] [TIMEOUT_S s] [LONG])
 # LONG: it runs for minutes, so it is worth optimising.
 function(harness_test name)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "WHOLE;LONG" "TIMEOUT_S" "GLOB;SOURCES;DEPENDS;LABELS")
+  cmake_parse_arguments(PARSE_ARGV 1 arg "LONG" "TIMEOUT_S" "GLOB;SOURCES;DEPENDS;LABELS")
   string(REPLACE "/" "_" target test_${name})
   harness_executable(${target} tests GLOB ${arg_GLOB} SOURCES ${arg_SOURCES}
     DEPENDS ${arg_DEPENDS} harness_test_support GTest::gmock_main)
@@ -48,14 +46,18 @@ function(harness_test name)
     harness_precompiled(${target} harness_test_plain)
   endif()
   harness_time_limit(limit_s "${arg_TIMEOUT_S}" 120)
-  if(arg_WHOLE)
-    add_test(NAME ${name} COMMAND ${target})
-    set_tests_properties(${name} PROPERTIES LABELS "${arg_LABELS}" TIMEOUT ${limit_s})
-  else()
-    gtest_discover_tests(${target} TEST_PREFIX ${name}/ DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 180
-      NO_PRETTY_VALUES
-      PROPERTIES LABELS "${arg_LABELS}" TIMEOUT ${limit_s})
+  set(kind FEW)
+  if(arg_LABELS MATCHES "unit|conformance")  # short cases that bear each other in one process
+    set(kind MANY)
   endif()
+  # What ctest reads before it runs anything; the program need not be there before.
+  set(entries ${CMAKE_CURRENT_BINARY_DIR}/${target}_cases.cmake)
+  file(GENERATE OUTPUT ${entries} CONTENT "include(${PROJECT_SOURCE_DIR}/cmake/cases.cmake)
+harness_cases($<TARGET_FILE:${target}> ${name} ${kind}
+  ${PROJECT_SOURCE_DIR}/tests/support/run_part.sh ${PROJECT_BINARY_DIR}/reports
+  LABELS \"${arg_LABELS}\" TIMEOUT ${limit_s} WORKING_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR})
+")
+  set_property(DIRECTORY APPEND PROPERTY TEST_INCLUDE_FILES ${entries})
 endfunction()
 
 # harness_script_test(<name> COMMAND … [LABELS …] [TIMEOUT_S s]): a check that is a script. Exit 77 is a skip.

@@ -87,7 +87,7 @@ class ResumedLink : public testing::TestWithParam<std::string> {
 
 TEST_P(ResumedLink, LosesAndDoublesNothingHoweverOftenContactIsLost) {
   const std::uint64_t first = seed(1);
-  for (std::uint64_t i = 0; i < 60 && !HasFailure(); ++i) run(first + i);
+  for (std::uint64_t i = 0; i < rounds(60) && !HasFailure(); ++i) run(first + i);
 }
 
 TEST_P(ResumedLink, EndsWhenThePeerIsNotFoundInTime) {
