@@ -66,7 +66,8 @@ void Put::revoked(std::uint64_t key) noexcept {
 bool Put::put_at_once(Operation& operation, const RegionHandle& to, std::uint64_t offset, Bytes source,
                       const Signal& signal) {
   if (!at_once_ || pumping_ || !sending_.empty() || signal.kind == Signal::Kind::immediate) return false;
-  if (fences_ != fence_passed_ && (floor_ != next_ || !tickets_.all_ended())) return false;
+  const bool fenced = fences_ != fence_passed_;
+  if (floor_ < messages_before(fenced) || (fenced && !tickets_.all_ended())) return false;
   if (direct_->put(tickets_.next(), to, offset, source, signal) != Direct::Outcome::done) return false;
   fence_passed_ = fences_;
   ++by_transport_;
@@ -92,8 +93,8 @@ Put::Step Put::step_directly(Operation& operation) {
     if (work.pieces != 0 && !work.by_messages) redo(work);  // it did, until now
     return work.flying != 0 ? Step::waits : Step::by_messages;
   }
-  if (fenced && floor_ != next_) ask_for_floor();
-  if (ended_ || (fenced && floor_ != next_)) return Step::waits;
+  if (floor_ < messages_before(fenced)) ask_for_floor();
+  if (ended_ || floor_ < messages_before(fenced)) return Step::waits;
   fence_passed_ = work.fence;
   switch (work.kind) {
     case Operation::Kind::write: return write_directly(operation);
@@ -101,6 +102,10 @@ Put::Step Put::step_directly(Operation& operation) {
     default: return change_directly(operation);
   }
 }
+
+// The pieces below this number come before it: all, or those that an earlier operation behind the same fence
+// was behind.
+std::uint64_t Put::messages_before(bool fenced) const noexcept { return fenced ? next_ : fence_at_; }
 
 bool Put::goes_directly(const Operation::Work& work) const noexcept {
   if (direct_ == nullptr || work.by_messages || work.end != 0 || !direct_->reaches(work.region.key))

@@ -342,6 +342,32 @@ TEST_F(PutDirect, KeepsFencesAcrossBothWays) {
   }
 }
 
+// A message has passed the fence, with a number to wait for: what goes directly behind it waits, too.
+TEST_F(PutDirect, AFenceHoldsForEveryOperationBehindIt) {
+  for (const bool at_once : {false, true}) {
+    open_direct(at_once);
+    std::string plain(100, '.');
+    const RegionHandle by_message = *pair_->ends[1].regions->expose(as_writable(plain), Access::all);
+    ways_[1].withdraw(by_message.key);
+    memory_[0] = '.';
+    pair_->wires[0].stuck = true;
+    Operation before;
+    Operation message;
+    Operation direct;
+    ASSERT_EQ(origin_->put(before, by_message, 0, keep("a"), {}), Errc::ok);
+    origin_->fence();
+    ASSERT_EQ(origin_->put(message, by_message, 1, keep("b"), {}), Errc::ok);
+    ASSERT_EQ(origin_->put(direct, region_, 0, keep("c"), {}), Errc::ok);
+    ways_[0].end_one();
+    EXPECT_EQ(memory_[0], '.');
+    pair_->wires[0].stuck = false;
+    pair_->run();
+    end_all();
+    EXPECT_EQ(plain.substr(0, 2), "ab");
+    EXPECT_EQ(memory_[0], 'c');
+  }
+}
+
 TEST_F(PutDirect, FlushWaitsForASignalThatIsStillOwed) {
   open_direct();
   ways_[0].word_signals = false;
