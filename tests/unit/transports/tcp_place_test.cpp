@@ -314,7 +314,7 @@ struct TcpPutTest : testing::TestWithParam<const char*> {
   void open(const std::string& stack) {
     a = node("a");
     b = node("b");
-    const std::string at = b->listen("tcp:127.0.0.1:0").value();
+    const std::string at = b->listen("tcp:127.0.0.1:0").value().substr(4);
     LinkOptions options;
     options.name = "main";
     options.offers = {{stack_from(stack, catalogue).value(), at}};
