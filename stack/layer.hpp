@@ -7,7 +7,7 @@
 //     Order(const OptionValues&, LayerContext&);
 //     template <class Below> void down(Message&, Below);   // absent: the layer is skipped on the way down
 //     template <class Above> void up(Message&, Above);     // absent: skipped on the way up
-//     std::uint32_t place(Bytes front, std::uint32_t bytes, Placement&);  // with `up`; see stack/placement.hpp
+//     std::uint32_t place(Bytes front, std::uint32_t bytes, Placement&);  // beside `up`; stack/placement.hpp
 //     void on(const Event&, Onward);                       // absent: events pass by
 //     void describe(Describer&) const;                     // values a person asks for; optional
 //     bool take_state(Order& old);                         // full swap to the same layer; optional

@@ -7,12 +7,6 @@
 
 namespace harness {
 
-struct Stack::Slot {
-  const LayerType* type;
-  LayerContext context;
-  void* state = nullptr;
-};
-
 namespace {
 
 constexpr std::size_t round_up(std::size_t value, std::size_t alignment) {
@@ -195,36 +189,6 @@ void Stack::link() {
 
 void Stack::hand_to_successor(void* self, const Entry*, harness_message* message) {
   Port{static_cast<Stack*>(self)->successor_->session_up_}(Message::from_c(message));
-}
-
-// Only where every layer below the one-sided one says what it takes off.
-Placer Stack::placer() noexcept {
-  for (std::size_t i = slots_.size(); i-- > 0;) {
-    const LayerType& type = *slots_[i]->type;
-    if (type.up != nullptr && type.place == nullptr) break;
-    if (type.one_sided == nullptr) continue;
-    return {[](void* self, Bytes front, std::uint32_t frame_bytes, Placement& to) noexcept {
-              return static_cast<Stack*>(self)->place(front, frame_bytes, to);
-            },
-            this};
-  }
-  return {};
-}
-
-// Whoever watches may keep what it sees, so nothing is placed then; nor while a successor's layers are above.
-bool Stack::place(Bytes front, std::uint32_t frame_bytes, Placement& to) noexcept {
-  if (!taps_.empty() || successor_ != nullptr) return false;
-  std::uint32_t header_bytes = 0;
-  for (std::size_t i = slots_.size(); i-- > 0 && to.at == nullptr;) {
-    const Slot& slot = *slots_[i];
-    if (slot.type->place == nullptr) continue;
-    const std::uint32_t stripped =
-        slot.type->place(slot.state, front.subspan(header_bytes), frame_bytes - header_bytes, to);
-    if (stripped == 0) return false;
-    header_bytes += stripped;
-  }
-  to.header_bytes = header_bytes;
-  return to.at != nullptr;
 }
 
 void Stack::deliver_thunk(void* self, const Entry*, harness_message* message) {

@@ -142,7 +142,11 @@ class Stack {
   void remove_tap(Tap& tap) noexcept;
 
  private:
-  struct Slot;  // one layer: type, context, state, its two entries
+  struct Slot {  // one layer
+    const LayerType* type;
+    LayerContext context;
+    void* state = nullptr;
+  };
   Stack(const StackSpec& spec, const Foundation& foundation, Deliver deliver, Notify notify, void* self);
   std::byte* reserve_block();
   Result<> construct(const Foundation& foundation);
@@ -154,7 +158,7 @@ class Stack {
   void arrived(const Event& event);
   void fell_through(const Event& event);
   Errc refuse(const Message& message) noexcept;
-  bool place(Bytes front, std::uint32_t frame_bytes, Placement& to) noexcept;
+  static bool place(void* self, Bytes front, std::uint32_t frame_bytes, Placement& to) noexcept;
   static void deliver_thunk(void* self, const Entry* next, harness_message* message);
 
   // The message path first.

@@ -143,7 +143,7 @@ void Pair::carry(Wire& wire, End& to, Message& frame) {
 // A copy of the frame in one slab, or of its headers in one and its body where the stack wants it.
 Message Pair::received(Wire& wire, End& to, const Message& frame) {
   std::vector<std::byte> bytes(frame.size());
-  frame.copy_to(bytes.data());
+  if (!bytes.empty()) frame.copy_to(bytes.data());
   const Placer place = to.stack->placer();
   Placement placement;
   const bool asks =
