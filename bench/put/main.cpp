@@ -181,8 +181,9 @@ class Bench {
     Row one = row(Measure::delivered, bytes);
     const auto ours =
         one.add("ours", case_.stack, with(serving, [=, this] { return near_->delivered(bytes, slice_ns); }));
-    one.add("machine", round_trip_name,
-            with(serving, [=, this] { return near_->round_trip(bytes, slice_ns); }));
+    if (bytes == 8)  // large ones are loaned, and nobody reads them
+      one.add("machine", round_trip_name,
+              with(serving, [=, this] { return near_->round_trip(bytes, slice_ns); }));
     add_peers(one);
     one.run();
     if (!case_.memory && bytes == 8) one.at_most(ours, round_trip_name, 1);
@@ -194,9 +195,10 @@ class Bench {
     const auto ours =
         one.add("ours", case_.stack,
                 flooding(bytes, [=, this](std::uint64_t count) { return near_->flood(bytes, count); }));
-    one.add("machine", messages_name, flooding(bytes, [=, this](std::uint64_t count) {
-              return near_->messages(bytes, count, duo_.board());
-            }));
+    if (!case_.memory || bytes == 8)
+      one.add("machine", messages_name, flooding(bytes, [=, this](std::uint64_t count) {
+                return near_->messages(bytes, count, duo_.board());
+              }));
     if (case_.memory) one.add("machine", "memcpy", memory_copy(bytes));
     add_peers(one);
     one.run();
