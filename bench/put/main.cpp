@@ -79,7 +79,7 @@ class Bench {
     duo_.start(serving);
     duo_.wait_for([&] { return duo_.board().answer.get() != 0; }, "the far side to listen");
     if (duo_.board().answer.get() == refused) return;
-    near_ = std::make_unique<PutEnd>("near");
+    near_ = std::make_unique<PutEnd>("near", batch());
     if (auto opened = near_->open(case_.stack, duo_.board().get_text(0)); !opened) give_up(opened.error());
     near_->offer(duo_.board());
     duo_.start(meeting);
@@ -106,7 +106,7 @@ class Bench {
   static constexpr std::uint64_t refused = 9;
 
   void listen(Board& board) {
-    auto end = std::make_unique<PutEnd>("far");
+    auto end = std::make_unique<PutEnd>("far", batch());
     const auto address = end->listen(case_.stack);
     board.put_text(0, address ? *address : address.error().what + ": " + address.error().because);
     if (address) far_ = std::move(end);
@@ -119,6 +119,8 @@ class Bench {
     return program_.wants(case_.name) || program_.wants(case_.name + (" " + row));
   }
 
+  // Where an operation is so short that a look at the clock would be a part of it.
+  [[nodiscard]] unsigned batch() const { return case_.memory || is_fabric_shm() ? 100 : 1; }
   // Between two turns of the engine.
   [[nodiscard]] unsigned looks() const noexcept { return case_.memory ? seldom : 1; }
   // Briefly: the smallest alone.
