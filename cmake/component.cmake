@@ -232,14 +232,15 @@ function(harness_bench_driver name source compiler)
   endif()
 endfunction()
 
-# harness_bench_fabric(<subfolder> FOR <bench programs …>): the same of libfabric, where that is installed;
-# and those programs find our transport over it.
+# harness_bench_fabric(<subfolder> libraries … [FOR bench programs …]): <build>/bench/<subfolder> over
+# libfabric, where that is installed, with our transport over it; and those programs run it.
 function(harness_bench_fabric name)
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "FOR")
   if(TARGET PkgConfig::fabric)
-    harness_bench(${name} PkgConfig::fabric)
+    harness_bench(${name} ${arg_UNPARSED_ARGUMENTS} PkgConfig::fabric)
+    add_dependencies(bench_${name} harness_ofi_plugin)
     foreach(program IN LISTS arg_FOR)
-      add_dependencies(bench_${program} bench_${name} harness_ofi_plugin)
+      add_dependencies(bench_${program} bench_${name})
     endforeach()
   endif()
 endfunction()

@@ -17,7 +17,6 @@ namespace harness::bench {
 namespace {
 
 constexpr unsigned near_text = 1, far_text = 2;  // of the board: the handles
-constexpr unsigned between_clocks = 100;         // operations of a batch, of small ones
 
 std::string text_of(const RegionHandle& handle) {
   std::string text;
@@ -43,7 +42,8 @@ void must(Errc code, const char* what) {
 
 }  // namespace
 
-PutEnd::PutEnd(const std::string& name) : end_(name), source_(bytes_max, std::byte{'x'}) {
+PutEnd::PutEnd(const std::string& name, unsigned batch)
+    : end_(name), batch_(batch), source_(bytes_max, std::byte{'x'}) {
   auto memory = RegionMemory::make(bytes_at + bytes_max);
   if (!memory) give_up(memory.error());
   memory_ = std::move(*memory);
@@ -87,7 +87,7 @@ void PutEnd::take(const Board& board) {
 }
 
 double PutEnd::puts(std::uint64_t budget_ns, Told told, unsigned looks) {
-  const double round_trip = median_of_batches(budget_ns, [&] {
+  const double round_trip = median_of_batches(budget_ns, sizeof carried_, [&] {
     put_back(++number_, told);
     look_for(number_, told, looks, true);
   });
@@ -95,7 +95,7 @@ double PutEnd::puts(std::uint64_t budget_ns, Told told, unsigned looks) {
 }
 
 double PutEnd::delivered(std::uint32_t bytes, std::uint64_t budget_ns) {
-  return median_of_batches(budget_ns, [&] {
+  return median_of_batches(budget_ns, bytes, [&] {
     must(one_sided().put(operations_[0], theirs_, bytes_at, source(bytes), {.done = Done::delivered}),
          "a put");
     end(operations_[0]);
@@ -109,7 +109,7 @@ double PutEnd::flood(std::uint32_t bytes, std::uint64_t count) {
 }
 
 double PutEnd::get(std::uint32_t bytes, std::uint64_t budget_ns) {
-  return median_of_batches(budget_ns, [&] {
+  return median_of_batches(budget_ns, bytes, [&] {
     const MutableBytes into = MutableBytes(source_).first(bytes);
     must(one_sided().get(operations_[0], theirs_, bytes_at, into), "a get");
     end(operations_[0]);
@@ -117,7 +117,7 @@ double PutEnd::get(std::uint32_t bytes, std::uint64_t budget_ns) {
 }
 
 double PutEnd::fetch_add(std::uint64_t budget_ns) {
-  return median_of_batches(budget_ns, [&] {
+  return median_of_batches(budget_ns, sizeof carried_, [&] {
     must(one_sided().atomic(operations_[0], AtomicOp::add, theirs_, offsetof(Words, counter), 1), "an add");
     end(operations_[0]);
   });
@@ -130,7 +130,7 @@ double PutEnd::adds(std::uint64_t count) {
 }
 
 double PutEnd::round_trip(std::uint32_t bytes, std::uint64_t budget_ns) {
-  return 2 * end_.trips(*link_, bytes, bytes <= 1024 ? between_clocks : 1, budget_ns);
+  return 2 * end_.trips(*link_, bytes, batch(bytes), budget_ns);
 }
 
 double PutEnd::messages(std::uint32_t bytes, std::uint64_t count, const Board& board) {
@@ -201,16 +201,15 @@ void PutEnd::flush() {
 }
 
 template <class Once>
-double PutEnd::median_of_batches(std::uint64_t budget_ns, Once once) {
+double PutEnd::median_of_batches(std::uint64_t budget_ns, std::uint32_t bytes, Once once) {
   std::vector<double> times;
+  const unsigned count = batch(bytes);
   const std::uint64_t stop = now_ns() + budget_ns;
-  unsigned batch = 1;
   for (std::uint64_t begin = now_ns(); begin < stop;) {
-    for (unsigned i = 0; i < batch; ++i) once();
+    for (unsigned i = 0; i < count; ++i) once();
     const std::uint64_t now = now_ns();
-    times.push_back(static_cast<double>(now - begin) / batch);
-    if (now - begin < 20'000) batch = between_clocks;  // a look at the clock is a part of what is so short
-    begin = now_ns();
+    times.push_back(static_cast<double>(now - begin) / count);
+    begin = now;
   }
   return median_of(std::move(times));
 }

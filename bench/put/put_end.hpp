@@ -26,7 +26,8 @@ class PutEnd {
   static constexpr std::uint32_t bytes_max = 4u << 20;
   static constexpr unsigned operations = 64;  // under way at a time, in floods
 
-  explicit PutEnd(const std::string& name);
+  /// `batch`: operations of up to 1 KiB between two looks at the clock, for all that is one at a time.
+  PutEnd(const std::string& name, unsigned batch);
   PutEnd(const PutEnd&) = delete;
   PutEnd& operator=(const PutEnd&) = delete;
 
@@ -82,11 +83,13 @@ class PutEnd {
   void end(Operation& operation);
   void flush();
   template <class Once>
-  double median_of_batches(std::uint64_t budget_ns, Once once);
+  double median_of_batches(std::uint64_t budget_ns, std::uint32_t bytes, Once once);
+  [[nodiscard]] unsigned batch(std::uint32_t bytes) const noexcept { return bytes <= 1024 ? batch_ : 1; }
   template <class Once>
   double time_of(std::uint64_t count, Once once);
 
   LinkEnd end_;
+  unsigned batch_;
   std::shared_ptr<RegionMemory> memory_;
   std::vector<std::byte> source_;
   std::shared_ptr<Link> link_, sink_;
