@@ -120,6 +120,8 @@ class Player {
     return std::none_of(operations_.begin(), operations_.end(),
                         [](const Operation& one) { return one.busy(); });
   }
+  // What has ended as reusable is there, too, when this has ended.
+  void flush() { ASSERT_EQ(process_.link->one_sided()->flush(operations_.emplace_back()), Errc::ok); }
   void judge_end(const Player& peer) const {
     for (const Operation& one : operations_) ASSERT_EQ(one.code(), Errc::ok);
     ASSERT_EQ(peer.exposed_->counter, added_);
@@ -193,6 +195,9 @@ void SwappedPuts::run(std::uint64_t seed, std::span<const char* const> of, bool 
   ASSERT_TRUE(world.run_until(idle, 60'000 * ms))
       << "client " << here.idle() << " server " << there.idle() << " swap " << client.link->swap_stage()
       << ", " << server.link->swap_stage() << " up " << client.is_up() << client.link->error().text();
+  ASSERT_NO_FATAL_FAILURE(here.flush());
+  ASSERT_NO_FATAL_FAILURE(there.flush());
+  ASSERT_TRUE(world.run_until(idle, 60'000 * ms));
   ASSERT_NO_FATAL_FAILURE(here.judge_end(there));
   ASSERT_NO_FATAL_FAILURE(there.judge_end(here));
   client.link->close();
