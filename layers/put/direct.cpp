@@ -4,8 +4,8 @@
 // What it does at once ends at once; what it begins has a ticket and ends by it. The two ways may be mixed:
 // a fence waits until nothing is under way on either, a flush for both, and a signal that the transport does
 // not give follows its bytes as a message, when they are there. What comes back as not found, a region that
-// was withdrawn meanwhile, or is lost with an endpoint while the link goes on over another, goes once more as a
-// message, so that the target itself says what is wrong; unless that could do something twice.
+// was withdrawn meanwhile, or is lost with an endpoint while the link goes on over another, goes once more as
+// a message, so that the target itself says what is wrong; unless that could do something twice.
 #include <algorithm>
 
 #include <harness/layers/put.hpp>
