@@ -38,7 +38,7 @@ class ManualDirect final : public Direct {
     sink_.ended(sink_.self, flight.ticket, code, result);
     return true;
   }
-  [[nodiscard]] std::size_t under_way() const noexcept { return flights_.size(); }
+  [[nodiscard]] std::size_t under_way() const noexcept override { return flights_.size(); }
   [[nodiscard]] std::size_t shared() const noexcept { return shared_.size(); }
   [[nodiscard]] bool is_used() const noexcept { return sink_.self != nullptr; }
   /// The endpoint goes.

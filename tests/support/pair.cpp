@@ -142,19 +142,28 @@ void Pair::carry(Wire& wire, End& to, Message& frame) {
 
 // A copy of the frame in one slab, or of its headers in one and its body where the stack wants it.
 Message Pair::received(Wire& wire, End& to, const Message& frame) {
+  const bool asks = medium_.place_bytes_min != 0 && frame.size() >= medium_.place_bytes_min;
+  if (asks) {
+    Message placed = received_placed(wire, to, frame);
+    if (placed) return placed;
+  }
+  Slab* const slab = engine.pool().allocate(frame.size(), to.quota.get());
+  if (slab == nullptr) return {};
+  frame.copy_to(slab->bytes());
+  return Message::received(slab, 0, frame.size());
+}
+
+Message Pair::received_placed(Wire& wire, End& to, const Message& frame) {
   std::vector<std::byte> bytes(frame.size());
-  if (!bytes.empty()) frame.copy_to(bytes.data());
+  frame.copy_to(bytes.data());
   const Placer place = to.stack->placer();
   Placement placement;
-  const bool asks =
-      medium_.place_bytes_min != 0 && bytes.size() >= medium_.place_bytes_min && place.fn != nullptr;
   const Bytes front = Bytes(bytes).first(std::min<std::size_t>(bytes.size(), Placement::front_bytes));
-  const bool places = asks && place.fn(place.self, front, frame.size(), placement);
-  const std::uint32_t in_slab = places ? placement.header_bytes : frame.size();
+  if (place.fn == nullptr || !place.fn(place.self, front, frame.size(), placement)) return {};
+  const std::uint32_t in_slab = placement.header_bytes;
   Slab* const slab = engine.pool().allocate(in_slab, to.quota.get());
   if (slab == nullptr) return {};
   std::copy_n(bytes.begin(), in_slab, slab->bytes());
-  if (!places) return Message::received(slab, 0, in_slab);
   ++wire.placed;
   const std::size_t body = bytes.size() - in_slab;
   std::copy_n(bytes.begin() + in_slab, body / 2, placement.at);

@@ -119,6 +119,7 @@ class Pair {
   static void notify(void* self, const Event& event);
   void carry(Wire& wire, End& to, Message& frame);
   Message received(Wire& wire, End& to, const Message& frame);
+  Message received_placed(Wire& wire, End& to, const Message& frame);
   void put(Wire& wire, Message&& frame);
   void release_if_room(unsigned from);
   Foundation foundation(End& end);
