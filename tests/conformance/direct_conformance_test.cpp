@@ -307,6 +307,7 @@ TEST_P(DirectMedium, EndsEverythingWhenThePeerGoes) {
   far_->endpoint.reset();
   ASSERT_TRUE(all_ended());
   ASSERT_TRUE(until([&] { return !near_->codes.empty(); }));
+  EXPECT_EQ(near_->direct->under_way(), 0u);
   EXPECT_EQ(near_->direct->put(ticket_, region, 0, source, {}), Direct::Outcome::no);
   near_->endpoint.reset();
   EXPECT_EQ(near_->gone, 1u);

@@ -176,7 +176,7 @@ void Handle::close(std::uint64_t linger_ns) noexcept { connection_->close(linger
 bool Handle::drained() const noexcept { return connection_->drained(); }
 std::string Handle::peer_address() const { return connection_->peer_address(); }
 void Handle::describe(Describer& describer) const { connection_->describe(describer); }
-Direct* Handle::direct() noexcept { return connection_->direct(); }
+Direct* Handle::direct() noexcept { return connection_ != nullptr ? connection_->direct() : nullptr; }
 
 // The fabric was opened when somebody listened or dialled: another provider is another node's.
 Errc Handle::configure(const OptionValues& options) noexcept {

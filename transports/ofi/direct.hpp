@@ -130,6 +130,8 @@ class OfiDirect final : public Direct {
   long post_put(Operation& slot, const Window& window, std::uint64_t address, Bytes source,
                 bool& is_over) noexcept;
   Outcome posted(Operation& slot, long code) noexcept;
+  Operation* take_slot(Operation::Kind kind, std::uint64_t key, std::uint64_t ticket) noexcept;
+  void check_later() noexcept;
   Outcome no_slot() noexcept;
   Outcome full() noexcept;
   void landed(Operation& slot, Window& window) noexcept;

@@ -54,10 +54,7 @@ bool OfiDirect::on_withdraw(std::uint64_t number) noexcept {
   if (ended_) return true;
   if (number >= regions_max || windows_[number] == nullptr || windows_[number]->closing) return false;
   windows_[number]->closing = true;
-  if (!close_window(*windows_[number], number)) {
-    to_check_ = true;
-    ofi_.blocked(link_);
-  }
+  if (!close_window(*windows_[number], number)) check_later();
   return true;
 }
 
@@ -94,11 +91,8 @@ Direct::Outcome OfiDirect::put(std::uint64_t ticket, const RegionHandle& to, std
                                Bytes source, const Signal&) noexcept {
   Window* const window = open_window(to, offset, source.size(), Access::write);
   if (window == nullptr) return Outcome::no;
-  Operation* const slot = ofi_.direct_slots().take(Operation::Kind::put);
+  Operation* const slot = take_slot(Operation::Kind::put, to.key, ticket);
   if (slot == nullptr) return no_slot();
-  slot->link = &link_;
-  slot->window = static_cast<std::uint16_t>(by_slot_[to.key & slot_mask] - 1u);
-  slot->ticket = ticket;
   slot->bytes = 0;
   bool is_over = source.empty();
   const long code = is_over ? 0 : post_put(*slot, *window, window->address + offset, source, is_over);
@@ -140,11 +134,8 @@ Direct::Outcome OfiDirect::get(std::uint64_t ticket, const RegionHandle& from, s
                                MutableBytes into) noexcept {
   Window* const window = open_window(from, offset, into.size(), Access::read);
   if (window == nullptr) return Outcome::no;
-  Operation* const slot = ofi_.direct_slots().take(Operation::Kind::get);
+  Operation* const slot = take_slot(Operation::Kind::get, from.key, ticket);
   if (slot == nullptr) return no_slot();
-  slot->link = &link_;
-  slot->window = static_cast<std::uint16_t>(by_slot_[from.key & slot_mask] - 1u);
-  slot->ticket = ticket;
   slot->bytes = static_cast<std::uint32_t>(into.size());
   const long code =
       fi_read(ofi_.fabric().endpoint(), slot->memory, into.size(), ofi_.direct_slots().descriptor(),
@@ -154,6 +145,15 @@ Direct::Outcome OfiDirect::get(std::uint64_t ticket, const RegionHandle& from, s
   ++begun_;
   ++gets_;
   return Outcome::begun;
+}
+
+Operation* OfiDirect::take_slot(Operation::Kind kind, std::uint64_t key, std::uint64_t ticket) noexcept {
+  Operation* const slot = ofi_.direct_slots().take(kind);
+  if (slot == nullptr) return nullptr;
+  slot->link = &link_;
+  slot->window = static_cast<std::uint16_t>(by_slot_[key & slot_mask] - 1u);
+  slot->ticket = ticket;
+  return slot;
 }
 
 Direct::Outcome OfiDirect::posted(Operation& slot, long code) noexcept {
@@ -193,13 +193,17 @@ void OfiDirect::completed(Operation& operation, int error) {
   finish(operation, Errc::not_found);
 }
 
+void OfiDirect::check_later() noexcept {
+  to_check_ = true;
+  ofi_.blocked(link_);
+}
+
 // It waits for the next check of its region.
 void OfiDirect::landed(Operation& slot, Window& window) noexcept {
   slot.next = window.completed;
   window.completed = &slot;
   if (start_check(window)) return;
-  to_check_ = true;
-  ofi_.blocked(link_);
+  check_later();
 }
 
 bool OfiDirect::start_check(Window& window) noexcept {
@@ -233,8 +237,7 @@ void OfiDirect::checked(Operation& check, int error) {
   checked_ = std::exchange(window.in_check, nullptr);
   end_list(checked_, found == window.key ? Errc::ok : Errc::not_found);
   if (ended_ || windows_[number] == nullptr || start_check(*windows_[number])) return;
-  to_check_ = true;
-  ofi_.blocked(link_);
+  check_later();
 }
 
 // What is told may begin the next, or end the link: then the rest of the list has ended, too.
@@ -259,8 +262,7 @@ void OfiDirect::finish(Operation& slot, Errc code) {
     sink_.ended(sink_.self, slot.ticket, code, reads ? Bytes{slot.memory, slot.bytes} : Bytes{});
   ofi_.direct_slots().give(slot);
   if (ended_ || close_window(window, number)) return;
-  to_check_ = true;
-  ofi_.blocked(link_);
+  check_later();
 }
 
 }  // namespace harness::transports::ofi

@@ -192,6 +192,7 @@ void OfiDirect::end() noexcept {
     ofi_.direct_slots().orphan(operation);
     left_any_ = true;
   });
+  begun_ = 0;
 }
 
 void OfiDirect::give_all(Operation* list) noexcept {
