@@ -182,7 +182,11 @@ class Put final : public OneSided, private Regions::Watcher {
   void take_ended(std::uint64_t ticket, Errc code, Bytes result);
   void take_piece(Operation& operation, std::uint64_t ticket, Errc code, Bytes result) noexcept;
   void end_carried(Operation& operation);
-  [[nodiscard]] std::uint64_t messages_before(bool fenced) const noexcept;
+  // The pieces below this number come before it: all, or those that an earlier operation behind the same fence
+  // was behind.
+  [[nodiscard]] std::uint64_t messages_before(bool fenced) const noexcept {
+    return fenced ? next_ : fence_at_;
+  }
   [[nodiscard]] bool goes_directly(const Operation::Work& work) const noexcept;
   void use(Direct& direct) noexcept;
   void set_direct(Direct* direct) noexcept {

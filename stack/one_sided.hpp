@@ -86,6 +86,7 @@ class Operation
   };
   Work work{};
   void begin() noexcept { code_ = Errc::ok; }
+  [[nodiscard]] bool tells() const noexcept { return ended_ != nullptr; }
   void end(Errc code, std::uint64_t value = 0) {
     unlink();
     code_ = code;

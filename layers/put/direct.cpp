@@ -61,24 +61,6 @@ void Put::revoked(std::uint64_t key) noexcept {
 
 // ---- operations ----
 
-// Nothing waits and no fence is open, and the transport does at once what it does: nothing is queued. What
-// ends may begin the next one, which then waits until this call is over: a chain of puts needs no deep stack.
-bool Put::put_at_once(Operation& operation, const RegionHandle& to, std::uint64_t offset, Bytes source,
-                      const Signal& signal) {
-  if (!at_once_ || pumping_ || !sending_.empty() || signal.kind == Signal::Kind::immediate) return false;
-  const bool fenced = fences_ != fence_passed_;
-  if (floor_ < messages_before(fenced) || (fenced && !tickets_.all_ended())) return false;
-  if (direct_->put(tickets_.next(), to, offset, source, signal) != Direct::Outcome::done) return false;
-  fence_passed_ = fences_;
-  ++by_transport_;
-  bytes_out_ += source.size();
-  pumping_ = true;
-  operation.end(Errc::ok);
-  pumping_ = false;
-  if (!sending_.empty() || closing_) go_on();
-  return true;
-}
-
 Put::Step Put::step_directly(Operation& operation) {
   Operation::Work& work = operation.work;
   if (work.kind == Operation::Kind::flush) return carried_.empty() ? Step::by_messages : Step::waits;
@@ -102,10 +84,6 @@ Put::Step Put::step_directly(Operation& operation) {
     default: return change_directly(operation);
   }
 }
-
-// The pieces below this number come before it: all, or those that an earlier operation behind the same fence
-// was behind.
-std::uint64_t Put::messages_before(bool fenced) const noexcept { return fenced ? next_ : fence_at_; }
 
 bool Put::goes_directly(const Operation::Work& work) const noexcept {
   if (direct_ == nullptr || work.by_messages || work.end != 0 || !direct_->reaches(work.region.key))

@@ -39,11 +39,33 @@ Operation* find_write(List& operations, std::uint64_t first, std::uint64_t end) 
 // ---- what the application begins ----
 
 // What can be told here already; the target judges again.
-Errc Put::may(const RegionHandle& region, std::uint64_t offset, std::uint64_t bytes,
-              Access access) const noexcept {
+inline Errc Put::may(const RegionHandle& region, std::uint64_t offset, std::uint64_t bytes,
+                     Access access) const noexcept {
   if (ended_ || begins_no_more_) return Errc::closed;
   if (!region.covers(offset, bytes)) return Errc::invalid;
   return allows(region.access, access) ? Errc::ok : Errc::denied;
+}
+
+// Nothing waits and no fence is open, and the transport does at once what it does: nothing is queued. What
+// ends may begin the next one, which then waits until this call is over: a chain of puts needs no deep stack.
+inline bool Put::put_at_once(Operation& operation, const RegionHandle& to, std::uint64_t offset, Bytes source,
+                             const Signal& signal) {
+  if (!at_once_ || pumping_ || !sending_.empty() || signal.kind == Signal::Kind::immediate) return false;
+  const bool fenced = fences_ != fence_passed_;
+  if (floor_ < messages_before(fenced) || (fenced && !tickets_.all_ended())) return false;
+  if (direct_->put(tickets_.next(), to, offset, source, signal) != Direct::Outcome::done) return false;
+  fence_passed_ = fences_;
+  ++by_transport_;
+  bytes_out_ += source.size();
+  if (!operation.tells()) {
+    operation.end(Errc::ok);
+    return true;
+  }
+  pumping_ = true;
+  operation.end(Errc::ok);
+  pumping_ = false;
+  if (!sending_.empty() || closing_) go_on();
+  return true;
 }
 
 Errc Put::put(Operation& operation, const RegionHandle& to, std::uint64_t offset, Bytes source,

@@ -25,15 +25,6 @@ inline void copy_across(std::byte* to, const std::byte* from, std::uint64_t byte
   }
 }
 
-// What was done before is seen before what comes now: by the compiler here, by the processor where it must.
-inline void keep_order() noexcept {
-#if defined(__x86_64__)
-  asm("" : : : "memory");
-#else
-  __atomic_thread_fence(__ATOMIC_ACQ_REL);
-#endif
-}
-
 inline void give(std::uint64_t* word, const Signal& signal) noexcept {
   const std::atomic_ref<std::uint64_t> there(*word);
   if (signal.op == SignalOp::set) {
@@ -118,19 +109,35 @@ void MappedDirect::leave() noexcept {
 
 // ---- the origin ----
 
-// Our word first, then the table: the barrier between the two is the peer's, or a fence of ours.
-inline void MappedDirect::enter(std::uint64_t one_key, std::uint64_t other_key) noexcept {
+// Our word first, then the table: the barrier between the two is the peer's, or a fence of ours. False: the
+// regions may not be used any more, or the peer did not wait for us to the end.
+template <class Act>
+inline bool MappedDirect::fly(std::uint64_t one_key, std::uint64_t other_key, Act act) noexcept {
   flight_ += wire::ShmPage::flight_step;
-  __atomic_store_n(&mine_->flight, flight_ | wire::ShmPage::flight_in(one_key, other_key), __ATOMIC_RELAXED);
-  fences_ ? fence() : keep_order();
+  const std::uint64_t flight = flight_ | wire::ShmPage::flight_in(one_key, other_key);
+  store_shared(mine_->flight, flight);
+  keep_order();
+  const bool live = is_live(one_key) && is_live(other_key);
+  if (live) [[likely]]
+    act();
+  keep_order();
+  const bool awaited = load_shared(theirs_->abandoned) != flight;
+  store_shared(mine_->flight, flight_);
+  if (live && awaited) [[likely]]
+    return true;
+  ++refused_;
+  return false;
 }
 
-// False: the peer did not wait for us to the end.
-inline bool MappedDirect::go_out() noexcept {
-  fences_ ? fence() : keep_order();
-  const bool awaited = load_shared(theirs_->abandoned) != mine_->flight;
-  store_shared(mine_->flight, flight_);
-  return awaited;
+// What was done before is seen before what comes now: by the compiler here, by the processor where it must.
+inline void MappedDirect::keep_order() const noexcept {
+  if (fences_) [[unlikely]]
+    return fence();
+#if defined(__x86_64__)
+  asm("" : : : "memory");
+#else
+  __atomic_thread_fence(__ATOMIC_ACQ_REL);
+#endif
 }
 
 bool MappedDirect::reaches(std::uint64_t key) const noexcept { return find(key) != nullptr && is_live(key); }
@@ -146,34 +153,25 @@ Direct::Outcome MappedDirect::put(std::uint64_t, const RegionHandle& to, std::ui
   const Import* const region = find(to.key);
   if (region == nullptr || !region->takes(offset, source.size(), Access::write)) return Outcome::no;
   std::uint64_t* word = nullptr;
+  std::uint64_t word_key = to.key;
   if (signal.kind != Signal::Kind::none) {
-    const Import* const there = signal.kind == Signal::Kind::word ? find(signal.region.key) : nullptr;
+    word_key = signal.region.key;
+    const Import* const there = signal.kind == Signal::Kind::word ? find(word_key) : nullptr;
     word = there != nullptr ? there->word(signal.offset) : nullptr;
     if (word == nullptr) return Outcome::no;
     want_line(word);
   }
   std::byte* at = region->at + offset;
-  const std::byte* from = source.data();
-  for (std::uint64_t left = source.size();;) {
-    const std::uint64_t bytes = std::min(left, chunk_bytes);
-    left -= bytes;
-    enter(to.key, word != nullptr ? signal.region.key : to.key);
-    const bool live = is_live(to.key) && (word == nullptr || is_live(signal.region.key));
-    if (live) [[likely]] {
-      if (bytes != 0) copy_across(at, from, bytes);
-      if (word != nullptr && left == 0) give(word, signal);
-    }
-    if (!go_out() || !live) [[unlikely]] {
-      ++refused_;
-      return Outcome::no;
-    }
-    if (left == 0) break;
-    at += bytes;
-    from += bytes;
+  while (source.size() > chunk_bytes) {
+    if (!fly(to.key, word_key, [&] { copy_across(at, source.data(), chunk_bytes); })) return Outcome::no;
+    at += chunk_bytes;
+    source = source.subspan(chunk_bytes);
   }
-  ++operations_;
-  bytes_out_ += source.size();
-  return Outcome::done;
+  const bool done = fly(to.key, word_key, [&] {
+    if (!source.empty()) copy_across(at, source.data(), source.size());
+    if (word != nullptr) give(word, signal);
+  });
+  return done ? Outcome::done : Outcome::no;
 }
 
 Direct::Outcome MappedDirect::get(std::uint64_t, const RegionHandle& from, std::uint64_t offset,
@@ -182,18 +180,10 @@ Direct::Outcome MappedDirect::get(std::uint64_t, const RegionHandle& from, std::
   if (region == nullptr || !region->takes(offset, into.size(), Access::read)) return Outcome::no;
   for (std::uint64_t done = 0; done < into.size();) {
     const std::uint64_t bytes = std::min(into.size() - done, chunk_bytes);
-    enter(from.key, from.key);
-    const bool live = is_live(from.key);
-    if (live) copy_across(into.data() + done, region->at + offset + done, bytes);
-    if (!go_out() || !live) {
-      ++refused_;
+    if (!fly(from.key, from.key, [&] { copy_across(into.data() + done, region->at + offset + done, bytes); }))
       return Outcome::no;
-    }
     done += bytes;
   }
-  keep_order();
-  ++operations_;
-  bytes_in_ += into.size();
   return Outcome::done;
 }
 
@@ -204,9 +194,7 @@ Direct::Outcome MappedDirect::atomic(std::uint64_t, AtomicOp op, const RegionHan
   std::uint64_t* const word = region != nullptr ? region->word(offset) : nullptr;
   if (word == nullptr) return Outcome::no;
   const std::atomic_ref<std::uint64_t> there(*word);
-  enter(at.key, at.key);
-  bool done = is_live(at.key);
-  if (done) {
+  const bool done = fly(at.key, at.key, [&] {
     switch (op) {
       case AtomicOp::add: before = there.fetch_add(operand); break;
       case AtomicOp::swap: before = there.exchange(operand); break;
@@ -215,9 +203,7 @@ Direct::Outcome MappedDirect::atomic(std::uint64_t, AtomicOp op, const RegionHan
         there.compare_exchange_strong(before, operand);
         break;
     }
-  }
-  done = go_out() && done;
-  ++(done ? operations_ : refused_);
+  });
   return done ? Outcome::done : Outcome::no;
 }
 
@@ -227,10 +213,8 @@ void MappedDirect::describe(Describer& describer) const {
   describer.value("regions_reached", imports_ != nullptr ? imports_->count() : 0);
   describer.value("regions_withdrawn", counts.withdrawn);
   describer.value("regions_orphaned", counts.orphaned);
-  describer.value("direct_operations", operations_);
+  describer.value("direct_flights", flight_ / wire::ShmPage::flight_step);
   describer.value("direct_refused", refused_);
-  describer.value("direct_bytes_out", bytes_out_);
-  describer.value("direct_bytes_in", bytes_in_);
 }
 
 }  // namespace harness::transports::shm

@@ -73,8 +73,9 @@ class MappedDirect final : public Direct {
   [[nodiscard]] bool is_live(std::uint64_t key) const noexcept {
     return load_shared(theirs_->live[key % Imports::regions_max]) == key;
   }
-  void enter(std::uint64_t one_key, std::uint64_t other_key) noexcept;
-  [[nodiscard]] bool go_out() noexcept;
+  template <class Act>
+  [[nodiscard]] bool fly(std::uint64_t one_key, std::uint64_t other_key, Act act) noexcept;
+  void keep_order() const noexcept;
 
   Connection& connection_;
   Phase phase_ = Phase::opening;
@@ -85,9 +86,6 @@ class MappedDirect final : public Direct {
   std::uint64_t flight_ = 0;
   std::unique_ptr<Imports> imports_;  // from the first region of the peer on
   std::unique_ptr<Exports> exports_;  // … of ours
-  std::uint64_t bytes_out_ = 0;
-  std::uint64_t bytes_in_ = 0;
-  std::uint64_t operations_ = 0;
   std::uint64_t refused_ = 0;  // the region was not to be reached any more
 };
 
