@@ -182,8 +182,8 @@ class Put final : public OneSided, private Regions::Watcher {
   void take_ended(std::uint64_t ticket, Errc code, Bytes result);
   void take_piece(Operation& operation, std::uint64_t ticket, Errc code, Bytes result) noexcept;
   void end_carried(Operation& operation);
-  // The pieces below this number come before it: all, or those that an earlier operation behind the same fence
-  // was behind.
+  // The pieces below this number come before it: all, or those that an earlier operation behind the same
+  // fence was behind.
   [[nodiscard]] std::uint64_t messages_before(bool fenced) const noexcept {
     return fenced ? next_ : fence_at_;
   }

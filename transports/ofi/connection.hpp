@@ -293,7 +293,8 @@ class Connection final : public Hook<OwnedTag>,
   Slab* last_ = nullptr;
   Slab* early_ = nullptr;  // frames that came before their turn, by sequence
   unsigned early_frames_ = 0;
-  unsigned reading_ = 0;
+  unsigned reading_ = 0;  // frames of the peer's, …
+  std::uint64_t reading_bytes_ = 0;
   std::uint64_t peer_offers_ = 0;  // a bit a slot: offered and not taken yet
   RemoteKey peer_key_;
   Quota* waiting_quota_ = nullptr;

@@ -90,7 +90,8 @@ void Connection::on_note(Message& message) {
   switch (head.kind) {
     case OfiNote::Kind::sleep:
       wants_bell_ = true;
-      if (head.value != sent_frames_ || (direct_ != nullptr && direct_->under_way() != 0)) ring();
+      if (head.value != sent_frames_ || reading_ != 0 || (direct_ != nullptr && direct_->under_way() != 0))
+        ring();
       return;
     case OfiNote::Kind::bell: return ofi_.unrung(*this);
     case OfiNote::Kind::bye:

@@ -251,6 +251,7 @@ void Connection::read_ahead() noexcept {
     Waiting& waiting = Waiting::in(slab);
     slab = waiting.next;
     if (waiting.step != Waiting::Step::offered) continue;
+    if (reading_ != 0 && reading_bytes_ + waiting.bytes > fabric_.policy().read_ahead_bytes()) return;
     const Quota* quota = handle_ != nullptr ? handle_->receiver().quota : nullptr;
     if (waiting.kind == OfiKind::data && (paused_ || (quota != nullptr && quota->exhausted()))) return;
     if (!start_read(waiting)) return;
@@ -276,6 +277,7 @@ bool Connection::start_read(Waiting& waiting) noexcept {
   const long code =
       fi_read(fabric_.endpoint(), ofi_.reads().target(*read), waiting.bytes, ofi_.reads().descriptor(), peer_,
               offer.address, peer_key_.value(), &read->context);
+  wake_peer();
   if (code != 0) {
     ofi_.reads().give(*read);
     if (code != -FI_EAGAIN) {
@@ -293,12 +295,14 @@ bool Connection::start_read(Waiting& waiting) noexcept {
   read->waiting = reinterpret_cast<Slab*>(reinterpret_cast<std::byte*>(&waiting) - sizeof(Slab));
   waiting.step = Waiting::Step::reading;
   ++reading_;
+  reading_bytes_ += waiting.bytes;
   ofi_.read_started();
   return true;
 }
 
 void Connection::was_read(Operation& read, int error) noexcept {
   --reading_;
+  reading_bytes_ -= read.bytes;
   if (error != 0) return end(EventKind::peer_lost, Errc::peer_lost, provider_says(error));
   ofi_.reads().land(read);
   Waiting& waiting = Waiting::in(read.waiting);
@@ -336,6 +340,7 @@ void Connection::drop_waiting() noexcept {
   }
   last_ = nullptr;
   reading_ = 0;
+  reading_bytes_ = 0;
   ofi_.reads().orphan(*this);
   if (waiting_quota_ != nullptr) waiting_quota_->when_below(nullptr, nullptr);
   waiting_quota_ = nullptr;

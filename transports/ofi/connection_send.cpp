@@ -71,6 +71,7 @@ Connection::Sent Connection::try_offer(const Message& message, OfiKind kind) noe
   counts_.in_place += offers_->is_made_here(placed_) ? 1u : 0u;
   placed_ = Offers::none;
   ++counts_.offered;
+  if (offers_->is_full()) hold();
   return sent;
 }
 
@@ -112,6 +113,7 @@ Connection::Sent Connection::post(OfiKind kind, std::uint32_t bytes, std::uint32
 }
 
 Connection::Sent Connection::posted(long code, std::uint32_t bytes, std::uint32_t units) noexcept {
+  if (wants_bell_) ring();  // also when it is full: the peer may have to turn before it takes anything
   if (code == -FI_EAGAIN) {
     ++counts_.again;
     return Sent::blocked;
@@ -120,11 +122,11 @@ Connection::Sent Connection::posted(long code, std::uint32_t bytes, std::uint32_
     end(EventKind::peer_lost, Errc::peer_lost, provider_says(static_cast<int>(-code)));
     return Sent::failed;
   }
+  ofi_.sent_some();
   ++sent_frames_;
   sent_units_ += units;
   told_units_ = taken_units_;
   counts_.bytes_out += bytes;
-  if (wants_bell_) ring();
   return Sent::yes;
 }
 
@@ -176,6 +178,7 @@ void Connection::hold() noexcept {
 void Connection::look_for_room() noexcept {
   if (!held_ || room_due_) return;
   if (queue_ != nullptr && (queue_->bytes() > hold_bytes / 2 || queue_->frames() > hold_frames / 2)) return;
+  if (offers_ != nullptr && offers_->is_full()) return;
   room_due_ = true;
   wake();
 }

@@ -157,10 +157,8 @@ Operation* OfiDirect::take_slot(Operation::Kind kind, std::uint64_t key, std::ui
 }
 
 Direct::Outcome OfiDirect::posted(Operation& slot, long code) noexcept {
-  if (code == 0) {
-    link_.wake_peer();
-    return Outcome::begun;
-  }
+  if (code == 0 || code == -FI_EAGAIN) link_.wake_peer();
+  if (code == 0) return Outcome::begun;
   ofi_.direct_slots().give(slot);
   if (code == -FI_EAGAIN) return full();
   return Outcome::no;  // not this way: the link itself tells when the peer is gone

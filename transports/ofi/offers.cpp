@@ -56,6 +56,7 @@ int Offers::place(const Message& frame) noexcept {
     placed.at = frame.run().data();
     placed.slab = home;
     Pool::retain(home);
+    made_out_ += placed.bytes;
   } else if (!copy(frame, placed)) {
     return none;
   }
@@ -84,6 +85,7 @@ bool Offers::taken(unsigned slot) noexcept {
   free_ |= std::uint64_t{1} << slot;
   Placed& placed = out_[slot];
   if (Slab* const slab = std::exchange(placed.slab, nullptr); slab != nullptr) {
+    made_out_ -= placed.bytes;
     Pool::release(slab);  // it may free a message of the application's, never this
   } else {
     copies_.give(static_cast<unsigned>(placed.block));

@@ -13,6 +13,7 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <cstdint>
 #include <memory>
 
@@ -27,6 +28,7 @@ class Offers {
  public:
   static constexpr unsigned slots = wire::OfiOffer::slots;
   static constexpr int none = -1;
+  static constexpr std::uint64_t out_bytes_max = 512 * 1024;  // of several made messages
 
   struct Retire {
     void operator()(Offers* offers) const noexcept { offers->retire(); }
@@ -53,6 +55,12 @@ class Offers {
   /// The peer has read it; false when it was not out.
   bool taken(unsigned slot) noexcept;
   [[nodiscard]] bool empty() const noexcept { return free_ == all_free; }
+  /// So much of what was made here is out that who sends had better wait: what it makes next would find no
+  /// room and be copied, or lie in memory that no cache holds any more.
+  [[nodiscard]] bool is_full() const noexcept {
+    const bool several = std::popcount(free_) < static_cast<int>(slots) - 1;
+    return made_out_ > half_bytes_ / 2 || (several && made_out_ > out_bytes_max);
+  }
 
  private:
   static constexpr std::uint64_t all_free = ~std::uint64_t{0};
@@ -78,6 +86,7 @@ class Offers {
   std::size_t half_bytes_;
   std::array<Placed, slots> out_{};
   std::uint64_t free_ = all_free;  // a bit a slot
+  std::uint64_t made_out_ = 0;     // bytes of made messages that are out
   std::uint64_t holders_ = 1;      // the link and the messages made here
 };
 

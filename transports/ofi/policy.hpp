@@ -25,12 +25,19 @@ struct Policy {
   bool is_auto;                    // `auto` may take it
   bool named_by_host;              // takes an IP address as node; others name cards in ways of their own
   bool trusts_delivery;            // FI_DELIVERY_COMPLETE means what it says
-  bool has_descriptor;             // completions can be slept on
+  bool has_descriptor;             // completions are slept on
   std::uint64_t mr_mode;           // bits offered to it
   std::uint32_t eager_bytes_max;   // larger frames are offered and read, not sent
   std::uint32_t inject_bytes_max;  // at most the provider's own limit
   std::string_view note;
 
+  /// So much of a peer's frames is read at a time, or one frame: shm copies inside the call, and the peer
+  /// should have room again while the next is copied.
+  [[nodiscard]] std::uint64_t read_ahead_bytes() const noexcept {
+    return word == "shm" ? 128 * 1024 : ~std::uint64_t{0};
+  }
+  /// What was injected may wait in the provider for room in a socket, and leaves only when it is polled.
+  [[nodiscard]] bool keeps_injected() const noexcept { return word == "tcp" && !has_descriptor; }
   /// Its one-sided operations are a card's, which has pinned the memory and knows no mapping.
   [[nodiscard]] bool is_card() const noexcept {
     return word != "tcp" && word != "shm" && word != "net" && word != "rxd" && word != "sockets";

@@ -2,8 +2,9 @@
 // Room in a piece of memory, taken as in a ring and given back in any order.
 //
 // Blocks lie one behind the other and are never split; room comes back from the oldest on, so one that stays
-// out for long keeps what was taken after it. Rejected: a list of free blocks, which falls apart in frames of
-// many sizes. Bound: `blocks_max` blocks.
+// out for long keeps what was taken after it. A lap ends early where three times as much as is out has room
+// before it, so that a large ring that is never full stays in the cache.
+// Rejected: a list of free blocks, which falls apart in frames of many sizes. Bound: `blocks_max` blocks.
 #pragma once
 
 #include <array>
@@ -23,7 +24,9 @@ class Ring {
     bytes = (bytes + 63) / 64 * 64;
     if (next_ - oldest_ == blocks_max) return none;
     std::uint64_t begin = head_;
-    if (begin % bytes_ + bytes > bytes_) begin += bytes_ - begin % bytes_;  // the rest of the lap is left
+    const std::uint64_t free_before = tail_ / bytes_ == begin / bytes_ ? tail_ % bytes_ : 0;
+    const bool ends_early = free_before >= 3 * (head_ - tail_) + bytes;
+    if (ends_early || begin % bytes_ + bytes > bytes_) begin += bytes_ - begin % bytes_;  // the rest is left
     if (begin + bytes - tail_ > bytes_) return none;
     const auto block = static_cast<unsigned>(next_++ % blocks_max);
     blocks_[block] = {begin, begin + bytes, true};

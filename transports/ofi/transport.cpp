@@ -101,7 +101,7 @@ Result<> Ofi::open(std::string_view address, bool towards) {
   auto fabric = Fabric::open(library_, std::move(*choice));
   if (!fabric) return tl::unexpected<Error>(fabric.error());
   fabric_ = std::move(*fabric);
-  looks_ = fabric_->descriptor() >= 0 ? looks_system : looks_memory;
+  looks_ = fabric_->descriptor() >= 0 ? looks_watched : looks_alone;
   return open_buffers();
 }
 
@@ -257,9 +257,12 @@ bool Ofi::rest() {
     tcp_.flush();
   }
   const bool under_way = slots_.busy() != 0 || reads_under_way_ != 0 || direct_slots_.busy() != 0;
-  if (!waiting_.empty() || (under_way && !has_descriptor)) {
+  const bool soon = !waiting_.empty() || (under_way && !has_descriptor);
+  if (soon || (fabric_->policy().keeps_injected() && !connections_.empty())) {
+    const std::uint64_t longest = soon ? retry_ns_max : look_ns_max;
+    retry_ns_ = std::min(retry_ns_, longest);
     engine_.timers().arm(retry_, engine_.now_ns() + retry_ns_);
-    retry_ns_ = std::min(2 * retry_ns_, retry_ns_max);
+    retry_ns_ = std::min(2 * retry_ns_, longest);
   }
   return true;
 }

@@ -8,8 +8,9 @@
 // a turn takes longer than a look; then it serves the links that have something to do. Sleeping: with a
 // descriptor of the provider's the engine waits on it, after fi_trywait; it is watched from the first sleep
 // to the next busy time, because a watched one costs every arrival a walk through the engine's epoll. Without
-// one every peer is asked once over its control link to ring when it sends. While something is under way that
-// the provider only finishes when it is polled, a timer wakes at growing intervals; nothing spins for ever.
+// one every peer is asked once over its control link to ring when it begins something. While something is
+// under way that the provider only finishes when it is polled, or may be, a timer wakes at growing intervals;
+// nothing spins for ever.
 // Bounds: links by the limit of open files (a socket each); the tables of buffers.hpp.
 #pragma once
 
@@ -27,11 +28,12 @@ class Ofi final : public Transport, Watcher {
  public:
   static constexpr unsigned completions_max = 32;  // read at once
   static constexpr unsigned hot_turns = 4096;      // empty polls before the engine asks epoll every turn
-  static constexpr unsigned looks_memory = 8;      // into an empty queue in such a turn: a look costs less …
-  static constexpr unsigned looks_system = 2;      // … than the rest of it, or a system call
+  static constexpr unsigned looks_alone = 8;       // into an empty queue in such a turn: …
+  static constexpr unsigned looks_watched = 2;     // … where a descriptor tells as well
   static constexpr unsigned unwatched_turns = 64;  // busy ones before the descriptor is no longer watched
   static constexpr std::uint64_t retry_ns_min = 20'000;
   static constexpr std::uint64_t retry_ns_max = 2'000'000;
+  static constexpr std::uint64_t look_ns_max = 1'000'000'000;  // where nothing is known to be under way
   static constexpr unsigned parked_max = 256;
   static constexpr unsigned last_turns = 256;  // for what lingers when the transport goes
 
@@ -78,6 +80,8 @@ class Ofi final : public Transport, Watcher {
     if (fabric_->descriptor() < 0 && !connection.Hook<UnrungTag>::is_linked()) unrung_.push_back(connection);
   }
   void read_started() noexcept { ++reads_under_way_; }
+  /// The provider has something new to finish.
+  void sent_some() noexcept { retry_ns_ = retry_ns_min; }
   /// Frees the connection in the next poll; frames that name its cookie are dropped from now on.
   void bury(Connection& connection) noexcept;
 

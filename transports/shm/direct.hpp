@@ -86,7 +86,7 @@ class MappedDirect final : public Direct {
   std::uint64_t flight_ = 0;
   std::unique_ptr<Imports> imports_;  // from the first region of the peer on
   std::unique_ptr<Exports> exports_;  // … of ours
-  std::uint64_t refused_ = 0;  // the region was not to be reached any more
+  std::uint64_t refused_ = 0;         // the region was not to be reached any more
 };
 
 }  // namespace harness::transports::shm

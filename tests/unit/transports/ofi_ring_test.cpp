@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Room for large frames: taken as in a ring, given back in any order.
+#include <algorithm>
+
 #include <gtest/gtest.h>
 
 #include <harness/transports/ofi/ring.hpp>
@@ -29,6 +31,22 @@ TEST(OfiRing, NeverSplitsABlockAtItsEnd) {
   const int first = ring.take(192);
   ring.give(static_cast<unsigned>(first));
   EXPECT_EQ(ring.offset(static_cast<unsigned>(ring.take(128))), 0u);
+}
+
+// A ring that is little used stays at its beginning; what is out is never given a second time.
+TEST(OfiRing, GoesBackToItsBeginningWhereThreeTimesAsMuchIsFreeThere) {
+  Ring ring(64 * 32);
+  int last = ring.take(64);
+  std::uint64_t farthest = 0;
+  for (int i = 0; i < 100; ++i) {
+    const int next = ring.take(64);
+    ASSERT_NE(next, Ring::none);
+    ASSERT_NE(ring.offset(static_cast<unsigned>(next)), ring.offset(static_cast<unsigned>(last)));
+    farthest = std::max(farthest, ring.offset(static_cast<unsigned>(next)));
+    ring.give(static_cast<unsigned>(last));
+    last = next;
+  }
+  EXPECT_LE(farthest, 64u * 5);
 }
 
 TEST(OfiRing, HasNoMoreBlocksThanItsTable) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What is ofi's own beside the contract of every transport: hellos, bells, offers, the control link.
 #include <array>
+#include <chrono>
 #include <map>
 #include <vector>
 
@@ -88,6 +89,10 @@ void connect(End& near, End& far) {
   near.take(std::move(near.transport->dial(address).value()));
   near.send(1);
   ASSERT_TRUE(until(near, far, [&] { return !far.got.empty() || !near.heard.empty(); }));
+}
+
+std::uint64_t now_ns() {
+  return static_cast<std::uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count());
 }
 
 bool is_readable(int descriptor) {
@@ -228,7 +233,80 @@ void wakes_who_sleeps(std::string_view provider) {
 }
 
 TEST(Ofi, IsRungOutOfItsSleepByAPeerOverShm) { wakes_who_sleeps("shm"); }
-TEST(Ofi, WakesByTheProvidersDescriptorOverTcp) { wakes_who_sleeps("tcp"); }
+TEST(Ofi, IsRungOutOfItsSleepByAPeerOverTcp) { wakes_who_sleeps("tcp"); }
+
+// A process that sleeps whenever it may: it turns only when its descriptor says so.
+void turn_when_told(End& end, int timeout_ms) {
+  pollfd waited{end.engine->descriptor(), POLLIN, 0};
+  if (::poll(&waited, 1, timeout_ms) <= 0) return;
+  while (end.engine->arm() == 0) {
+  }
+}
+
+bool until_asleep(End& near, End& far, const std::function<bool()>& done) {
+  for (End* end : {&near, &far})
+    while (end->engine->arm() == 0) {
+    }
+  const std::uint64_t stop = now_ns() + limit_ns;
+  while (!done() && now_ns() < stop) {
+    turn_when_told(near, 0);
+    turn_when_told(far, 1);
+  }
+  return done();
+}
+
+// Not a turn of either side but those that its descriptor asks for: the first connection of the fabric, small
+// frames, and one that is read.
+void works_between_sleepers(std::string_view provider) {
+  if (const std::string why = ofi_missing(provider); !why.empty()) GTEST_SKIP() << why;
+  End near(provider), far(provider);
+  const std::string address = far.transport->listen("127.0.0.1:0", far).value();
+  near.take(std::move(near.transport->dial(address).value()));
+  near.send(1);
+  ASSERT_TRUE(until_asleep(near, far, [&] { return far.got.size() == 1; }));
+  for (const std::uint32_t bytes : {10u, 250'000u, 20u, 100'000u}) {
+    const std::size_t before = near.got.size() + far.got.size();
+    near.send(bytes);
+    far.send(bytes);
+    ASSERT_TRUE(until_asleep(near, far, [&] { return near.got.size() + far.got.size() == before + 2; }))
+        << bytes;
+  }
+}
+
+TEST(Ofi, WorksBetweenTwoThatSleepOverShm) { works_between_sleepers("shm"); }
+TEST(Ofi, WorksBetweenTwoThatSleepOverTcp) { works_between_sleepers("tcp"); }
+
+// Over tcp the fabric makes its first connection with the first frame, and both ends must turn for that.
+TEST(Ofi, RingsASleeperThatTheProviderHasToConnectTo) {
+  if (const std::string why = ofi_missing("tcp"); !why.empty()) GTEST_SKIP() << why;
+  End near("tcp"), far("tcp");
+  const std::string address = far.transport->listen("127.0.0.1:0", far).value();
+  near.take(std::move(near.transport->dial(address).value()));
+  ASSERT_TRUE(until(near, far, [&] { return far.endpoint != nullptr; }));
+  for (unsigned turn = 0; turn < 200; ++turn) {
+    near.engine->poll();
+    far.engine->poll();
+  }
+  while (far.engine->arm() == 0) {
+  }
+  for (unsigned turn = 0; turn < 200; ++turn) near.engine->poll();
+  near.send(1);
+  EXPECT_EQ(near.value("again"), 1u);
+  EXPECT_EQ(near.value("bells"), 1u);
+}
+
+TEST(Ofi, RingsASleeperWhoseFrameItReads) {
+  if (const std::string why = ofi_missing("tcp"); !why.empty()) GTEST_SKIP() << why;
+  End near("tcp"), far("tcp");
+  connect(near, far);
+  near.send(100'000);
+  while (near.engine->arm() == 0) {
+  }
+  EXPECT_EQ(far.value("bells"), 0u);
+  for (unsigned turn = 0; turn < 200; ++turn) far.engine->poll();
+  EXPECT_EQ(far.value("bells"), 1u);
+  EXPECT_TRUE(until_asleep(near, far, [&] { return far.got.size() == 2; }));
+}
 
 TEST(Ofi, IsRungOnceForEachTimeItSleeps) {
   if (const std::string why = ofi_missing("shm"); !why.empty()) GTEST_SKIP() << why;
