@@ -9,89 +9,13 @@
 #include <gtest/gtest.h>
 
 #include <harness/stack/random.hpp>
-#include <harness/tests/support/ofi_options.hpp>
+#include <harness/tests/support/direct_end.hpp>
 #include <harness/tests/support/seed.hpp>
-#include <harness/transports/ofi/entry.hpp>
-#include <harness/transports/ofi/library.hpp>
-#include <harness/transports/ofi/mock/mock.hpp>
-#include <harness/transports/region_memory.hpp>
-#include <harness/transports/shm.hpp>
 
 namespace harness::tests {
 namespace {
 
-namespace ofi = transports::ofi;
-
-const ofi::Library mock_library{ofi::mock::mock_version, ofi::mock::mock_getinfo, ofi::mock::mock_freeinfo,
-                                ofi::mock::mock_dupinfo, ofi::mock::mock_fabric,  ofi::mock::mock_strerror};
-
-constexpr std::string_view mapped = "mapped";  // shm of our own; the others are providers of ofi
-
-Result<std::unique_ptr<Transport>> make_transport(transports::OsEngine& engine, std::string_view medium) {
-  using transports::Shm;
-  if (medium == mapped) return Shm::type().make(engine, OptionValues(Shm::type().options));
-  if (!medium.starts_with("mock")) return ofi::type().make(engine, ofi_options(medium));
-  const auto table = ofi::load();
-  if (!table) return tl::unexpected<Error>(table.error());
-  return (*table)->make(engine, ofi_options(medium), &mock_library);
-}
-
-constexpr std::uint64_t limit_ns = 20'000'000'000;  // only a failing case gets there
-
-// One process: an engine with its transport and one endpoint, and what its Direct tells.
-struct End final : Acceptor {
-  explicit End(std::string_view medium) : transport(std::move(make_transport(*engine, medium).value())) {}
-  ~End() override { endpoint.reset(); }
-
-  void accepted(std::unique_ptr<Endpoint> accepted) override { take(std::move(accepted)); }
-  void take(std::unique_ptr<Endpoint> mine) {
-    endpoint = std::move(mine);
-    Receiver receiver;
-    receiver.up = {[](void* self, const Entry*, harness_message*) { ++static_cast<End*>(self)->frames; },
-                   this, nullptr};
-    receiver.self = this;
-    receiver.event = [](void* self, const Event& event) {
-      static_cast<End*>(self)->codes.push_back(event.code);
-    };
-    receiver.gate = &gate;
-    endpoint->attach(receiver);
-    direct = endpoint->direct();
-    ASSERT_NE(direct, nullptr);
-    direct->attach({.self = this,
-                    .ended =
-                        [](void* self, std::uint64_t ticket, Errc code, Bytes result) {
-                          auto& end = *static_cast<End*>(self);
-                          EXPECT_TRUE(end.ended.emplace(ticket, code).second) << "ended twice";
-                          end.results[ticket] = {result.begin(), result.end()};
-                        },
-                    .room = [](void* self) { ++static_cast<End*>(self)->rooms; },
-                    .gone = [](void* self, Direct&) { ++static_cast<End*>(self)->gone; }});
-  }
-  void send(std::uint32_t bytes) {
-    Message message = Message::make(engine->pool(), bytes);
-    std::memset(message.writable().data(), 1, bytes);
-    const Entry down = endpoint->down();
-    down.fn(down.self, down.next, message.c());
-  }
-
-  std::unique_ptr<transports::OsEngine> engine = std::move(transports::OsEngine::make().value());
-  std::unique_ptr<Transport> transport;
-  Gate gate;
-  unsigned frames = 0;
-  std::vector<Errc> codes;
-  std::map<std::uint64_t, Errc> ended;
-  std::map<std::uint64_t, std::vector<std::byte>> results;
-  unsigned rooms = 0;
-  unsigned gone = 0;
-  std::unique_ptr<Endpoint> endpoint;
-  Direct* direct = nullptr;
-};
-
-std::vector<std::byte> pattern(std::size_t bytes, unsigned from = 0) {
-  std::vector<std::byte> made(bytes);
-  for (std::size_t i = 0; i < bytes; ++i) made[i] = static_cast<std::byte>((i * 7 + from) % 251);
-  return made;
-}
+using End = DirectEnd;
 
 struct Setting {
   const char* name;
@@ -108,23 +32,10 @@ class DirectMedium : public testing::TestWithParam<Setting> {
       if (const std::string why = ofi_missing(medium); !why.empty()) GTEST_SKIP() << why;
     near_.emplace(medium);
     far_.emplace(medium);
-    const std::string address = far_->transport->listen(medium == mapped ? "" : "127.0.0.1:0", *far_).value();
-    near_->take(std::move(near_->transport->dial(address).value()));
-    near_->send(1);
-    ASSERT_TRUE(until([&] { return far_->frames == 1; }));
+    connect(*near_, *far_);
     memory_ = RegionMemory::make(bytes_max).value();
   }
-  // Turns both engines, as two processes would.
-  bool until(const std::function<bool()>& done) {
-    bool over = false;
-    Timer limit([](void* self) { *static_cast<bool*>(self) = true; }, &over);
-    near_->engine->timers().arm(limit, near_->engine->now_ns() + limit_ns);
-    while (!done() && !over) {
-      near_->engine->poll();
-      if (far_) far_->engine->poll();
-    }
-    return done();
-  }
+  bool until(const std::function<bool()>& done) { return turn_until(*near_, *far_, done); }
   RegionHandle share(std::uint64_t offset, std::uint64_t bytes, Access access = Access::all) {
     const Exposed region{++last_key_, memory_->bytes().subspan(offset, bytes), access, AtomicDomain::cpu,
                          memory_};
