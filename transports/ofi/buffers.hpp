@@ -35,7 +35,8 @@ struct Operation {
   std::uint32_t bytes = 0;
   std::uint16_t window = 0;  // of a put, a get and the check behind them …
   std::uint64_t ticket = 0;
-  Operation* next = nullptr;  // … that wait for the same check
+  std::uint64_t evidence = 0;  // of a put: what it writes into its word of the peer's page; 0: nothing
+  Operation* next = nullptr;   // … that wait for the same check
 };
 
 /// Sends that the provider completes later: one slot a frame.

@@ -46,6 +46,12 @@ void Connection::failed(int error) noexcept {
   end(EventKind::peer_lost, Errc::peer_lost, provider_says(error));
 }
 
+void Connection::lost_put() noexcept {
+  end(EventKind::peer_lost, Errc::peer_lost,
+      "the provider " + std::string(fabric_.provider()) +
+          " lost a put: the connection below died, and it made another one");
+}
+
 void Connection::sent(int error) noexcept {
   --under_way_;
   if (error != 0) return failed(error);

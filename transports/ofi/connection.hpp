@@ -137,6 +137,8 @@ class Connection final : public Hook<OwnedTag>,
   }
   /// The path is broken, as the provider says.
   void failed(int error) noexcept;
+  /// The provider had taken a put, and it did not arrive.
+  void lost_put() noexcept;
 
   // ---- for the handle ----
 

@@ -13,18 +13,24 @@
 // (FI_DELIVERY_COMPLETE), if the provider may be believed. And what the word says was true after the bytes
 // had arrived: a region that was withdrawn before counts as not found, however late the withdrawal is heard
 // here.
+// A provider that makes a new connection when one dies (LostWrite) keeps that order on each of them only: the
+// check may go over the new one and say nothing of what the old one lost. There each put writes two places in
+// one operation, the bytes and behind them a number of its own into its slot's word of the page, which the
+// check reads, too. A number that is not there ends the link.
 // Withdrawing: the word becomes 0 and the second mapping gets fresh pages, so that what software providers
 // still write or read reaches nothing; a card, which has pinned the old ones, loses the registration instead.
 // The registration of software providers goes when the peer says that nothing is under way: a write that is
 // refused costs them the connection.
 // Rejected: to register what the application allocates (it may unmap it, and it cannot be exchanged); signals
-// by FI_REMOTE_CQ_DATA or fi_atomic behind a write: a message behind the check says the same everywhere.
+// by FI_REMOTE_CQ_DATA or fi_atomic behind a write: a message behind the check says the same everywhere;
+// FI_DELIVERY_COMPLETE over tcp, true in libfabric 1.17 for writes alone, and an answer of the target's each.
 // Bounds: regions_max regions each way; DirectSlots.
 // Sources: fi_rma(3), fi_mr(3), fi_cq(3).
 #pragma once
 
 #include <array>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include <atomic>
@@ -40,6 +46,8 @@ class Ofi;
 class OfiDirect final : public Direct {
  public:
   static constexpr unsigned regions_max = 256;
+  static constexpr std::uint64_t word_bytes = DirectSlots::word_bytes;
+  static constexpr std::uint64_t evidence_at = regions_max * word_bytes;  // in the page
 
   OfiDirect(Ofi& ofi, Connection& link) noexcept : ofi_(ofi), link_(link) {}
   ~OfiDirect();
@@ -136,6 +144,14 @@ class OfiDirect final : public Direct {
   Outcome full() noexcept;
   void landed(Operation& slot, Window& window) noexcept;
   bool start_check(Window& window) noexcept;
+  long post(decltype(fi_writemsg)& call, Operation& operation, std::span<const fi_rma_iov> there,
+            std::uint64_t flags) const noexcept;
+  long post_check(Operation& check, const Operation* list) const noexcept;
+  [[nodiscard]] static bool needs_evidence(const Fabric& fabric) noexcept {
+    return fabric.policy().lost_write == LostWrite::silent;
+  }
+  [[nodiscard]] fi_rma_iov evidence_of(unsigned first, unsigned count) const noexcept;
+  [[nodiscard]] bool have_arrived(const Window& window, const Operation& check) const noexcept;
   void checked(Operation& check, int error);
   void end_list(Operation*& list, Errc code);
   void give_all(Operation* list) noexcept;
@@ -158,6 +174,7 @@ class OfiDirect final : public Direct {
   std::vector<std::uint16_t> by_slot_;  // of the region's key: number of the window and 1
   RemoteKey page_key_;
   std::uint64_t page_address_ = 0;
+  std::uint64_t last_evidence_ = 0;
   bool to_check_ = false;
   bool full_since_ = false;          // somebody waits for room
   Operation* checked_ = nullptr;     // being told of

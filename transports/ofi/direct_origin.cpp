@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Puts and gets on regions of the peer, and the checks behind them.
 #include <algorithm>
+#include <array>
 #include <cstring>
+#include <span>
 
 #include <harness/transports/ofi/connection.hpp>
 #include <harness/transports/ofi/direct.hpp>
@@ -105,29 +107,44 @@ Direct::Outcome OfiDirect::put(std::uint64_t ticket, const RegionHandle& to, std
   return Outcome::begun;
 }
 
-// Small ones are injected where the order alone tells of their arrival: the provider has them then.
+// Small ones are injected where the order alone tells of their arrival: the provider has them then. Not where
+// a connection may die: the loss would go unheard, and below ofi_rxm 1.17 it ends the process.
 long OfiDirect::post_put(Operation& slot, const Window& window, std::uint64_t address, Bytes source,
                          bool& is_over) noexcept {
   const Fabric& fabric = ofi_.fabric();
   const bool ordered = (fabric.info().tx_attr->msg_order & FI_ORDER_RAW) != 0;
-  if (ordered && source.size() <= fabric.info().tx_attr->inject_size) {
+  const bool certain = ordered && fabric.policy().lost_write == LostWrite::none;
+  if (certain && source.size() <= fabric.info().tx_attr->inject_size) {
     is_over = true;
     return fi_inject_write(fabric.endpoint(), source.data(), source.size(), link_.peer(), address,
                            window.remote.value());
   }
   std::memcpy(slot.memory, source.data(), source.size());
-  iovec from{slot.memory, source.size()};
+  if (needs_evidence(fabric)) {
+    slot.evidence = ++last_evidence_;
+    store(slot.memory + source.size(), slot.evidence);
+  }
+  const std::array<fi_rma_iov, 2> there{
+      {{address, source.size(), window.remote.value()}, evidence_of(ofi_.direct_slots().number(slot), 1)}};
+  return post(fi_writemsg, slot, std::span(there).first(slot.evidence != 0 ? 2 : 1),
+              ordered ? 0 : FI_DELIVERY_COMPLETE);
+}
+
+// Between the operation's memory and these places of the peer's, one behind the other.
+long OfiDirect::post(decltype(fi_writemsg)& call, Operation& operation, std::span<const fi_rma_iov> there,
+                     std::uint64_t flags) const noexcept {
+  iovec here{operation.memory, 0};
+  for (const fi_rma_iov& place : there) here.iov_len += place.len;
   void* descriptor = ofi_.direct_slots().descriptor();
-  const fi_rma_iov there{address, source.size(), window.remote.value()};
   fi_msg_rma message{};
-  message.msg_iov = &from;
+  message.msg_iov = &here;
   message.desc = &descriptor;
   message.iov_count = 1;
   message.addr = link_.peer();
-  message.rma_iov = &there;
-  message.rma_iov_count = 1;
-  message.context = &slot.context;
-  return fi_writemsg(fabric.endpoint(), &message, FI_COMPLETION | (ordered ? 0 : FI_DELIVERY_COMPLETE));
+  message.rma_iov = there.data();
+  message.rma_iov_count = there.size();
+  message.context = &operation.context;
+  return call(ofi_.fabric().endpoint(), &message, FI_COMPLETION | flags);
 }
 
 Direct::Outcome OfiDirect::get(std::uint64_t ticket, const RegionHandle& from, std::uint64_t offset,
@@ -153,6 +170,7 @@ Operation* OfiDirect::take_slot(Operation::Kind kind, std::uint64_t key, std::ui
   slot->link = &link_;
   slot->window = static_cast<std::uint16_t>(by_slot_[key & slot_mask] - 1u);
   slot->ticket = ticket;
+  slot->evidence = 0;
   return slot;
 }
 
@@ -204,6 +222,39 @@ void OfiDirect::landed(Operation& slot, Window& window) noexcept {
   check_later();
 }
 
+// The region's word, and of the evidence all that lies between the first and the last slot of the list.
+long OfiDirect::post_check(Operation& check, const Operation* list) const noexcept {
+  unsigned first = DirectSlots::slots;
+  unsigned end = 0;
+  if (!needs_evidence(ofi_.fabric())) list = nullptr;
+  for (; list != nullptr; list = list->next) {
+    if (list->evidence == 0) continue;
+    first = std::min(first, ofi_.direct_slots().number(*list));
+    end = std::max(end, ofi_.direct_slots().number(*list) + 1);
+  }
+  check.bytes = first;
+  const std::array<fi_rma_iov, 2> there{
+      {{page_address_ + check.window * word_bytes, word_bytes, page_key_.value()},
+       evidence_of(first, end - first)}};
+  return post(fi_readmsg, check, std::span(there).first(first < end ? 2 : 1), 0);
+}
+
+// Words of the peer's page: the numbers of the puts in these slots.
+fi_rma_iov OfiDirect::evidence_of(unsigned first, unsigned count) const noexcept {
+  return {page_address_ + evidence_at + first * word_bytes, count * word_bytes, page_key_.value()};
+}
+
+bool OfiDirect::have_arrived(const Window& window, const Operation& check) const noexcept {
+  if (!needs_evidence(ofi_.fabric())) return true;
+  const std::byte* const evidence = check.memory + word_bytes;
+  for (const Operation* slot = window.in_check; slot != nullptr; slot = slot->next) {
+    const unsigned place = ofi_.direct_slots().number(*slot) - check.bytes;
+    if (slot->evidence != 0 && load<std::uint64_t>(evidence + place * word_bytes) != slot->evidence)
+      return false;
+  }
+  return true;
+}
+
 bool OfiDirect::start_check(Window& window) noexcept {
   if (window.in_check != nullptr || window.completed == nullptr) return true;
   Operation* const check = ofi_.direct_slots().take(Operation::Kind::check);
@@ -211,9 +262,7 @@ bool OfiDirect::start_check(Window& window) noexcept {
   const std::uint16_t number = window.completed->window;
   check->link = &link_;
   check->window = number;
-  const long code = fi_read(
-      ofi_.fabric().endpoint(), check->memory, sizeof(std::uint64_t), ofi_.direct_slots().descriptor(),
-      link_.peer(), page_address_ + number * sizeof(std::uint64_t), page_key_.value(), &check->context);
+  const long code = post_check(*check, window.completed);
   if (code != 0) {
     ofi_.direct_slots().give(*check);
     if (code != -FI_EAGAIN) link_.failed(static_cast<int>(-code));
@@ -227,10 +276,11 @@ bool OfiDirect::start_check(Window& window) noexcept {
 
 void OfiDirect::checked(Operation& check, int error) {
   Window& window = *windows_[check.window];
-  std::uint64_t found = 0;
-  std::memcpy(&found, check.memory, sizeof found);
+  const auto found = load<std::uint64_t>(check.memory);
+  const bool arrived = error != 0 || have_arrived(window, check);
   ofi_.direct_slots().give(check);
   if (error != 0) return link_.failed(error);
+  if (!arrived) return link_.lost_put();
   const std::uint16_t number = check.window;
   checked_ = std::exchange(window.in_check, nullptr);
   end_list(checked_, found == window.key ? Errc::ok : Errc::not_found);

@@ -6,7 +6,7 @@ namespace harness::transports::ofi {
 
 bool DirectSlots::open(Fabric& fabric) {
   if (region_ != nullptr || refused_) return !refused_;
-  region_ = Region::make(fabric, std::size_t{slots} * slot_bytes + std::size_t{checks} * check_bytes,
+  region_ = Region::make(fabric, std::size_t{slots} * stride_bytes + std::size_t{checks} * check_bytes,
                          Region::Use::both_ways);
   refused_ = region_ == nullptr;
   if (refused_) return false;
@@ -16,7 +16,7 @@ bool DirectSlots::open(Fabric& fabric) {
     Operation& operation = table_[i];
     operation.memory = at;
     operation.next = std::exchange(check ? free_checks_ : free_, &operation);
-    at += check ? check_bytes : slot_bytes;
+    at += check ? check_bytes : stride_bytes;
   }
   return true;
 }

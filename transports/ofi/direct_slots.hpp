@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // What an engine's endpoint has under way on the memory of peers: puts, gets, and the checks behind them.
 //
-// A put and a get have a registered slot each, which they keep until they have been checked; a check has a
-// word. Memory is taken by the first operation. Bounds: `slots` puts and gets, `checks` checks.
+// A put and a get have a registered slot each, which they keep until they have been checked, with room for a
+// word behind the bytes; a check reads a word, and one more a slot. Memory is taken by the first operation.
+// Bounds: `slots` puts and gets, `checks` checks.
 #pragma once
 
 #include <array>
@@ -17,7 +18,9 @@ class DirectSlots {
   static constexpr unsigned slots = 64;
   static constexpr unsigned checks = 64;
   static constexpr std::uint32_t slot_bytes = 64 * 1024;
-  static constexpr std::uint32_t check_bytes = 64;
+  static constexpr std::uint32_t word_bytes = sizeof(std::uint64_t);
+  static constexpr std::uint32_t stride_bytes = slot_bytes + 64;
+  static constexpr std::uint32_t check_bytes = 64 + slots * word_bytes;
 
   /// False: no memory to be registered, and asked for once only.
   bool open(Fabric& fabric);
@@ -44,6 +47,10 @@ class DirectSlots {
     --busy_;
   }
   [[nodiscard]] void* descriptor() const noexcept { return region_->descriptor(); }
+  /// Of a put or a get: below `slots`.
+  [[nodiscard]] unsigned number(const Operation& slot) const noexcept {
+    return static_cast<unsigned>(&slot - table_.data());
+  }
   /// The link of the operation is gone; some providers never complete it then.
   void orphan(Operation& operation) noexcept {
     operation.link = nullptr;

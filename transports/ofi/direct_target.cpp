@@ -11,16 +11,14 @@ namespace harness::transports::ofi {
 
 using wire::OfiNote, wire::OfiShare, wire::OfiShareKeys, wire::OfiSharePlace;
 
-namespace {
-constexpr std::uint64_t word_bytes = sizeof(std::uint64_t);
-}
-
 OfiDirect::~OfiDirect() { go(); }
 
-// Told of arrival either by the order of reads behind writes, or by a provider that may be believed.
+// Told of arrival either by the order of reads behind writes, or by a provider that may be believed; of loss
+// either by the provider, or by evidence that arrives with the bytes.
 bool OfiDirect::possible(const Fabric& fabric) noexcept {
-  return fabric.has(FI_RMA) &&
-         ((fabric.info().tx_attr->msg_order & FI_ORDER_RAW) != 0 || fabric.policy().trusts_delivery);
+  const fi_tx_attr& sends = *fabric.info().tx_attr;
+  return fabric.has(FI_RMA) && ((sends.msg_order & FI_ORDER_RAW) != 0 || fabric.policy().trusts_delivery) &&
+         (!needs_evidence(fabric) || sends.rma_iov_limit >= 2);
 }
 
 std::atomic_ref<std::uint64_t> OfiDirect::word(std::size_t number) const noexcept {
@@ -29,8 +27,9 @@ std::atomic_ref<std::uint64_t> OfiDirect::word(std::size_t number) const noexcep
 }
 
 bool OfiDirect::open_page() {
-  if (page_ == nullptr)
-    page_ = Region::make(ofi_.fabric(), regions_max * word_bytes, Region::Use::read_by_peers);
+  constexpr std::uint64_t bytes = evidence_at + DirectSlots::slots * word_bytes;
+  const auto use = needs_evidence(ofi_.fabric()) ? Region::Use::used_by_peers : Region::Use::read_by_peers;
+  if (page_ == nullptr) page_ = Region::make(ofi_.fabric(), bytes, use);
   return page_ != nullptr;
 }
 

@@ -17,6 +17,7 @@ std::uint64_t access_of(Region::Use use) noexcept {
   switch (use) {
     case Region::Use::messages: return FI_SEND | FI_RECV;
     case Region::Use::read_by_peers: return FI_REMOTE_READ;
+    case Region::Use::used_by_peers: return FI_REMOTE_READ | FI_REMOTE_WRITE;
     case Region::Use::reads: return FI_READ;
     case Region::Use::both_ways: return FI_READ | FI_WRITE;
   }
@@ -48,7 +49,8 @@ std::unique_ptr<Region> Region::make(Fabric& fabric, std::size_t bytes, Use use)
   std::unique_ptr<Region> region(new Region(bytes));
   if (region->data() == nullptr) return nullptr;
   std::memset(region->data(), 0, region->size());  // FI_MR_ALLOCATED: the pages are there
-  const bool needed = use == Use::read_by_peers || fabric.wants(FI_MR_LOCAL);
+  const bool for_peers = use == Use::read_by_peers || use == Use::used_by_peers;
+  const bool needed = for_peers || fabric.wants(FI_MR_LOCAL);
   if (needed && !region->enroll(fabric, access_of(use))) return nullptr;
   return region;
 }

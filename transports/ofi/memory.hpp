@@ -43,7 +43,7 @@ class Pages {
 
 class Region {
  public:
-  enum class Use : std::uint8_t { messages, read_by_peers, reads, both_ways };
+  enum class Use : std::uint8_t { messages, read_by_peers, used_by_peers, reads, both_ways };
   static constexpr std::size_t key_bytes_max = 48;
 
   /// Null when there is no memory, the limit of locked memory is reached (ulimit -l), or the provider

@@ -16,15 +16,23 @@
 
 namespace harness::transports::ofi {
 
+/// What becomes of a write whose connection dies below the provider before it has arrived.
+enum class LostWrite : std::uint8_t {
+  none,   // there is no connection
+  told,   // it completes with an error: without one when the far card has it
+  silent  // it may have completed, and what is asked behind it goes over a new connection
+};
+
 struct Policy {
   std::string_view word;      // what the option `provider` calls it
   std::string_view provider;  // fabric_attr.prov_name
   std::uint32_t protocol;     // ep_attr.protocol; 0: any
   std::uint32_t from;         // libfabric's versions, both included
   std::uint32_t to;
-  bool is_auto;                    // `auto` may take it
-  bool named_by_host;              // takes an IP address as node; others name cards in ways of their own
-  bool trusts_delivery;            // FI_DELIVERY_COMPLETE means what it says
+  bool is_auto;          // `auto` may take it
+  bool named_by_host;    // takes an IP address as node; others name cards in ways of their own
+  bool trusts_delivery;  // FI_DELIVERY_COMPLETE means what it says
+  LostWrite lost_write;
   bool has_descriptor;             // completions are slept on
   std::uint64_t mr_mode;           // bits offered to it
   std::uint32_t eager_bytes_max;   // larger frames are offered and read, not sent

@@ -134,7 +134,9 @@ struct OfiFabric {
 static_assert(bytes_of<OfiFabric> == 7);
 
 /// Behind a note that shares a region: these three, the provider's key of the region, and its key of the page
-/// of the sender's where word `number` says whether the region is still shared: the region's key, or 0.
+/// of the sender's where word `number` says whether the region is still shared: the region's key, or 0. Over
+/// a provider that may lose a write without a word, each put writes a number into one of the words behind
+/// them.
 struct OfiShare {
   std::uint64_t key = 0;
   std::uint64_t bytes = 0;
@@ -145,9 +147,9 @@ struct OfiShare {
 struct OfiSharePlace {
   std::uint64_t address = 0;
   std::uint64_t page = 0;
-  static constexpr auto fields =
-      std::tuple{Field<&OfiSharePlace::address>{"address", 64, "for the provider: where the region begins"},
-                 Field<&OfiSharePlace::page>{"page", 64, "… and the page"}};
+  static constexpr auto fields = std::tuple{
+      Field<&OfiSharePlace::address>{"address", 64, "for the provider: where the region begins"},
+      Field<&OfiSharePlace::page>{"page", 64, "… and the page: 256 words of regions, 64 that puts write"}};
 };
 struct OfiShareKeys {
   std::uint8_t access = 0;
