@@ -131,7 +131,8 @@ class Connection final : public Hook<OwnedTag>,
 
   [[nodiscard]] fi_addr_t peer() const noexcept { return peer_; }
   bool note(wire::OfiNote::Kind kind, std::uint64_t value, Bytes tail = {}) noexcept;
-  /// Rings a peer that sleeps: it must turn for an operation to end.
+  /// Rings a peer that sleeps: it must turn for an operation to end. One that falls asleep later is rung when
+  /// it says so.
   void wake_peer() noexcept {
     if (wants_bell_) ring();
   }

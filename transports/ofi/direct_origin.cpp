@@ -268,7 +268,6 @@ bool OfiDirect::start_check(Window& window) noexcept {
     if (code != -FI_EAGAIN) link_.failed(static_cast<int>(-code));
     return code != -FI_EAGAIN;
   }
-  link_.wake_peer();
   window.in_check = std::exchange(window.completed, nullptr);
   ++checks_;
   return true;
