@@ -24,14 +24,15 @@ Put::Put(const OptionValues& values, LayerContext& context)
     : context_(context), again_([](void* self) { static_cast<Put*>(self)->resume(); }, this),
       tell_([](void* self) { static_cast<Put*>(self)->tell_late(); }, this), rides_(context.ack_note->rides),
       piece_bytes_(piece_bytes(context, values[option_piece])) {
-  if (context.direct == nullptr || context.regions == nullptr || !context.given.covers(by_transport)) return;
-  use(*context.direct);
-  context.regions->watch(*this);
+  if (context.regions == nullptr) return;
+  if (context.direct != nullptr && context.given.covers(by_transport)) use(*context.direct);
+  context.regions->watch(*this);  // without a direct, too: it changes words for messages
 }
 
 Put::~Put() {
   drop_all(Errc::closed);
   leave_direct();
+  unwatch();
 }
 
 // ---- what comes up, when it is not plainly a message ----
@@ -192,6 +193,7 @@ bool Put::take_state(Put& old) {
   fences_ = old.fences_;
   fence_passed_ = old.fence_passed_;
   floor_ = old.floor_;
+  card_pieces_ = old.card_pieces_;
   told_refused_ = old.told_refused_;
   heard_refused_.take(old.heard_refused_);
   failed_ = old.failed_;

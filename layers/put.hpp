@@ -12,6 +12,8 @@
 // delivered costs one round trip and no packet; over a medium that is reliable by itself one frame of nine
 // bytes tells it when asked. A refused piece counts as carried out, and the number of refusals goes with the
 // floor: the origin believes nothing delivered before it knows every refusal counted there.
+// A word in the domain `nic` is changed by one way at a time: an atomic waits until every one that was begun
+// the other way has been carried out (stack/region.hpp has the rest of that rule).
 // One-sided operations go on while the application pauses: its messages wait here, charged to the quota.
 // Rejected: a window of unnumbered pieces (over a medium without order nobody knows which are there); waiting
 // at the origin for what comes before (a round trip a fence); putting before `frag` (a piece would wait for
@@ -188,6 +190,9 @@ class Put final : public OneSided, private Regions::Watcher {
     return fenced ? next_ : fence_at_;
   }
   [[nodiscard]] bool goes_directly(const Operation::Work& work) const noexcept;
+  [[nodiscard]] static bool changes_for_the_card(const Operation::Work& work) noexcept {
+    return work.kind == Operation::Kind::atomic && work.region.atomics == AtomicDomain::nic;
+  }
   void use(Direct& direct) noexcept;
   void set_direct(Direct* direct) noexcept {
     direct_ = direct;
@@ -196,6 +201,7 @@ class Put final : public OneSided, private Regions::Watcher {
   void forget(const Direct& direct) noexcept;
   void leave_direct() noexcept;
   void take_direct(Put& old) noexcept;
+  void unwatch() noexcept;
   void exposed(const Exposed& region) noexcept override;
   void revoked(std::uint64_t key) noexcept override;
 
@@ -261,6 +267,8 @@ class Put final : public OneSided, private Regions::Watcher {
   std::uint64_t fences_ = 0;        // begun …
   std::uint64_t fence_passed_ = 0;  // … and known to the last piece that was sent
   std::uint64_t floor_ = 0;         // the target's, as told
+  std::uint64_t card_pieces_ = 0;   // all that change words in the domain `nic` are below this number …
+  std::uint64_t card_tickets_ = 0;  // … and, by the transport, below this ticket
   std::uint64_t told_refused_ = 0;  // as told with it …
   Numbers heard_refused_;           // … and by their own frames, by index
   Errc failed_ = Errc::ok;          // since the last flush

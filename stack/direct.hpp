@@ -30,7 +30,8 @@ class Direct;
 struct DirectSink {
   void* self = nullptr;
   /// What began with `ticket` is carried out and seen by the peer (ok), with the bytes read or the former
-  /// word; or it was not: not_found (revoked), denied, invalid, peer_lost. In any order, each once.
+  /// word; or it was not: not_found (revoked), denied, invalid, peer_lost. In any order, each once. Of an
+  /// atomic peer_lost says that nobody knows, and every other code that it was not carried out.
   void (*ended)(void* self, std::uint64_t ticket, Errc code, Bytes result) = nullptr;
   /// After `full`: it is worth trying again.
   void (*room)(void* self) = nullptr;

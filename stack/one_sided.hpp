@@ -7,7 +7,8 @@
 //   - `delivered`: the bytes stand in the region and the peer sees them; `reusable`: the source may change.
 //   - a signal that is seen says that every byte of its own put is there; of other puts it says nothing.
 //   - operations may be carried out in any order, unless one is `after_previous` or a fence stands between.
-//   - atomic operations are atomic towards each other; in the domain `cpu` towards the processor's as well.
+//   - atomic operations are atomic towards each other; in the domain `cpu` towards the processor and signals
+//     as well; in the domain `nic` there are no signals.
 //   - what the target refuses ends with its code; when the operation had ended already (reusable), the next
 //     flush has the code.
 // Sources: OpenSHMEM 1.5 (put_signal, fence, quiet); MPI 4 §12 (flush); GASPI (notify).
@@ -31,7 +32,7 @@ struct Signal {
   Kind kind = Kind::none;
   std::uint16_t immediate = 0;
   SignalOp op = SignalOp::set;
-  RegionHandle region{};     // of the word, exposed for atomics …
+  RegionHandle region{};     // of the word, exposed for atomics in the domain `cpu` …
   std::uint64_t offset = 0;  // … 8-byte aligned there
   std::uint64_t value = 0;
 };
@@ -103,7 +104,7 @@ class Operation
 /// One-sided access to the peer of a link. A call that returns ok has begun the operation, or ended it
 /// already; any other code leaves it alone. Codes: too_large (a get of 4 GiB or more), closed (the link is
 /// not up), invalid (outside the region by its handle, or not aligned), denied (the region is not exposed
-/// for that). [stack-thread]
+/// for that, or the word of a signal is the card's). [stack-thread]
 class OneSided {
  public:
   /// Writes `source`, which stays unchanged until the operation has ended, at `offset` of the region.

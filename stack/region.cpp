@@ -81,7 +81,10 @@ Result<RegionHandle> Regions::expose(MutableBytes bytes, Access access, AtomicDo
   while (key >> slot_bits == 0) key = (random_.next() << slot_bits) | slot;
   *free = {key, bytes, access, atomics, std::move(in)};
   ++size_;
-  for (Watcher& watcher : watchers_) watcher.exposed(*free);
+  for (Watcher& watcher : watchers_) {
+    watcher.exposed(*free);
+    if (atomics == AtomicDomain::nic) break;
+  }
   return RegionHandle{key, bytes.size(), access, atomics};
 }
 
@@ -99,9 +102,27 @@ Errc Regions::revoke(const RegionHandle& handle) noexcept {
 }
 
 void Regions::watch(Watcher& watcher) noexcept {
+  const bool oldest = watchers_.empty();
   watchers_.push_back(watcher);
   for (const Exposed& region : regions_)
-    if (region.key != 0) watcher.exposed(region);
+    if (region.key != 0 && (oldest || region.atomics == AtomicDomain::cpu)) watcher.exposed(region);
+}
+
+void Regions::unwatch(Watcher& watcher) noexcept {
+  const bool oldest = &watchers_.front() == &watcher;
+  watchers_.erase(watchers_.iterator_to(watcher));
+  if (!oldest) return;
+  for (const Exposed& region : regions_) {
+    if (region.key == 0 || region.atomics == AtomicDomain::cpu) continue;
+    watcher.revoked(region.key);
+    if (!watchers_.empty()) watchers_.front().exposed(region);
+  }
+}
+
+void Regions::take(std::uint64_t key, const Watcher& by) noexcept {
+  if (domain_of(key) == AtomicDomain::cpu) return;
+  for (Watcher& watcher : watchers_)
+    if (&watcher != &by) watcher.revoked(key);
 }
 
 Errc Regions::find(std::uint64_t key, std::uint64_t offset, std::uint64_t length, Access access,

@@ -7,6 +7,13 @@
 // now). The handle travels by any way the application likes, a message most often. What the peer may do is
 // checked here, at the target, for every access that messages carry. Regions outlive the stacks of a link:
 // they are exposed once and hold through swaps and lost contact.
+// A word in the domain `nic` is changed by the card or by messages, never by both at once, since a card does
+// not see what the processor does between its load and its store. Within a stack the origin changes the way
+// only when all that it began the other way has been carried out (layers/put). Across stacks it is done here:
+// only the oldest stack shares such a region with its transport, a younger one when that has gone, and one
+// that is to change a word for a message takes the region from the others' cards first. Where two links
+// expose the same bytes in that domain, both must go over one card; the program that owns the bytes keeps off
+// them.
 // Bounds: `regions_max` a link.
 // Sources: InfiniBand Architecture 1.4 §9.4 (R_Key); OpenFabrics fi_mr(3).
 // Next in reading order: stack/one_sided.hpp.
@@ -39,7 +46,8 @@ constexpr bool allows(Access have, Access need) noexcept {
 }
 
 /// Who carries out atomic operations on a region: its processor, with which the application's own
-/// std::atomic_ref agree, or the network card, which agrees with nobody else.
+/// std::atomic_ref agree, or the network card, which agrees with nobody else: where the transport has none
+/// that can, the processor does it, and no word there is a put's signal.
 enum class AtomicDomain : std::uint8_t { cpu, nic };
 
 /// What the peer needs to reach a region; a value, at most 64 bytes when packed.
@@ -115,8 +123,18 @@ class Regions {
       (*handler)(key, immediate);  // it may set another
   }
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
-  /// Tells of every region now, and of each change until the watcher is destroyed.
+  /// Tells of every region now, and of each change until `unwatch`; of those in the domain `nic` only the
+  /// oldest watcher is told.
   void watch(Watcher& watcher) noexcept;
+  /// Those regions are revoked from it, and the next oldest is told of them.
+  void unwatch(Watcher& watcher) noexcept;
+  /// What `find` gave is about to be changed by the processor, for a message that `by` has: in the domain
+  /// `nic` it is revoked from every other watcher first.
+  void take(std::uint64_t key, const Watcher& by) noexcept;
+  /// Requires: the key of a region.
+  [[nodiscard]] AtomicDomain domain_of(std::uint64_t key) const noexcept {
+    return regions_[key & (regions_max - 1)].atomics;
+  }
 
  private:
   static constexpr unsigned slot_bits = 12;

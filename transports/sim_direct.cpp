@@ -117,6 +117,7 @@ void SimDirect::arm(Flight& flight) noexcept {
 
 // It lands, and some time later it is told of.
 void SimDirect::move(Flight& flight) {
+  if (!flight.landed && loads_first(flight)) return arm(flight);
   if (!std::exchange(flight.landed, true)) {
     flight.code = land(flight);
     return arm(flight);
@@ -131,6 +132,19 @@ void SimDirect::move(Flight& flight) {
   if (sink_.self != nullptr) sink_.room(sink_.self);
 }
 
+// True: it has loaded its word, or waits for another that has.
+bool SimDirect::loads_first(Flight& flight) const {
+  const SimDirect* const peer = peer_();
+  if (flight.kind != Operation::Kind::atomic || flight.loaded != nullptr || peer == nullptr) return false;
+  std::byte* const at = peer->find(flight.key, flight.offset, word_bytes, Access::atomic);
+  if (at == nullptr || peer->shared_.at(flight.key).region.atomics == AtomicDomain::cpu) return false;
+  if (std::any_of(flights_.begin(), flights_.end(), [&](const auto& one) { return one->loaded == at; }))
+    return true;
+  flight.loaded = at;
+  std::copy_n(at, word_bytes, flight.bytes.begin());
+  return true;
+}
+
 Errc SimDirect::land(Flight& flight) const {
   const SimDirect* const peer = peer_();
   if (peer == nullptr) return Errc::peer_lost;
@@ -142,13 +156,14 @@ Errc SimDirect::land(Flight& flight) const {
   const bool signals = signal.kind == Signal::Kind::word;
   std::byte* const word =
       signals ? peer->find(signal.region.key, signal.offset, word_bytes, Access::atomic) : nullptr;
+  const bool loaded = std::exchange(flight.loaded, nullptr) != nullptr;
   if (at == nullptr || (signals && word == nullptr)) return Errc::not_found;
   if (reads) {
     std::copy_n(at, flight.bytes.size(), flight.bytes.begin());
   } else if (!changes) {
     std::copy(flight.bytes.begin(), flight.bytes.end(), at);
   } else {
-    const std::uint64_t before = load_word(at);
+    const std::uint64_t before = load_word(loaded ? flight.bytes.data() : at);
     std::uint64_t after = flight.op == AtomicOp::add ? before + flight.operand : flight.operand;
     if (flight.op == AtomicOp::compare_swap && before != flight.compare) after = before;
     std::memcpy(flight.bytes.data(), &before, word_bytes);

@@ -2,6 +2,8 @@
 // Direct over the simulated network: each operation takes its own time to land at the peer, and again to be
 // told of, so that they overtake each other and a withdrawal falls between any two steps.
 //
+// In the domain `nic` an atomic loads its word at one time and stores it at a later one, as a card does that
+// the processor knows nothing of; those of one endpoint wait for each other.
 // The peer hears of a shared region some time after it was shared, of a withdrawal at once (what matters is
 // that nothing lands after it). Bound: `under_way_max` operations.
 #pragma once
@@ -60,6 +62,7 @@ class SimDirect final : public Direct {
     AtomicOp op = AtomicOp::add;
     std::uint64_t operand = 0;
     std::uint64_t compare = 0;
+    std::byte* loaded = nullptr;  // the word that is to be stored, still
     bool landed = false;
     Errc code = Errc::ok;
     Timer timer;
@@ -67,6 +70,7 @@ class SimDirect final : public Direct {
 
   Outcome begin(std::unique_ptr<Flight> flight, std::size_t bytes, Access need);
   void move(Flight& flight);
+  [[nodiscard]] bool loads_first(Flight& flight) const;
   [[nodiscard]] Errc land(Flight& flight) const;
   void arm(Flight& flight) noexcept;
   [[nodiscard]] std::byte* find(std::uint64_t key, std::uint64_t offset, std::size_t bytes,

@@ -37,7 +37,7 @@ void Put::leave_direct() noexcept {
 
 // What the former stack has under way ends by its own endpoint, to which no new operation goes.
 void Put::take_direct(Put& old) noexcept {
-  static_cast<Regions::Watcher&>(old).unlink();
+  old.unwatch();
   carried_.splice(carried_.end(), old.carried_);
   tickets_ = old.tickets_;
   for (Operation& operation : sending_)
@@ -48,6 +48,10 @@ void Put::take_direct(Put& old) noexcept {
   if (theirs != nullptr) use(*theirs);
   set_direct(mine);
   old_direct_ = theirs;
+}
+
+void Put::unwatch() noexcept {
+  if (Regions::Watcher::is_linked()) context_.regions->unwatch(*this);
 }
 
 void Put::exposed(const Exposed& region) noexcept {
@@ -137,11 +141,14 @@ Put::Step Put::get_directly(Operation& operation) {
 
 Put::Step Put::change_directly(Operation& operation) {
   Operation::Work& work = operation.work;
-  if (tickets_.full()) return Step::waits;
+  const bool for_the_card = changes_for_the_card(work);
+  if (for_the_card && floor_ < card_pieces_) ask_for_floor();
+  if (ended_ || tickets_.full() || (for_the_card && floor_ < card_pieces_)) return Step::waits;
   std::uint64_t before = 0;
   const auto outcome =
       direct_->atomic(tickets_.next(), work.op, work.region, work.offset, work.operand, work.compare, before);
   if (const Step step = begun(operation, outcome); step != Step::went) return step;
+  if (for_the_card) card_tickets_ = tickets_.next();
   if (work.flying != 0) return keep(operation);
   operation.end(Errc::ok, before);
   return Step::went;

@@ -75,7 +75,8 @@ Errc Put::put(Operation& operation, const RegionHandle& to, std::uint64_t offset
   if (const Errc code = may(to, offset, source.size(), Access::write); code != Errc::ok) return code;
   if (signal.kind == Signal::Kind::word) {
     if (!signal.region.covers(signal.offset, 8) || signal.offset % 8 != 0) return Errc::invalid;
-    if (!allows(signal.region.access, Access::atomic)) return Errc::denied;
+    if (!allows(signal.region.access, Access::atomic) || signal.region.atomics == AtomicDomain::nic)
+      return Errc::denied;
   }
   if (how.after_previous) fence();
   if (put_at_once(operation, to, offset, source, signal)) return Errc::ok;
@@ -132,6 +133,7 @@ Errc Put::queue(Operation& operation) {
 
 bool Put::may_send(const Operation& operation) const noexcept {
   if (context_.held_below(0) || next_ - floor_ >= pieces_max) return false;
+  if (changes_for_the_card(operation.work) && tickets_.floor() < card_tickets_) return false;
   const bool writes = operation.work.kind == Operation::Kind::write;
   return writes || operation.work.kind == Operation::Kind::flush || asking_count_ < reads_max;
 }
@@ -222,6 +224,7 @@ bool Put::send_read(Operation& operation) {
     op.what = wire::PutWhat::atomic;
     op.kind = static_cast<std::uint8_t>(work.op);
     push(message, wire::PutValue{work.operand, work.compare});
+    if (changes_for_the_card(work)) card_pieces_ = next_;
   } else {
     push(message, wire::PutValue{work.into.size(), 0});
   }

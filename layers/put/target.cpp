@@ -146,6 +146,7 @@ wire::PutCode Put::judge(const wire::PutWrite& write, std::uint64_t bytes, std::
   if (code == Errc::ok && write.signals_word)
     code = regions.find(write.word.key, write.word.offset, word_bytes, Access::atomic, word);
   if (code != Errc::ok) return code_of(code);
+  if (word != nullptr && regions.domain_of(write.word.key) == AtomicDomain::nic) return wire::PutCode::denied;
   const bool aligned = reinterpret_cast<std::uintptr_t>(word) % word_bytes == 0;
   return aligned ? wire::PutCode::ok : wire::PutCode::not_aligned;
 }
@@ -218,8 +219,10 @@ void Put::change(const wire::PutOp& op, Message& message) {
   answer->head.code = code_of(code);
   if (code == Errc::ok && reinterpret_cast<std::uintptr_t>(at) % word_bytes != 0)
     answer->head.code = wire::PutCode::not_aligned;
-  if (answer->head.code == wire::PutCode::ok)
+  if (answer->head.code == wire::PutCode::ok) {
+    context_.regions->take(place.key, *this);
     answer->word = change_word(at, static_cast<AtomicOp>(op.kind), value);
+  }
   done(op);
   send_answers();
 }

@@ -1,85 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // What every transport that reaches the peer's memory itself keeps (stack/direct.hpp): bytes land where they
-// belong and nowhere else, nothing after a withdrawal, every ticket ends once. Two engines, as two processes.
-#include <stdlib.h>
-
-#include <map>
-#include <optional>
-
-#include <gtest/gtest.h>
-
-#include <harness/stack/random.hpp>
-#include <harness/tests/support/direct_end.hpp>
-#include <harness/tests/support/seed.hpp>
+// belong and nowhere else, nothing after a withdrawal, every ticket ends once.
+#include <harness/tests/conformance/direct_medium.hpp>
 
 namespace harness::tests {
 namespace {
-
-using End = DirectEnd;
-
-struct Setting {
-  const char* name;
-  const char* medium;
-  const char* knobs;  // of the mock
-};
-
-class DirectMedium : public testing::TestWithParam<Setting> {
- protected:
-  void SetUp() override {
-    const std::string_view medium = GetParam().medium;
-    setenv("HARNESS_MOCK", GetParam().knobs, 1);
-    if (!medium.starts_with("mock") && medium != mapped)
-      if (const std::string why = ofi_missing(medium); !why.empty()) GTEST_SKIP() << why;
-    near_.emplace(medium);
-    far_.emplace(medium);
-    connect(*near_, *far_);
-    memory_ = RegionMemory::make(bytes_max).value();
-  }
-  bool until(const std::function<bool()>& done) { return turn_until(*near_, *far_, done); }
-  RegionHandle share(std::uint64_t offset, std::uint64_t bytes, Access access = Access::all) {
-    const Exposed region{++last_key_, memory_->bytes().subspan(offset, bytes), access, AtomicDomain::cpu,
-                         memory_};
-    far_->direct->share(region);
-    EXPECT_TRUE(until([&] { return near_->direct->reaches(region.key); }));
-    return {region.key, bytes, access, AtomicDomain::cpu};
-  }
-  // Begins one operation, when there is room.
-  void begin(const std::function<Direct::Outcome()>& operation) {
-    Direct::Outcome outcome = operation();
-    while (outcome == Direct::Outcome::full) {
-      const unsigned rooms = near_->rooms;
-      ASSERT_TRUE(until([&] { return near_->rooms != rooms; }));
-      outcome = operation();
-    }
-    ASSERT_NE(outcome, Direct::Outcome::no);
-    if (outcome == Direct::Outcome::done) near_->ended.emplace(ticket_, Errc::ok);
-    ++ticket_;
-  }
-  // Puts all of it, a piece a ticket.
-  void put(const RegionHandle& to, std::uint64_t offset, const std::vector<std::byte>& bytes) {
-    for (std::size_t done = 0; done < bytes.size();) {
-      const std::size_t piece =
-          std::min<std::uint64_t>(bytes.size() - done, near_->direct->piece_bytes_max());
-      begin([&] {
-        return near_->direct->put(ticket_, to, offset + done, Bytes(bytes).subspan(done, piece), {});
-      });
-      if (HasFatalFailure()) return;
-      done += piece;
-    }
-  }
-  bool all_ended() {
-    return until([&] { return near_->ended.size() == ticket_; });
-  }
-  [[nodiscard]] std::vector<std::byte> content() const {
-    return {memory_->bytes().begin(), memory_->bytes().end()};
-  }
-
-  static constexpr std::uint64_t bytes_max = 512 * 1024;
-  std::optional<End> near_, far_;
-  std::shared_ptr<RegionMemory> memory_;
-  std::uint64_t last_key_ = 0x1234'5000;
-  std::uint64_t ticket_ = 0;
-};
 
 TEST_P(DirectMedium, PutsBytesWhereTheyBelongAndNowhereElse) {
   const RegionHandle region = share(4096 + 24, 300'000);
@@ -255,7 +180,6 @@ TEST_P(DirectMedium, IsWithdrawnWhenThePagesAreExchanged) {
       std::equal(memory_->bytes().begin(), memory_->bytes().begin() + 10'000, pattern(10'000, 9).begin()));
 }
 
-constexpr const char* storm = "seed=7,eagain=0.3,late=32,tx=2,rx=2";
 INSTANTIATE_TEST_SUITE_P(Conformance, DirectMedium,
                          testing::Values(Setting{"Shm", "mapped", ""}, Setting{"OfiShm", "shm", ""},
                                          Setting{"OfiTcp", "tcp", ""}, Setting{"Verbs", "mock-verbs", ""},

@@ -43,12 +43,13 @@ const char* const native_running[] = {
 constexpr std::size_t slots = 64;
 constexpr std::size_t slot_bytes = 4096;
 
-// What each end exposes: slots that the peer fills, a word a slot that says with what, and a counter.
+// What each end exposes: slots that the peer fills, a word a slot that says with what, and counters.
 struct Exposed {
   std::array<std::array<unsigned char, slot_bytes>, slots> slot{};
   std::array<std::uint64_t, slots> word{};
   std::uint64_t counter = 0;
   std::uint64_t ordered = 0;  // only ever grows: each put of it comes after the one before
+  std::uint64_t of_card = 0;  // a counter in a region of its own, in the domain `nic`
 };
 
 // One end: begins operations at random on the other's memory, and judges its own.
@@ -60,14 +61,26 @@ class Player {
     const auto memory = std::as_writable_bytes(std::span(exposed_.get(), 1));
     return *process_.link->regions().expose(memory, Access::all);
   }
-  void reach(const RegionHandle& handle) { peer_ = handle; }
+  RegionHandle expose_to_card() {
+    const auto memory = std::as_writable_bytes(std::span(&exposed_->of_card, 1));
+    return *process_.link->regions().expose(memory, Access::atomic, AtomicDomain::nic);
+  }
+  void reach(const RegionHandle& handle, const RegionHandle& of_card) {
+    peer_ = handle;
+    card_ = of_card;
+  }
 
   // One operation, if the link takes it: a put of a slot with its signal, an add, or a read of the counter.
   void play() {
     OneSided* const side = process_.link->one_sided();
     if (side == nullptr) return;
     if (keeps_order) play_in_order(*side);
-    const unsigned what = static_cast<unsigned>(random_.below(4));
+    const unsigned what = static_cast<unsigned>(random_.below(5));
+    if (what == 4) {
+      Operation& add = operations_.emplace_back();
+      if (side->atomic(add, AtomicOp::add, card_, 0, 1) == Errc::ok) adds_of_card_.push_back(&add);
+      return;
+    }
     if (what == 3) {
       Operation& add = operations_.emplace_back();
       if (side->atomic(add, AtomicOp::add, peer_, offsetof(Exposed, counter), 1) == Errc::ok) ++added_;
@@ -125,6 +138,12 @@ class Player {
   void judge_end(const Player& peer) const {
     for (const Operation& one : operations_) ASSERT_EQ(one.code(), Errc::ok);
     ASSERT_EQ(peer.exposed_->counter, added_);
+    ASSERT_EQ(peer.exposed_->of_card, adds_of_card_.size());
+    std::vector<bool> found(adds_of_card_.size());
+    for (const Operation* add : adds_of_card_) {
+      ASSERT_FALSE(found.at(add->value())) << "two adds found " << add->value();
+      found[add->value()] = true;
+    }
     ASSERT_EQ(peer.exposed_->ordered, numbers_.size());
     for (std::size_t i = 0; i < slots; ++i) ASSERT_EQ(peer.exposed_->word[i] >> 16, round_[i]);
     ASSERT_GT(puts_, 100u);
@@ -133,7 +152,7 @@ class Player {
  private:
   Process& process_;
   Random random_;
-  RegionHandle peer_;
+  RegionHandle peer_, card_;
   std::unique_ptr<Exposed> exposed_ = std::make_unique<Exposed>();
   mutable std::array<std::uint64_t, slots> judged_{};
   std::array<std::uint64_t, slots> round_{};
@@ -141,6 +160,7 @@ class Player {
   std::array<std::vector<std::byte>, slots> sources_;
   std::deque<Operation> operations_;
   std::uint64_t added_ = 0, puts_ = 0;
+  std::vector<const Operation*> adds_of_card_;
   std::deque<std::uint64_t> numbers_;
   mutable std::uint64_t ordered_seen_ = 0;
 
@@ -182,8 +202,8 @@ void SwappedPuts::run(std::uint64_t seed, std::span<const char* const> of, bool 
   ASSERT_TRUE(world.run_until([&] { return client.is_up() && server.is_up(); }, 5'000 * ms));
   Player here(client, seed + 1), there(server, seed + 2);
   here.keeps_order = there.keeps_order = keeps_order;
-  here.reach(there.expose());
-  there.reach(here.expose());
+  here.reach(there.expose(), there.expose_to_card());
+  there.reach(here.expose(), here.expose_to_card());
   for (unsigned turn = 0; turn < 600; ++turn) {
     for (unsigned i = 0; i < 3; ++i) here.play(), there.play();
     if (turn % 60 == 30) (void)client.link->swap({{any(random, of), "server:7"}});
@@ -218,6 +238,11 @@ TEST_P(SwappedPuts, KeepFencesWhereTheSessionRunsOn) {
 TEST_P(SwappedPuts, LoseAndDoubleNothingWhereSomeAreNative) {
   const std::uint64_t first = seed(1 + GetParam() * 1000);
   for (std::uint64_t i = 0; i < rounds(60) && !HasFatalFailure(); ++i) run(first + i, native, false);
+}
+
+TEST_P(SwappedPuts, LoseAndDoubleNothingWhereANativeSessionRunsOn) {
+  const std::uint64_t first = seed(7919 + GetParam() * 1000);
+  for (std::uint64_t i = 0; i < rounds(60) && !HasFatalFailure(); ++i) run(first + i, native_running, false);
 }
 
 TEST_P(SwappedPuts, KeepFencesBetweenNativeAndNot) {

@@ -2,7 +2,8 @@
 // A transport's own way to the peer's memory, in one process: two ends, each with what the other has shared.
 //
 // What it begins ends when the test says so, in the order the seed says. Knobs: at once or begun, how much
-// fits, which signals it gives, and keys that the origin has not heard of yet.
+// fits, which signals it gives, and keys that the origin has not heard of yet. In the domain `nic` an atomic
+// that begins takes two turns: it loads its word, and then stores and ends.
 #pragma once
 
 #include <map>
@@ -31,6 +32,7 @@ class ManualDirect final : public Direct {
   bool end_one() {
     if (flights_.empty()) return false;
     const std::size_t at = random_.next() % flights_.size();
+    if (loads_first(flights_[at])) return true;
     const Flight flight = std::move(flights_[at]);
     flights_.erase(flights_.begin() + static_cast<std::ptrdiff_t>(at));
     std::vector<std::byte> result;
@@ -113,7 +115,23 @@ class ManualDirect final : public Direct {
     AtomicOp op = AtomicOp::add;
     std::uint64_t operand = 0;
     std::uint64_t compare = 0;
+    const std::byte* loaded = nullptr;  // the word that is to be stored, still
+    std::uint64_t before = 0;
   };
+
+  // True: it has loaded its word, or waits for another that has.
+  bool loads_first(Flight& flight) {
+    const auto found = peer->shared_.find(flight.key);
+    if (flight.kind != Operation::Kind::atomic || flight.loaded != nullptr || found == peer->shared_.end() ||
+        found->second.atomics == AtomicDomain::cpu)
+      return false;
+    const std::byte* const at = found->second.bytes.data() + flight.offset;
+    for (const Flight& other : flights_)
+      if (other.loaded == at) return true;
+    flight.loaded = at;
+    std::memcpy(&flight.before, at, sizeof flight.before);
+    return true;
+  }
 
   Outcome begin(Flight flight, std::uint64_t* before, MutableBytes into) {
     if (!reaches(flight.key)) return Outcome::no;
@@ -140,8 +158,8 @@ class ManualDirect final : public Direct {
       std::copy(flight.bytes.begin(), flight.bytes.end(), at);
       return signal(flight.signal);
     } else {
-      std::uint64_t word = 0;
-      std::memcpy(&word, at, sizeof word);
+      std::uint64_t word = flight.before;
+      if (flight.loaded == nullptr) std::memcpy(&word, at, sizeof word);
       result.resize(sizeof word);
       std::memcpy(result.data(), &word, sizeof word);
       if (flight.op == AtomicOp::add) word += flight.operand;

@@ -22,7 +22,7 @@ namespace harness::transports::ofi {
 class Connection;
 
 struct Operation {
-  enum class Kind : std::uint8_t { receive, send, read, put, get, check };
+  enum class Kind : std::uint8_t { receive, send, read, put, get, atomic, check };
 
   fi_context2 context{};  // first: a completion names it
   Kind kind = Kind::receive;
@@ -33,7 +33,7 @@ struct Operation {
   Slab* slab = nullptr;     // of a read: where the frame goes
   Slab* waiting = nullptr;  // … and its place in the queue
   std::uint32_t bytes = 0;
-  std::uint16_t window = 0;  // of a put, a get and the check behind them …
+  std::uint16_t window = 0;  // of a put, a get, an atomic and the check behind them …
   std::uint64_t ticket = 0;
   std::uint64_t evidence = 0;  // of a put: what it writes into its word of the peer's page; 0: nothing
   Operation* next = nullptr;   // … that wait for the same check

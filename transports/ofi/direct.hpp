@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Direct over a fabric: puts and gets are one-sided writes and reads (fi_write, fi_read) of registered
-// memory.
+// memory, atomics in the domain `nic` are the card's (fi_fetch_atomic, fi_compare_atomic).
 //
 // The target registers a second mapping of a RegionMemory and tells its peer the provider's key over the
 // control link. One word a region, in a page that the peer may read, says whether it is still shared.
 //
 //   put: copy into a slot ─ fi_write ─▶ completed ─┐
 //   get: ────────────────── fi_read ──▶ completed ─┴─ one fi_read of the word behind them all ─▶ ended
+//   atomic: ────────── fi_fetch_atomic ─▶ completed, with the former word ──────────────────────▶ ended
 //
 // The check makes two things certain at once. That read follows the writes to the same peer where the
 // provider keeps that order (FI_ORDER_RAW); where it does not, the writes wait for delivery
@@ -21,6 +22,9 @@
 // still write or read reaches nothing; a card, which has pinned the old ones, loses the registration instead.
 // The registration of software providers goes when the peer says that nothing is under way: a write that is
 // refused costs them the connection.
+// An atomic needs no check, since only cards do any (Policy::has_atomics): what completed was done in pages
+// that were registered, and a withdrawn region has no registration. What is refused was not done, and may go
+// again by a message; an atomic with any other end is not repeated.
 // Rejected: to register what the application allocates (it may unmap it, and it cannot be exchanged); signals
 // by FI_REMOTE_CQ_DATA or fi_atomic behind a write: a message behind the check says the same everywhere;
 // FI_DELIVERY_COMPLETE over tcp, true in libfabric 1.17 for writes alone, and an answer of the target's each.
@@ -68,11 +72,12 @@ class OfiDirect final : public Direct {
               const Signal& signal) noexcept override;
   Outcome get(std::uint64_t ticket, const RegionHandle& from, std::uint64_t offset,
               MutableBytes into) noexcept override;
-  Outcome atomic(std::uint64_t, AtomicOp, const RegionHandle&, std::uint64_t, std::uint64_t, std::uint64_t,
-                 std::uint64_t&) noexcept override {
-    return Outcome::no;
+  Outcome atomic(std::uint64_t ticket, AtomicOp op, const RegionHandle& at, std::uint64_t offset,
+                 std::uint64_t operand, std::uint64_t compare, std::uint64_t& before) noexcept override;
+  [[nodiscard]] bool changes(const RegionHandle& at) const noexcept override {
+    const Window* const window = find_window(at.key);
+    return window != nullptr && allows(window->access, Access::atomic);
   }
-  [[nodiscard]] bool changes(const RegionHandle&) const noexcept override { return false; }
   [[nodiscard]] bool signals(const Signal&) const noexcept override { return false; }
   [[nodiscard]] std::size_t under_way() const noexcept override { return begun_; }
   [[nodiscard]] std::uint64_t unsignalled_bytes_min() const noexcept override;
@@ -115,7 +120,7 @@ class OfiDirect final : public Direct {
     std::uint64_t address = 0;
     Access access = Access::none;
     RemoteKey remote;
-    unsigned under_way = 0;  // puts and gets, the checked ones not counted
+    unsigned under_way = 0;  // puts, gets and atomics, those that have ended not counted
     Operation* completed = nullptr;
     Operation* in_check = nullptr;  // what the check that is under way will tell of
     bool closing = false;           // withdrawn: nothing new, and the peer waits for the end of what is
@@ -124,6 +129,7 @@ class OfiDirect final : public Direct {
 
   // the target: direct_target.cpp
   [[nodiscard]] bool open_page();
+  [[nodiscard]] Access reached_for(const Exposed& region) const noexcept;
   [[nodiscard]] std::atomic_ref<std::uint64_t> word(std::size_t number) const noexcept;
   bool tell(Shared& shared, std::size_t number) noexcept;
   void tell_refusal(std::size_t bytes) noexcept;
@@ -158,12 +164,18 @@ class OfiDirect final : public Direct {
   void tell_lost();
   void finish(Operation& slot, Errc code);
   bool close_window(Window& window, std::size_t number) noexcept;
+  void lose(Operation& slot, int error);
+
+  // direct_atomic.cpp
+  long post_atomic(Operation& slot, const Window& window, std::uint64_t address, AtomicOp op,
+                   std::uint64_t operand, std::uint64_t compare) noexcept;
+  void changed(Operation& slot, int error);
 
   Ofi& ofi_;
   Connection& link_;
   bool ended_ = false;
   bool left_any_ = false;
-  std::size_t begun_ = 0;  // puts and gets that have not ended
+  std::size_t begun_ = 0;  // puts, gets and atomics that have not ended
 
   std::unique_ptr<Region> page_;  // of words
   std::vector<std::unique_ptr<Shared>> shared_;
@@ -183,6 +195,7 @@ class OfiDirect final : public Direct {
   std::uint64_t refused_ = 0;  // regions, by the provider
   std::uint64_t puts_ = 0;
   std::uint64_t gets_ = 0;
+  std::uint64_t atomics_ = 0;
   std::uint64_t checks_ = 0;
   std::uint64_t bytes_out_ = 0;
   std::uint64_t bytes_in_ = 0;

@@ -199,14 +199,17 @@ Direct::Outcome OfiDirect::full() noexcept {
 void OfiDirect::completed(Operation& operation, int error) {
   Window& window = *windows_[operation.window];
   if (operation.kind == Operation::Kind::check) return checked(operation, error);
+  if (operation.kind == Operation::Kind::atomic) return changed(operation, error);
   if (error == 0) return landed(operation, window);
-  if (!is_refusal(error)) {
-    --begun_;
-    lost_.push_back(operation.ticket);
-    ofi_.direct_slots().give(operation);
-    return link_.failed(error);
-  }
+  if (!is_refusal(error)) return lose(operation, error);
   finish(operation, Errc::not_found);
+}
+
+void OfiDirect::lose(Operation& slot, int error) {
+  --begun_;
+  lost_.push_back(slot.ticket);
+  ofi_.direct_slots().give(slot);
+  link_.failed(error);
 }
 
 void OfiDirect::check_later() noexcept {
@@ -302,7 +305,7 @@ void OfiDirect::finish(Operation& slot, Errc code) {
   --window.under_way;
   --begun_;
   if (code == Errc::not_found) ++not_found_;
-  const bool reads = slot.kind == Operation::Kind::get && code == Errc::ok;
+  const bool reads = slot.kind != Operation::Kind::put && code == Errc::ok;
   bytes_in_ += reads ? slot.bytes : 0;
   slot.link = nullptr;  // what is told may end the link
   if (sink_.self != nullptr)

@@ -33,21 +33,31 @@ bool OfiDirect::open_page() {
   return page_ != nullptr;
 }
 
+// Words of the domain `cpu` are changed by messages, and so are all where no card does it.
+Access OfiDirect::reached_for(const Exposed& region) const noexcept {
+  const bool aligned = reinterpret_cast<std::uintptr_t>(region.bytes.data()) % word_bytes == 0;
+  const bool by_card = region.atomics == AtomicDomain::nic && aligned && ofi_.fabric().changes_words();
+  if (by_card || !allows(region.access, Access::atomic)) return region.access;
+  return static_cast<Access>(static_cast<unsigned>(region.access) & ~static_cast<unsigned>(Access::atomic));
+}
+
 void OfiDirect::share(const Exposed& region) noexcept {
   if (region.in == nullptr || ended_ || shared_count_ == regions_max || !open_page()) return;
   const MutableBytes whole = region.in->bytes();
   if (region.bytes.data() < whole.data() ||
       region.bytes.data() + region.bytes.size() > whole.data() + whole.size())
     return;
+  const Access access = reached_for(region);
+  if (access == Access::none) return;
   std::size_t number = 0;
   while (number < shared_.size() && shared_[number]->state != Shared::State::free) ++number;
   if (number == shared_.size()) shared_.push_back(std::make_unique<Shared>());
   Shared& shared = *shared_[number];
   const auto offset = static_cast<std::size_t>(region.bytes.data() - whole.data());
-  shared.region = Region::over(ofi_.fabric(), region.in->file(), offset, region.bytes.size(), region.access);
+  shared.region = Region::over(ofi_.fabric(), region.in->file(), offset, region.bytes.size(), access);
   if (shared.region == nullptr) return tell_refusal(region.bytes.size());
   shared.key = region.key;
-  shared.access = region.access;
+  shared.access = access;
   shared.in = region.in;
   shared.owner = this;
   shared.in->add(shared);
@@ -220,6 +230,7 @@ void OfiDirect::describe(Describer& describer) const {
   describer.value("regions_refused", refused_);
   describer.value("direct_puts", puts_);
   describer.value("direct_gets", gets_);
+  describer.value("direct_atomics", atomics_);
   describer.value("direct_checks", checks_);
   describer.value("direct_bytes_out", bytes_out_);
   describer.value("direct_bytes_in", bytes_in_);

@@ -17,8 +17,12 @@ struct Step {
 };
 // Without resource management nothing but our tables keeps queues from overrunning: their sizes do, as long
 // as each message takes a receive of its own.
-constexpr std::array ladder = {Step{needed_caps | FI_MULTI_RECV, FI_RM_ENABLED},
-                               Step{needed_caps, FI_RM_ENABLED}, Step{needed_caps, FI_RM_UNSPEC}};
+constexpr std::array ladder = {Step{needed_caps | FI_MULTI_RECV | FI_ATOMIC, FI_RM_ENABLED},
+                               Step{needed_caps | FI_MULTI_RECV, FI_RM_ENABLED},
+                               Step{needed_caps | FI_ATOMIC, FI_RM_ENABLED},
+                               Step{needed_caps, FI_RM_ENABLED},
+                               Step{needed_caps | FI_ATOMIC, FI_RM_UNSPEC},
+                               Step{needed_caps, FI_RM_UNSPEC}};
 constexpr std::size_t queue_entries_min = 1024;
 
 Info hints_for(const Library& library, const Policy& policy, const Step& step) {
@@ -42,6 +46,7 @@ Info hints_for(const Library& library, const Policy& policy, const Step& step) {
 Info ask(const Library& library, const Policy& policy, const std::string& host, bool towards, int& code) {
   code = -FI_ENODATA;
   for (const Step& step : ladder) {
+    if ((step.caps & FI_ATOMIC) != 0 && !policy.has_atomics) continue;
     const Info hints = hints_for(library, policy, step);
     if (hints == nullptr) return Info(nullptr, {&library});
     fi_info* found = nullptr;
@@ -124,6 +129,7 @@ Result<> Fabric::open_all() {
   if (const int code = fi_domain(fabric, &info, &domain, nullptr); code != 0)
     return failed("fi_domain", code);
   domain_.reset(domain);
+  changes_words_ = query_atomics();
   fi_av_attr table{};
   table.type = FI_AV_TABLE;
   fid_av* addresses = nullptr;
@@ -132,6 +138,16 @@ Result<> Fabric::open_all() {
   addresses_.reset(addresses);
   if (auto opened = open_queue(); !opened) return opened;
   return enable();
+}
+
+// A provider may have the capability and refuse every operation of it, as net does.
+bool Fabric::query_atomics() const noexcept {
+  const auto has_op = [this](fi_op operation, std::uint64_t flags) {
+    fi_atomic_attr limits{};
+    return fi_query_atomic(domain_.get(), FI_UINT64, operation, &limits, flags) == 0 && limits.count != 0;
+  };
+  return has(FI_ATOMIC) && has_op(FI_SUM, FI_FETCH_ATOMIC) && has_op(FI_ATOMIC_WRITE, FI_FETCH_ATOMIC) &&
+         has_op(FI_CSWAP, FI_COMPARE_ATOMIC);
 }
 
 Result<> Fabric::open_queue() {

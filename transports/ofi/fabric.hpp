@@ -3,10 +3,11 @@
 //
 // An engine has one of these for all its links: one reliable datagram endpoint, one address table, one
 // completion queue for both directions. Progress is made when the queue is read, by the engine's thread
-// alone. The hints are a ladder: with buffers that take many messages, then
-// without, then without the provider's own care for its queues (FI_RM_ENABLED). Sends to one peer must
-// keep their order (FI_ORDER_SAS); a provider without one-sided reads is of no use, since large frames are
-// read. Every mr_mode bit that is offered is obeyed by memory.hpp, so what comes back is the provider's wish.
+// alone. The hints are a ladder: with buffers that take many messages, then without, then without the
+// provider's own care for its queues (FI_RM_ENABLED); each with atomics first, where the row has some. Sends
+// to one peer must keep their order (FI_ORDER_SAS); a provider without one-sided reads is of no use, since
+// large frames are read. Every mr_mode bit that is offered is obeyed by memory.hpp, so what comes back is the
+// provider's wish.
 // Rejected: an endpoint a link (FI_EP_MSG: a connection state machine for each, receive buffers for each),
 // FI_AV_MAP (deprecated), the memory registration cache (corrupts silently when memory is unmapped).
 // Bounds: the queue holds what both directions may have under way.
@@ -16,6 +17,7 @@
 #include <string>
 #include <vector>
 
+#include <rdma/fi_atomic.h>
 #include <rdma/fi_cm.h>
 #include <rdma/fi_domain.h>
 #include <rdma/fi_endpoint.h>
@@ -77,6 +79,8 @@ class Fabric {
   [[nodiscard]] bool manages_queues() const noexcept {
     return info().domain_attr->resource_mgmt == FI_RM_ENABLED;
   }
+  /// Words of a peer can be added to, swapped, and compared and swapped, by the card there.
+  [[nodiscard]] bool changes_words() const noexcept { return changes_words_; }
   /// Receives complete in the order of the messages.
   [[nodiscard]] bool receives_in_order() const noexcept {
     return (info().rx_attr->comp_order & FI_ORDER_STRICT) != 0;
@@ -111,6 +115,7 @@ class Fabric {
   Result<> open_all();
   Result<> open_queue();
   Result<> enable();
+  [[nodiscard]] bool query_atomics() const noexcept;
   [[nodiscard]] tl::unexpected<Error> failed(const char* call, long code) const;
 
   const Library& library_;
@@ -123,6 +128,7 @@ class Fabric {
   std::vector<std::byte> name_;
   std::vector<Peer> peers_;
   int descriptor_ = -1;
+  bool changes_words_ = false;
   std::uint64_t last_key_ = 0;
 };
 

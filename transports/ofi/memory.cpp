@@ -63,8 +63,9 @@ std::unique_ptr<Region> Region::over(Fabric& fabric, int file, std::size_t offse
   if (pages.data() == nullptr) return nullptr;
   std::unique_ptr<Region> region(new Region(std::move(pages)));
   region->bytes_ = {region->pages_.data() + (offset - first), bytes};
-  const std::uint64_t allowed = (allows(access, Access::read) ? FI_REMOTE_READ : 0) |
-                                (allows(access, Access::write) ? FI_REMOTE_WRITE : 0);
+  const bool changes = allows(access, Access::atomic);  // which reads a word and writes it
+  const std::uint64_t allowed = (allows(access, Access::read) || changes ? FI_REMOTE_READ : 0) |
+                                (allows(access, Access::write) || changes ? FI_REMOTE_WRITE : 0);
   return region->enroll(fabric, allowed) ? std::move(region) : nullptr;
 }
 

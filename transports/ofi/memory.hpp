@@ -50,7 +50,8 @@ class Region {
   /// refuses.
   static std::unique_ptr<Region> make(Fabric& fabric, std::size_t bytes, Use use);
 
-  /// The bytes [offset, offset + bytes) of a file, for peers; the file's pages exist. Null as above.
+  /// The bytes [offset, offset + bytes) of a file, for peers; the file's pages exist. Null as above. `access`
+  /// atomic: by the provider.
   static std::unique_ptr<Region> over(Fabric& fabric, int file, std::size_t offset, std::size_t bytes,
                                       Access access);
 

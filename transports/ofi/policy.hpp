@@ -38,6 +38,7 @@ struct Policy {
   std::uint32_t eager_bytes_max;   // larger frames are offered and read, not sent
   std::uint32_t inject_bytes_max;  // at most the provider's own limit
   std::string_view note;
+  bool has_atomics = false;  // a card's own, which cost nothing else when they are asked for
 
   /// So much of a peer's frames is read at a time, or one frame: shm copies inside the call, and the peer
   /// should have room again while the next is copied.

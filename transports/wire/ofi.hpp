@@ -156,7 +156,7 @@ struct OfiShareKeys {
   std::uint8_t key_bytes = 0;
   std::uint8_t page_key_bytes = 0;
   static constexpr auto fields =
-      std::tuple{Field<&OfiShareKeys::access>{"access", 8, "bit 0 read, bit 1 write"},
+      std::tuple{Field<&OfiShareKeys::access>{"access", 8, "bit 0 read, bit 1 write, bit 2 change words"},
                  Field<&OfiShareKeys::key_bytes>{"key_bytes", 8, "of the region's key, at most 48"},
                  Field<&OfiShareKeys::page_key_bytes>{"page_key_bytes", 8, "of the page's, at most 48"}};
 };

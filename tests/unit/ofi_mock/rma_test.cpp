@@ -236,6 +236,13 @@ class OfiMockAtomics : public ::testing::TestWithParam<const char*> {
     return fi_atomic(field.a->ep, field.from.at(), 1, field.from.descriptor(), field.to_b,
                      field.to.address(at), key, FI_UINT64, FI_SUM, nullptr);
   }
+  void post_add(std::size_t result_at) {
+    word(field.from, 0) = 1;
+    EXPECT_EQ(fi_fetch_atomic(field.a->ep, field.from.at(), 1, field.from.descriptor(),
+                              field.from.at(result_at), field.from.descriptor(), field.to_b,
+                              field.to.address(), field.key, FI_UINT64, FI_SUM, nullptr),
+              0);
+  }
   void finish() {
     const std::size_t before = field.a->done.size();
     EXPECT_TRUE(field.until([&] { return field.a->done.size() > before; }));
@@ -272,6 +279,80 @@ TEST_P(OfiMockAtomics, OneBesideItsAlignmentOrItsRegionIsRefused) {
   EXPECT_TRUE(field.to.all(0, 0, 16384));
 }
 
+TEST_P(OfiMockAtomics, WhatTheProcessorDoesBetweenLoadAndStoreIsLost) {
+  unsigned lost = 0;
+  for (unsigned round = 0; round < 50; ++round) {
+    std::uint64_t& there = word(field.to, 0) = 0;
+    std::uint64_t adds = 0;
+    const std::size_t before = field.a->done.size();
+    post_add(16);
+    ASSERT_TRUE(field.until([&] {
+      there += std::uint64_t{1} << 32;
+      ++adds;
+      return field.a->done.size() > before;
+    }));
+    EXPECT_EQ(there & 0xffffffff, 1u);
+    lost += there >> 32 != adds ? 1 : 0;
+  }
+  EXPECT_NE(lost, 0u);
+}
+
+TEST_P(OfiMockAtomics, ThoseOnOneWordWaitForEachOther) {
+  std::vector<bool> found(160);
+  for (unsigned round = 0; round < 20; ++round) {
+    const std::size_t before = field.a->done.size();
+    for (unsigned i = 0; i < 8; ++i) post_add(64 + i * 8);
+    ASSERT_TRUE(field.until([&] { return field.a->done.size() == before + 8; }));
+    for (unsigned i = 0; i < 8; ++i) {
+      const std::uint64_t value = word(field.from, 64 + i * 8);
+      ASSERT_LT(value, found.size());
+      EXPECT_FALSE(found[value]) << value;
+      found[value] = true;
+    }
+  }
+  EXPECT_EQ(word(field.to, 0), 160u);
+}
+
+TEST_P(OfiMockAtomics, AKeyThatIsClosedInBetweenEndsItNotDone) {
+  unsigned refused = 0;
+  for (unsigned looks = 0; looks < 60; ++looks) {
+    Field one(GetParam(), "eagain=0,late=8");
+    word(one.from, 0) = 1;
+    ASSERT_EQ(fi_fetch_atomic(one.a->ep, one.from.at(), 1, one.from.descriptor(), one.from.at(16),
+                              one.from.descriptor(), one.to_b, one.to.address(), one.key, FI_UINT64, FI_SUM,
+                              nullptr),
+              0);
+    one.rest(looks);
+    one.to.unregister();
+    const std::uint64_t then = word(one.to, 0);
+    ASSERT_TRUE(one.until([&] { return !one.a->done.empty() || !one.a->failed.empty(); }));
+    EXPECT_EQ(word(one.to, 0), then);
+    EXPECT_EQ(then, one.a->done.empty() ? 0u : 1u);
+    refused += one.a->failed.empty() ? 0u : 1u;
+  }
+  EXPECT_NE(refused, 0u);
+  EXPECT_NE(refused, 60u);
+}
+
+TEST_P(OfiMockAtomics, CxiBringsTheFormerWordWithoutDeliveryComplete) {
+  const fi_ioc from{field.from.at(), 1};
+  fi_ioc into{field.from.at(16), 1};
+  void* descriptor = field.from.descriptor();
+  const fi_rma_ioc there{field.to.address(), 1, field.key};
+  const fi_msg_atomic message{.msg_iov = &from,
+                              .desc = &descriptor,
+                              .iov_count = 1,
+                              .addr = field.to_b,
+                              .rma_iov = &there,
+                              .rma_iov_count = 1,
+                              .datatype = FI_UINT64,
+                              .op = FI_SUM,
+                              .context = nullptr,
+                              .data = 0};
+  EXPECT_EQ(fi_fetch_atomicmsg(field.a->ep, &message, &into, &descriptor, 1, FI_DELIVERY_COMPLETE),
+            GetParam() == cxi ? -FI_EOPNOTSUPP : 0);
+}
+
 TEST_P(OfiMockAtomics, WhatIsNotThereSaysSo) {
   std::size_t count = 0;
   fid_ep* ep = field.a->ep;
@@ -298,6 +379,21 @@ TEST(OfiMockCaps, WhatWasNotAskedForIsNotThere) {
   EXPECT_EQ(
       fi_atomic(pair.a->ep, memory.at(), 1, memory.descriptor(), pair.to_b, 0, 0, FI_UINT64, FI_SUM, nullptr),
       -FI_EOPNOTSUPP);
+}
+
+TEST(OfiMockCaps, AtomicsMayBeMissingOrRefused) {
+  fi_atomic_attr limits{};
+  Pair missing(verbs, "eagain=0,atomics=0");
+  EXPECT_EQ(missing.a->info->caps & FI_ATOMIC, 0u);
+  Pair refused(verbs, "eagain=0,atomics=2");
+  EXPECT_NE(refused.a->info->caps & FI_ATOMIC, 0u);
+  EXPECT_EQ(fi_query_atomic(refused.a->domain, FI_UINT64, FI_SUM, &limits, FI_FETCH_ATOMIC), -FI_EOPNOTSUPP);
+  for (Pair* pair : {&missing, &refused}) {
+    const Pages memory(*pair->a, 4096);
+    EXPECT_EQ(fi_atomic(pair->a->ep, memory.at(), 1, memory.descriptor(), pair->to_b, 0, 0, FI_UINT64, FI_SUM,
+                        nullptr),
+              -FI_EOPNOTSUPP);
+  }
 }
 
 }  // namespace

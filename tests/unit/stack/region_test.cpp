@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Regions: what a key opens, and what it no longer does.
+#include <set>
+
 #include <gtest/gtest.h>
 
 #include <harness/stack/region.hpp>
@@ -107,6 +109,48 @@ TEST_F(RegionsTest, APlacementEndsWithAllRegions) {
     regions.place(regions.expose(memory_, Access::all)->key, memory_.data(), placement);
   }
   EXPECT_EQ(placement.at, nullptr);
+}
+
+// ---- watchers ----
+
+struct Watched final : Regions::Watcher {
+  void exposed(const Exposed& region) noexcept override { keys.insert(region.key); }
+  void revoked(std::uint64_t key) noexcept override { keys.erase(key); }
+  std::set<std::uint64_t> keys;
+};
+
+TEST_F(RegionsTest, TheCardsWordsHaveOneWatcherTheOldest) {
+  Watched first, second;
+  const auto before = regions_.expose(memory_, Access::all, AtomicDomain::nic)->key;
+  regions_.watch(first);
+  regions_.watch(second);
+  const auto later = regions_.expose(memory_, Access::all, AtomicDomain::nic)->key;
+  const auto plain = expose().key;
+  EXPECT_EQ(first.keys, (std::set{before, later, plain}));
+  EXPECT_EQ(second.keys, std::set{plain});
+  regions_.unwatch(first);
+  EXPECT_EQ(first.keys, std::set{plain});
+  EXPECT_EQ(second.keys, (std::set{before, later, plain}));
+  Watched third;
+  regions_.watch(third);
+  regions_.unwatch(third);
+  EXPECT_EQ(second.keys, (std::set{before, later, plain}));
+}
+
+TEST_F(RegionsTest, TheProcessorTakesAWordFromEveryOtherWatcher) {
+  Watched first, second;
+  regions_.watch(first);
+  regions_.watch(second);
+  const auto word = regions_.expose(memory_, Access::all, AtomicDomain::nic)->key;
+  const auto plain = expose().key;
+  regions_.take(word, first);
+  EXPECT_TRUE(first.keys.contains(word));
+  regions_.take(plain, second);
+  EXPECT_TRUE(first.keys.contains(plain));
+  regions_.take(word, second);
+  EXPECT_FALSE(first.keys.contains(word));
+  regions_.unwatch(first);
+  EXPECT_TRUE(second.keys.contains(word));
 }
 
 TEST(RegionHandle, ComesBackFromItsPackedFormAndNothingElseDoes) {

@@ -50,8 +50,11 @@ int refuse_call(const Endpoint& endpoint, const Call& call) {
   if ((call.flags & ~known_flags) != 0) return -FI_EBADFLAGS;
   if ((call.flags & FI_FENCE) != 0 && !endpoint.can(FI_FENCE)) return -FI_EBADFLAGS;
   if (const int error = refuse_data(profile, call); error != 0) return error;
+  const Knobs& knobs = endpoint.station.domain.knobs();
   const bool atomic = caps_of(call.verb) == FI_ATOMIC;
-  if (atomic && !atomic_exists(call.type, call.action, atomic_flags(call.verb))) return -FI_EOPNOTSUPP;
+  if (atomic && !atomic_exists(knobs, call.type, call.action, atomic_flags(call.verb))) return -FI_EOPNOTSUPP;
+  const bool answered = call.verb == Verb::fetch || call.verb == Verb::compare;
+  if (answered && (call.flags & FI_DELIVERY_COMPLETE) != 0 && !profile.answers_deliver) return -FI_EOPNOTSUPP;
   if (!atomic && std::max(call.from.size(), call.to.size()) > profile.iov_limit) return -FI_EINVAL;
   if (std::max(size_of(call.from), size_of(call.to)) > message_bytes_max) return -FI_EMSGSIZE;
   if ((call.flags & FI_INJECT) != 0 && size_of(call.from) > profile.inject_bytes) return -FI_EMSGSIZE;

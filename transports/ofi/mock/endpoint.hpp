@@ -53,7 +53,7 @@ int open_endpoint(fid_domain* domain, fi_info* info, fid_ep** endpoint, void* co
 
 /// Whether an atomic exists: 64-bit words; sum and write, with FI_FETCH_ATOMIC also read, with
 /// FI_COMPARE_ATOMIC compare and swap alone.
-bool atomic_exists(fi_datatype type, fi_op operation, std::uint64_t flags) noexcept;
+bool atomic_exists(const Knobs& knobs, fi_datatype type, fi_op operation, std::uint64_t flags) noexcept;
 
 /// The tables behind fi_send, fi_write, fi_atomic and their relatives.
 fi_ops_msg* message_operations();

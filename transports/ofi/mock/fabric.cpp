@@ -29,9 +29,9 @@ int control_domain(fid* face, int command, void* argument) {
   return -FI_ENOSYS;
 }
 
-int query_atomic(fid_domain*, fi_datatype type, fi_op operation, fi_atomic_attr* attributes,
+int query_atomic(fid_domain* face, fi_datatype type, fi_op operation, fi_atomic_attr* attributes,
                  std::uint64_t flags) {
-  if (!atomic_exists(type, operation, flags)) return -FI_EOPNOTSUPP;
+  if (!atomic_exists(static_cast<Domain*>(face)->knobs(), type, operation, flags)) return -FI_EOPNOTSUPP;
   *attributes = {.count = 1, .size = sizeof(std::uint64_t)};
   return 0;
 }

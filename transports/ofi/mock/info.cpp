@@ -191,7 +191,8 @@ int mock_getinfo(std::uint32_t version, const char* node, const char*, std::uint
     return -FI_EINVAL;
   }
   fi_info** last = info;
-  for (const Profile& profile : std::array{verbs_profile(), cxi_profile(knobs->raw != 0)}) {
+  for (Profile profile : std::array{verbs_profile(), cxi_profile(knobs->raw != 0)}) {
+    if (knobs->atomics == 0) profile.caps &= ~std::uint64_t{FI_ATOMIC};
     if (node != nullptr && !profile.named_by_host) continue;
     if (hints != nullptr && !fits(profile, *knobs, *hints)) continue;
     *last = answer(profile, *knobs, version, hints);

@@ -29,6 +29,7 @@ constexpr std::array words{
     Word{"rnr", &Knobs::rnr, 1, UINT32_MAX},
     Word{"memlock", &Knobs::memlock, 0, UINT64_MAX},
     Word{"raw", &Knobs::raw, 0, 1},
+    Word{"atomics", &Knobs::atomics, 0, 2},
     Word{"liar", &Knobs::liar, 0, 1},
 };
 

@@ -21,6 +21,7 @@ struct Knobs {
   std::uint64_t rnr = 1 << 20;        // ticks until a message without a receive ends with FI_ENORX
   std::uint64_t memlock = 0;          // bytes that may be registered; 0: any
   std::uint64_t raw = 0;              // 1: mock-cxi has keys of 16 bytes and wants FI_MR_RAW
+  std::uint64_t atomics = 1;          // 0: no FI_ATOMIC; 2: it is there, and every operation of it is refused
   std::uint64_t liar = 0;             // 1: FI_DELIVERY_COMPLETE is accepted and not kept
 };
 

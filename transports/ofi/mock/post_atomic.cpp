@@ -105,26 +105,26 @@ ssize_t compare_message(fid_ep* ep, const fi_msg_atomic* message, const fi_ioc* 
                         flags);
 }
 
-int valid(fi_datatype type, fi_op action, std::size_t* count, std::uint64_t flags) {
-  if (!atomic_exists(type, action, flags)) return -FI_EOPNOTSUPP;
+int valid(fid_ep* ep, fi_datatype type, fi_op action, std::size_t* count, std::uint64_t flags) {
+  if (!atomic_exists(endpoint_of(ep).station.domain.knobs(), type, action, flags)) return -FI_EOPNOTSUPP;
   *count = 1;
   return 0;
 }
 
-int write_valid(fid_ep*, fi_datatype type, fi_op action, std::size_t* count) {
-  return valid(type, action, count, 0);
+int write_valid(fid_ep* ep, fi_datatype type, fi_op action, std::size_t* count) {
+  return valid(ep, type, action, count, 0);
 }
-int fetch_valid(fid_ep*, fi_datatype type, fi_op action, std::size_t* count) {
-  return valid(type, action, count, FI_FETCH_ATOMIC);
+int fetch_valid(fid_ep* ep, fi_datatype type, fi_op action, std::size_t* count) {
+  return valid(ep, type, action, count, FI_FETCH_ATOMIC);
 }
-int compare_valid(fid_ep*, fi_datatype type, fi_op action, std::size_t* count) {
-  return valid(type, action, count, FI_COMPARE_ATOMIC);
+int compare_valid(fid_ep* ep, fi_datatype type, fi_op action, std::size_t* count) {
+  return valid(ep, type, action, count, FI_COMPARE_ATOMIC);
 }
 
 }  // namespace
 
-bool atomic_exists(fi_datatype type, fi_op action, std::uint64_t flags) noexcept {
-  if (type != FI_UINT64) return false;
+bool atomic_exists(const Knobs& knobs, fi_datatype type, fi_op action, std::uint64_t flags) noexcept {
+  if (knobs.atomics != 1 || type != FI_UINT64) return false;
   if (flags == FI_COMPARE_ATOMIC) return action == FI_CSWAP;
   if (action == FI_ATOMIC_READ) return flags == FI_FETCH_ATOMIC;
   return (flags == 0 || flags == FI_FETCH_ATOMIC) && (action == FI_SUM || action == FI_ATOMIC_WRITE);

@@ -29,6 +29,7 @@ Profile verbs_profile() {
           .named_by_host = true,
           .receives_in_order = true,
           .write_data = true,
+          .answers_deliver = true,
           .guards_queues = false,
           .truncation_is_nacked = true};
 }
@@ -50,6 +51,7 @@ Profile cxi_profile(bool raw) {
           .named_by_host = false,
           .receives_in_order = false,
           .write_data = false,
+          .answers_deliver = false,
           .guards_queues = true,
           .truncation_is_nacked = false};
 }

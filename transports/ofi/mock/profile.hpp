@@ -30,6 +30,7 @@ struct Profile {
   bool named_by_host;         // fi_getinfo takes an IP address as node; cxi takes NIC numbers
   bool receives_in_order;     // completions of receives come in the order of the messages
   bool write_data;            // fi_writedata exists
+  bool answers_deliver;       // an atomic that fetches or compares takes FI_DELIVERY_COMPLETE
   bool guards_queues;         // a full completion queue stalls; else it overruns
   bool truncation_is_nacked;  // a receive that is too small ends the send with an error too
 };

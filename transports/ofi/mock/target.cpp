@@ -25,14 +25,15 @@ std::uint64_t access_of(Verb verb) noexcept {
   return answered ? FI_REMOTE_READ | FI_REMOTE_WRITE : FI_REMOTE_WRITE;
 }
 
-// The word before; `operands` are the operand and, of a compare, what it is compared with.
-std::uint64_t apply(std::uint64_t& word, std::uint16_t action, const std::uint64_t (&operands)[2]) noexcept {
-  const std::atomic_ref<std::uint64_t> shared(word);
-  if (action == FI_SUM) return shared.fetch_add(operands[0]);
-  if (action == FI_ATOMIC_WRITE) return shared.exchange(operands[0]);
-  std::uint64_t before = operands[1];
-  if (action == FI_CSWAP) shared.compare_exchange_strong(before, operands[0]);
-  return action == FI_CSWAP ? before : shared.load();
+// What becomes of a word; `operands` are the operand and, of a compare, what it is compared with.
+std::uint64_t after(std::uint64_t before, std::uint16_t action, const std::uint64_t (&operands)[2]) noexcept {
+  if (action == FI_SUM) return before + operands[0];
+  if (action == FI_ATOMIC_READ || (action == FI_CSWAP && before != operands[1])) return before;
+  return operands[0];
+}
+
+std::atomic_ref<std::uint64_t> word_at(std::byte* at) noexcept {
+  return std::atomic_ref<std::uint64_t>(*reinterpret_cast<std::uint64_t*>(at));
 }
 
 }  // namespace
@@ -106,7 +107,7 @@ bool Target::advance(Incoming& one) {
     busy_ = true;
     return false;
   }
-  if (one.state == State::landing) return land(one);
+  if (one.state == State::landing || one.state == State::storing) return land(one);
   if (one.state == State::replying) return reply(one);
   if (++one.ticks % probe_ticks == 0 && !station_.wire.alive(one.peer)) {
     give_back(one);
@@ -214,6 +215,7 @@ bool Target::truncate(Incoming& one) {
 bool Target::land(Incoming& one) {
   busy_ = true;
   if (station_.received->stalls()) return false;
+  if (is_atomic(one.packet.verb) && one.state == State::landing && loads(one)) return false;
   --granted_;
   Fault fault = Fault::none;
   if (one.packet.verb == Verb::send) fault = land_message(one);
@@ -248,15 +250,31 @@ Fault Target::land_write(Incoming& one) {
   return grasp.fault;
 }
 
+// True: it is to be stored later, or waits for another that is.
+bool Target::loads(Incoming& one) {
+  const Grasp grasp = region_of(one);
+  if (grasp.fault != Fault::none) return false;
+  const std::byte* const word = grasp.bytes.data();
+  const auto stores_there = [&](const Incoming& other) {
+    return other.state == State::storing && other.word == word;
+  };
+  if (std::any_of(incoming_.begin(), incoming_.end(), stores_there)) return true;
+  one.word = word;
+  one.before = word_at(grasp.bytes.data()).load(std::memory_order_relaxed);
+  one.state = State::storing;
+  one.delay = 1 + station_.lateness();
+  return true;
+}
+
 Fault Target::land_atomic(Incoming& one) {
   const Grasp grasp = region_of(one);
   if (grasp.fault != Fault::none) return grasp.fault;
   std::uint64_t operands[2] = {};
   if (!one.bytes.empty()) memcpy(operands, one.bytes.data(), std::min(one.bytes.size(), sizeof operands));
-  auto& word = *reinterpret_cast<std::uint64_t*>(grasp.bytes.data());
-  const std::uint64_t before = apply(word, one.packet.action, operands);
-  one.bytes.resize(sizeof before);
-  memcpy(one.bytes.data(), &before, sizeof before);
+  const std::uint64_t stored = after(one.before, one.packet.action, operands);
+  if (stored != one.before) word_at(grasp.bytes.data()).store(stored, std::memory_order_relaxed);
+  one.bytes.resize(sizeof one.before);
+  memcpy(one.bytes.data(), &one.before, sizeof one.before);
   return Fault::none;
 }
 

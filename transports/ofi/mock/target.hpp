@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // The half of an endpoint that is asked: posted receives, and what peers want of them and of our regions.
 //
-//   arrived → granted → landing → over        send, write, atomic
-//   arrived → replying → over                 read; fetch and compare after landing
+//   arrived → granted → landing → over        send, write; atomic: … → landing → storing → over
+//   arrived → replying → over                 read; fetch and compare after storing
+// An atomic loads its word when it lands and stores it some looks later, as a card does that sees nothing of
+// what the processor does meanwhile. Those of one endpoint on one word wait for each other.
 // A region is looked up in the key table when an operation begins and again when its bytes land. Operations
 // of one peer overtake each other as far as the profile's order lets them. A receive is poisoned when it is
 // matched: what stood there is gone, and behind the message stays poison.
@@ -43,7 +45,7 @@ class Target {
   std::size_t multi_receive_bytes_min = 64;  // FI_OPT_MIN_MULTI_RECV
 
  private:
-  enum class State : std::uint8_t { arrived, granted, landing, replying };
+  enum class State : std::uint8_t { arrived, granted, landing, storing, replying };
   struct Incoming {
     std::string peer;
     Packet packet;
@@ -56,6 +58,8 @@ class Target {
     std::uint64_t delay = 0;
     std::uint64_t ticks = 0;
     std::size_t moved = 0;
+    const std::byte* word = nullptr;  // an atomic's that is storing …
+    std::uint64_t before = 0;         // … and what it loaded
   };
   using List = std::list<Incoming>;
 
@@ -69,6 +73,7 @@ class Target {
   bool land(Incoming& one);
   Fault land_message(Incoming& one);
   Fault land_write(Incoming& one);
+  bool loads(Incoming& one);
   Fault land_atomic(Incoming& one);
   bool reply(Incoming& one);
   void report(Incoming& one, Fault fault, std::size_t length);
