@@ -251,7 +251,7 @@ void Connection::read_ahead() noexcept {
     Waiting& waiting = Waiting::in(slab);
     slab = waiting.next;
     if (waiting.step != Waiting::Step::offered) continue;
-    if (reading_ != 0 && reading_bytes_ + waiting.bytes > fabric_.policy().read_ahead_bytes()) return;
+    if (reading_ != 0 && reading_bytes_ + waiting.bytes > fabric_.policy().reads_bytes) return;
     const Quota* quota = handle_ != nullptr ? handle_->receiver().quota : nullptr;
     if (waiting.kind == OfiKind::data && (paused_ || (quota != nullptr && quota->exhausted()))) return;
     if (!start_read(waiting)) return;

@@ -123,7 +123,7 @@ void OfiDirect::take_back(Shared& shared, std::size_t number) noexcept {
 void OfiDirect::cut_off(Shared& shared, std::size_t number) noexcept {
   word(number).store(0);
   shared.unlink();
-  if (ofi_.fabric().policy().is_card() || !shared.region->orphan()) shared.region->retire();
+  if (ofi_.fabric().policy().is_card || !shared.region->orphan()) shared.region->retire();
   shared.in.reset();
 }
 

@@ -4,56 +4,107 @@
 
 #include <array>
 
-#include <rdma/fi_domain.h>
-#include <rdma/fi_endpoint.h>
-
 namespace harness::transports::ofi {
 
 namespace {
 
-using enum LostWrite;
-
-constexpr std::uint64_t every_bit =
-    FI_MR_LOCAL | FI_MR_VIRT_ADDR | FI_MR_ALLOCATED | FI_MR_PROV_KEY | FI_MR_ENDPOINT | FI_MR_RAW;
-// shm gives up all order but that of sends when it is offered more.
-constexpr std::uint64_t addresses_only = FI_MR_VIRT_ADDR;
 constexpr std::uint32_t v1_17 = FI_VERSION(1, 17);
 constexpr std::uint32_t v1_18 = FI_VERSION(1, 18);
-constexpr std::uint32_t k16 = 16 * 1024;
-constexpr std::uint32_t large_inject = 4096;
+constexpr std::uint32_t k8 = 8 * 1024;
 
 // Atomics of shm and ofi_rxm (over a card, too) are carried out by the target's processor in its progress, as
 // are messages of ours. ofi_rxm 1.17 gives up the order of reads and writes for them (RAW, WAW, SAW go, and
 // max_order_raw_size is 0), which native put stands on. net has the capability and refuses every operation.
+// shm copies what is read inside the call, and the peer should have room again while the next is copied.
 constexpr std::array table = {
-    Policy{"cxi", "cxi", 0, 0, any_version, true, false, true, none, true, every_bit, k16, 192,
-           "registered memory is bound to its endpoint", true},
-    Policy{"verbs", "verbs;ofi_rxm", 0, 0, any_version, true, true, false, told, true, every_bit, k16,
-           large_inject, "delivery is not honoured by ofi_rxm"},
-    Policy{"efa", "efa", 0, 0, any_version, true, false, false, told, false, every_bit, 8192, large_inject,
-           "one-sided operations are not ordered; delivery not honoured before 1.12"},
-    Policy{"opx", "opx", 0, 0, any_version, true, false, false, told, false, every_bit, 8192, large_inject,
-           "no multi-receive"},
-    Policy{"psm3", "psm3", 0, 0, any_version, true, false, false, told, false, every_bit, k16, large_inject,
-           ""},
-    Policy{"tcp", "tcp", 0, v1_18, any_version, true, true, false, silent, true, every_bit, k16, large_inject,
-           "connectionless by itself since 1.18"},
-    Policy{"tcp", "tcp;ofi_rxm", 0, 0, any_version, true, true, false, silent, false, every_bit, k16,
-           large_inject,
-           "delivery is not honoured by ofi_rxm; a descriptor costs two system calls a message"},
-    Policy{"shm", "shm", 0, 0, any_version, true, false, true, none, false, addresses_only, 4096,
-           large_inject,
-           "nothing to sleep on; a killed peer may leave a name in /dev/shm and block its lock"},
-    Policy{"net", "net", 0, 0, v1_17, false, true, false, silent, true, every_bit, k16, large_inject,
-           "refuses the atomics it advertises; its thread needs a core"},
-    Policy{"rxd", "udp;ofi_rxd", 0, 0, any_version, false, true, false, told, false, every_bit, 8192,
-           large_inject, "fixed window without congestion control; hangs under load"},
-    Policy{"sockets", "sockets", 0, 0, any_version, false, true, false, told, true, every_bit, k16,
-           large_inject, "unmaintained; milliseconds a transfer, or dead"},
-    Policy{"mock-verbs", "mock-verbs", 0, 0, any_version, false, true, false, told, true, every_bit, k16, 64,
-           "for tests: a verbs card that is strict", true},
-    Policy{"mock-cxi", "mock-cxi", 0, 0, any_version, false, false, true, none, true, every_bit, k16, 64,
-           "for tests: a cxi card that is strict", true},
+    Policy{.word = "cxi",
+           .provider = "cxi",
+           .is_card = true,
+           .has_descriptor = true,
+           .trusts_delivery = true,
+           .has_atomics = true,
+           .lost_write = LostWrite::none,
+           .inject_bytes_max = 192,
+           .note = "registered memory is bound to its endpoint"},
+    Policy{.word = "verbs",
+           .provider = "verbs;ofi_rxm",
+           .is_card = true,
+           .named_by_host = true,
+           .has_descriptor = true,
+           .note = "delivery is not honoured by ofi_rxm"},
+    Policy{.word = "efa",
+           .provider = "efa",
+           .is_card = true,
+           .loops = false,
+           .eager_bytes = k8,
+           .note = "one-sided operations are not ordered; delivery not honoured before 1.12"},
+    Policy{.word = "opx",
+           .provider = "opx",
+           .is_card = true,
+           .loops = false,
+           .eager_bytes = k8,
+           .note = "no multi-receive"},
+    Policy{.word = "psm3", .provider = "psm3", .is_card = true, .loops = false},
+    Policy{.word = "tcp",
+           .provider = "tcp",
+           .from = v1_18,
+           .named_by_host = true,
+           .has_descriptor = true,
+           .lost_write = LostWrite::silent,
+           .note = "connectionless by itself since 1.18"},
+    Policy{.word = "tcp",
+           .provider = "tcp;ofi_rxm",
+           .named_by_host = true,
+           .keeps_injected = true,
+           .lost_write = LostWrite::silent,
+           .note = "delivery is not honoured by ofi_rxm; a descriptor costs two system calls a message"},
+    Policy{.word = "shm",
+           .provider = "shm",
+           .trusts_delivery = true,
+           .lost_write = LostWrite::none,
+           .mr_mode = FI_MR_VIRT_ADDR,  // it gives up all order but that of sends when it is offered more
+           .eager_bytes = 4096,
+           .reads_bytes = 128 * 1024,
+           .note = "nothing to sleep on; a killed peer may leave a name in /dev/shm and block its lock"},
+    Policy{.word = "net",
+           .provider = "net",
+           .to = v1_17,
+           .is_auto = false,
+           .named_by_host = true,
+           .has_descriptor = true,
+           .lost_write = LostWrite::silent,
+           .note = "refuses the atomics it advertises; its thread needs a core"},
+    Policy{.word = "rxd",
+           .provider = "udp;ofi_rxd",
+           .is_auto = false,
+           .named_by_host = true,
+           .eager_bytes = k8,
+           .note = "fixed window without congestion control; hangs under load"},
+    Policy{.word = "sockets",
+           .provider = "sockets",
+           .is_auto = false,
+           .named_by_host = true,
+           .has_descriptor = true,
+           .note = "unmaintained; milliseconds a transfer, or dead"},
+    Policy{.word = "mock-verbs",
+           .provider = "mock-verbs",
+           .is_auto = false,
+           .is_card = true,
+           .named_by_host = true,
+           .has_descriptor = true,
+           .has_atomics = true,
+           .inject_bytes_max = 64,
+           .note = "for tests: a verbs card that is strict"},
+    Policy{.word = "mock-cxi",
+           .provider = "mock-cxi",
+           .is_auto = false,
+           .is_card = true,
+           .has_descriptor = true,
+           .trusts_delivery = true,
+           .has_atomics = true,
+           .lost_write = LostWrite::none,
+           .inject_bytes_max = 64,
+           .note = "for tests: a cxi card that is strict"},
 };
 
 }  // namespace
@@ -62,8 +113,7 @@ std::span<const Policy> policies() noexcept { return table; }
 
 bool fits(const Policy& policy, const fi_info& info, std::uint32_t version) noexcept {
   return info.fabric_attr != nullptr && info.fabric_attr->prov_name != nullptr &&
-         policy.provider == info.fabric_attr->prov_name && version >= policy.from && version <= policy.to &&
-         (policy.protocol == 0 || (info.ep_attr != nullptr && info.ep_attr->protocol == policy.protocol));
+         policy.provider == info.fabric_attr->prov_name && version >= policy.from && version <= policy.to;
 }
 
 }  // namespace harness::transports::ofi

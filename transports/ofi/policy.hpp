@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What is known about providers: which to prefer, what to offer them, and what not to believe.
 //
-// A row is found by provider name, wire protocol and libfabric's version; the first one that fits holds.
+// A row is found by provider name and libfabric's version; the first one that fits holds.
 // `auto` tries the rows in their order and takes the first that libfabric has a device for. Providers that
 // lose links, spin or die in the versions at hand are taken only when a person names them.
 // Sources: libfabric 1.17 as Debian ships it, looked at provider by provider (docs/transports/ofi.md), and
@@ -13,6 +13,7 @@
 #include <string_view>
 
 #include <rdma/fabric.h>
+#include <rdma/fi_domain.h>
 
 namespace harness::transports::ofi {
 
@@ -23,37 +24,32 @@ enum class LostWrite : std::uint8_t {
   silent  // it may have completed, and what is asked behind it goes over a new connection
 };
 
+inline constexpr std::uint32_t any_version = ~std::uint32_t{0};
+
 struct Policy {
+  static constexpr std::uint64_t every_bit =
+      FI_MR_LOCAL | FI_MR_VIRT_ADDR | FI_MR_ALLOCATED | FI_MR_PROV_KEY | FI_MR_ENDPOINT | FI_MR_RAW;
+
   std::string_view word;      // what the option `provider` calls it
   std::string_view provider;  // fabric_attr.prov_name
-  std::uint32_t protocol;     // ep_attr.protocol; 0: any
-  std::uint32_t from;         // libfabric's versions, both included
-  std::uint32_t to;
-  bool is_auto;          // `auto` may take it
-  bool named_by_host;    // takes an IP address as node; others name cards in ways of their own
-  bool trusts_delivery;  // FI_DELIVERY_COMPLETE means what it says
-  LostWrite lost_write;
-  bool has_descriptor;             // completions are slept on
-  std::uint64_t mr_mode;           // bits offered to it
-  std::uint32_t eager_bytes_max;   // larger frames are offered and read, not sent
-  std::uint32_t inject_bytes_max;  // at most the provider's own limit
-  std::string_view note;
-  bool has_atomics = false;  // a card's own, which cost nothing else when they are asked for
-
-  /// So much of a peer's frames is read at a time, or one frame: shm copies inside the call, and the peer
-  /// should have room again while the next is copied.
-  [[nodiscard]] std::uint64_t read_ahead_bytes() const noexcept {
-    return word == "shm" ? 128 * 1024 : ~std::uint64_t{0};
-  }
-  /// What was injected may wait in the provider for room in a socket, and leaves only when it is polled.
-  [[nodiscard]] bool keeps_injected() const noexcept { return word == "tcp" && !has_descriptor; }
-  /// Its one-sided operations are a card's, which has pinned the memory and knows no mapping.
-  [[nodiscard]] bool is_card() const noexcept {
-    return word != "tcp" && word != "shm" && word != "net" && word != "rxd" && word != "sockets";
-  }
+  std::uint32_t from = 0;     // libfabric's versions, both included
+  std::uint32_t to = any_version;
+  bool is_auto = true;           // `auto` may take it
+  bool is_card = false;          // one-sided operations are a card's, which has pinned the memory
+  bool named_by_host = false;    // takes an IP address as node; others name cards in ways of their own
+  bool has_descriptor = false;   // completions are slept on
+  bool trusts_delivery = false;  // FI_DELIVERY_COMPLETE means what it says
+  bool has_atomics = false;      // a card's own, which cost nothing else when they are asked for
+  bool loops = true;             // what it sends to itself takes the way to others, not one by memory
+  bool keeps_injected = false;   // what was injected may wait in it for room in a socket, until it is polled
+  LostWrite lost_write = LostWrite::told;
+  std::uint64_t mr_mode = every_bit;      // bits offered to it
+  std::uint32_t eager_bytes = 16 * 1024;  // larger messages are offered, where nothing better was learnt
+  std::uint32_t inject_bytes_max = 4096;  // at most the provider's own limit
+  std::uint64_t reads_bytes =
+      ~std::uint64_t{0};  // so much of a peer's frames is read at a time, or one frame
+  std::string_view note = {};
 };
-
-inline constexpr std::uint32_t any_version = ~std::uint32_t{0};
 
 /// The whole table, in order of preference. [any-thread]
 std::span<const Policy> policies() noexcept;
