@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+// Lies of an ofi peer, one by one: what it calls itself, and the keys of its memory.
+#include <gtest/gtest.h>
+
+#include <harness/tests/support/ofi_world.hpp>
+
+namespace harness::tests {
+namespace {
+
+struct OfiLies : testing::Test {
+  void SetUp() override {
+    if (const auto loaded = transports::ofi::load(); !loaded) GTEST_SKIP() << loaded.error().text();
+  }
+};
+
+TEST_F(OfiLies, AnHonestPeerIsLinked) {
+  for (unsigned kind = 0; kind < OfiWorld::kinds; ++kind) {
+    OfiWorld world(kind);
+    OfiLiar peer(world);
+    ASSERT_TRUE(peer.meet(peer.right_hello()));
+    EXPECT_TRUE(peer.open);
+    Bytes got;
+    peer.victim.up = [&](Bytes bytes) { got = bytes; };
+    EXPECT_TRUE(peer.send({peer.cookie, 3, wire::OfiKind::data}, as_bytes("abc")));
+    EXPECT_TRUE(world.until([&] { return !got.empty(); }));
+  }
+}
+
+// The provider reads it up to there, and behind it is what else lies in memory.
+TEST_F(OfiLies, ANameWithoutAnEndIsNotGivenToTheProvider) {
+  OfiWorld world(0);
+  const OfiLiar::Body whole = world.peer->name;
+  OfiLiar::Body longer = whole;
+  longer.back() = std::byte{'x'};
+  OfiLiar::Body shorter = whole;
+  while (shorter.back() == std::byte{0}) shorter.pop_back();
+  for (const auto& name : {OfiLiar::Body(), shorter, longer}) {
+    OfiLiar liar(world);
+    OfiLiar::Hello hello = liar.right_hello();
+    hello.name = name;
+    ASSERT_TRUE(liar.meet(hello));
+    EXPECT_EQ(liar.victim.code, Errc::unreachable) << name.size();
+  }
+}
+
+// Bytes behind the end of a text change the name, and not the address.
+TEST_F(OfiLies, TheAddressOfALinkIsNotForgottenWithAnotherOfTheSame) {
+  OfiWorld world(1);
+  OfiLiar stays(world);
+  ASSERT_TRUE(stays.meet(stays.right_hello()));
+  unsigned got = 0;
+  world.peer->received = [&](Bytes) { ++got; };
+  for (const bool first : {true, false}) {
+    OfiLiar goes(world);
+    OfiLiar::Hello hello = goes.right_hello();
+    if (first) hello.name[hello.name.size() - 2] = std::byte{'x'};
+    ASSERT_TRUE(goes.meet(hello));
+    ASSERT_TRUE(goes.open);
+    goes.victim.endpoint.reset();
+    goes.control.endpoint.reset();
+    world.turns(8);
+    stays.victim.send(Message::copy_of(world.engine->pool(), "here"));
+    EXPECT_TRUE(world.until([&] { return got != 0 || stays.victim.ended; }));
+    EXPECT_FALSE(stays.victim.ended);
+    got = 0;
+  }
+}
+
+}  // namespace
+}  // namespace harness::tests
