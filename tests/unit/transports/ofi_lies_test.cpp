@@ -66,5 +66,29 @@ TEST_F(OfiLies, TheAddressOfALinkIsNotForgottenWithAnotherOfTheSame) {
   }
 }
 
+OfiLiar::Share share_of(const OfiWorld& world, OfiLiar::Body key) {
+  const Shown& memory = *world.peer->memory;
+  OfiLiar::Share share{.what = {7, 4096}, .place = {memory.base, memory.base}};
+  share.key_bytes = share.page_key_bytes = static_cast<std::uint8_t>(key.size());
+  share.key = share.page_key = std::move(key);
+  return share;
+}
+
+TEST_F(OfiLies, AKeyOfAnotherFormIsNotGivenToTheProvider) {
+  for (unsigned kind = 0; kind < OfiWorld::kinds; ++kind) {
+    OfiWorld world(kind);
+    const OfiLiar::Body right = world.peer->memory->key;
+    for (const std::size_t bytes : {right.size(), std::size_t{7}, std::size_t{8}, right.size() + 1}) {
+      OfiLiar liar(world);
+      ASSERT_TRUE(liar.meet(liar.right_hello()));
+      OfiLiar::Body key = right;
+      key.resize(bytes);
+      liar.say({.kind = wire::OfiNote::Kind::share}, OfiLiar::tail_of(share_of(world, key)));
+      ASSERT_TRUE(liar.settle());
+      EXPECT_EQ(liar.victim.ended, bytes != right.size()) << bytes << " of " << right.size();
+    }
+  }
+}
+
 }  // namespace
 }  // namespace harness::tests
