@@ -90,5 +90,27 @@ TEST_F(OfiLies, AKeyOfAnotherFormIsNotGivenToTheProvider) {
   }
 }
 
+// No lie: the two cross. What was sent before the close still arrives.
+TEST_F(OfiLies, ARegionThatIsSharedWithALinkThatClosesDoesNotCutItsLastFrames) {
+  OfiWorld world(0);
+  OfiLiar peer(world);
+  ASSERT_TRUE(peer.meet(peer.right_hello()));
+  bool offered = false, over = false;
+  world.peer->received = [&](Bytes frame) {
+    offered = wire::decode<wire::OfiFrame>(frame.data()).kind == wire::OfiKind::offer;
+  };
+  peer.on_note = [&](const wire::OfiNote& note) { over = over || note.kind == wire::OfiNote::Kind::bye; };
+  peer.victim.send(Message::make(world.engine->pool(), 100'000));
+  ASSERT_TRUE(world.until([&] { return offered; }));
+  peer.victim.endpoint->close(10'000'000'000);
+  peer.say({.kind = wire::OfiNote::Kind::share}, OfiLiar::tail_of(share_of(world, world.peer->memory->key)));
+  ASSERT_TRUE(peer.settle());
+  ASSERT_FALSE(peer.control.ended);
+  EXPECT_FALSE(over);
+  EXPECT_TRUE(peer.send({peer.cookie, 1, wire::OfiKind::taken}, as_bytes(std::string_view("\0", 1))));
+  EXPECT_TRUE(world.until([&] { return over; }));
+  world.peer->received = {};
+}
+
 }  // namespace
 }  // namespace harness::tests
