@@ -68,21 +68,24 @@ function(harness_script_test name)
   set_tests_properties(${name} PROPERTIES LABELS "${arg_LABELS}" TIMEOUT ${limit_s} SKIP_RETURN_CODE 77)
 endfunction()
 
-# harness_fuzz(libraries …): every <stem>.cpp or <stem>_fuzz.cpp here defines LLVMFuzzerTestOneInput. With
-# HARNESS_FUZZ it is a libFuzzer program; otherwise the same source is linked to a main that replays the
-# corpus and a fixed number of mutations of it, so that every ordinary test run covers it too.
+# harness_fuzz(libraries … [LOADS <stem> libraries …]): every <stem>.cpp or <stem>_fuzz.cpp here defines
+# LLVMFuzzerTestOneInput. With HARNESS_FUZZ it is a libFuzzer program; otherwise the same source is linked to
+# a main that replays the corpus and a fixed number of mutations of it, so that every ordinary run covers
+# it too.
 function(harness_fuzz)
+  cmake_parse_arguments(PARSE_ARGV 0 arg "" "" "LOADS")
   add_custom_target(fuzz_targets)
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
   foreach(source IN LISTS sources)
     cmake_path(GET source STEM stem)
     string(REGEX REPLACE "_fuzz$" "" stem ${stem})
     if(HARNESS_FUZZ)
-      harness_executable(fuzz_${stem} fuzz SOURCES ${source} DEPENDS ${ARGN} harness_test_support)
+      harness_executable(fuzz_${stem} fuzz SOURCES ${source}
+        DEPENDS ${arg_UNPARSED_ARGUMENTS} harness_test_support)
       target_link_options(fuzz_${stem} PRIVATE -fsanitize=fuzzer)
     else()
       harness_executable(fuzz_${stem} fuzz SOURCES ${source} support/replay_main.cpp
-        DEPENDS ${ARGN} harness_test_support)
+        DEPENDS ${arg_UNPARSED_ARGUMENTS} harness_test_support)
     endif()
     add_dependencies(fuzz_targets fuzz_${stem})
     harness_script_test(fuzz/${stem} LABELS fuzz TIMEOUT_S 600
@@ -90,6 +93,21 @@ function(harness_fuzz)
         $<TARGET_FILE:fuzz_${stem}> ${CMAKE_CURRENT_SOURCE_DIR}/corpus/${stem}
         ${CMAKE_CURRENT_BINARY_DIR}/${stem})
   endforeach()
+  if(arg_LOADS)
+    harness_fuzz_loads(${arg_LOADS})
+  endif()
+endfunction()
+
+# One that loads our plug-in of its name: what counts coverage is in the program and must be seen from there.
+# How often such a target polls differs from run to run, which the entropic schedule takes for news: half of
+# the time goes into that.
+function(harness_fuzz_loads stem)
+  target_link_libraries(fuzz_${stem} PRIVATE ${ARGN})
+  set_target_properties(fuzz_${stem} PROPERTIES ENABLE_EXPORTS ON)
+  set_property(TEST fuzz/${stem} APPEND PROPERTY ENVIRONMENT HARNESS_FUZZ_FLAGS=-entropic=0)
+  if(TARGET harness_${stem}_plugin)
+    add_dependencies(fuzz_${stem} harness_${stem}_plugin)
+  endif()
 endfunction()
 
 # harness_pure_test(<component> patterns …): it needs no symbol of the operating system; the patterns are of

@@ -8,14 +8,17 @@
 //   … delivered BYTES TIMES                    MPI_Put and MPI_Win_flush
 //   … put_flood, get, fetch_add, add_flood     floods: MPI_Win_flush_local every 64, MPI_Win_flush at the end
 //
-// The window is MPI_Win_allocate's under MPI_Win_lock_all, the cheapest that both have. Who waits for bytes
-// in its memory lets the library turn (MPI_Iprobe) every 16 looks; the target of all else waits in MPI_Recv.
+// The window is MPI_Win_allocate's under MPI_Win_lock_all, the cheapest that both have; with
+// HARNESS_MPI_WINDOW=create it is MPI_Win_create's over memory of our own, which Open MPI does not reach past
+// the network of its choice on one host. Who waits for bytes in its memory lets the library turn (MPI_Iprobe)
+// every 16 looks; the target of all else waits in MPI_Recv.
 #include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -25,6 +28,7 @@ namespace {
 
 constexpr int window = 64;
 constexpr int batches = 20;
+constexpr std::size_t page = 4096;
 
 void send(std::vector<char>& buffer) {
   MPI_Send(buffer.data(), static_cast<int>(buffer.size()), MPI_CHAR, 1, 0, MPI_COMM_WORLD);
@@ -92,9 +96,17 @@ double flood(int rank, std::vector<char>& buffer, long times) {
 class OneSided {
  public:
   OneSided(int rank, std::size_t bytes) : rank_(rank), bytes_(static_cast<int>(bytes)), buffer_(bytes, 'x') {
-    const MPI_Aint size = static_cast<MPI_Aint>(std::max<std::size_t>(bytes, 4096));
-    MPI_Win_allocate(size, 1, MPI_INFO_NULL, MPI_COMM_WORLD, &memory_, &window_);
-    std::memset(memory_, 0, static_cast<std::size_t>(size));
+    const std::size_t size = (bytes + page - 1) / page * page;
+    const auto length = static_cast<MPI_Aint>(size);
+    if (const char* kind = std::getenv("HARNESS_MPI_WINDOW");
+        kind != nullptr && kind == std::string("create")) {
+      own_.reset(std::aligned_alloc(page, size));
+      memory_ = own_.get();
+      MPI_Win_create(memory_, length, 1, MPI_INFO_NULL, MPI_COMM_WORLD, &window_);
+    } else {
+      MPI_Win_allocate(length, 1, MPI_INFO_NULL, MPI_COMM_WORLD, &memory_, &window_);
+    }
+    std::memset(memory_, 0, size);
     MPI_Win_lock_all(MPI_MODE_NOCHECK, window_);
     MPI_Barrier(MPI_COMM_WORLD);
   }
@@ -173,8 +185,12 @@ class OneSided {
     }
   }
 
+  struct Free {
+    void operator()(void* memory) const noexcept { std::free(memory); }
+  };
   int rank_, bytes_;
   std::vector<char> buffer_;
+  std::unique_ptr<void, Free> own_;
   void* memory_ = nullptr;
   MPI_Win window_ = MPI_WIN_NULL;
   std::uint64_t one_ = 1, former_ = 0;

@@ -23,7 +23,8 @@ put --only "shm get"      one row of it: put, delivered, put_flood, get, fetch_a
 
 put: each side puts 8 B and a word that signals them, and the other's program waits for the word in its own
 memory; half of a round trip. delivered: one put until the other side has it. Floods: as fast as they are
-taken, until all are delivered. Peers: UCX, Open MPI, MPICH, OpenSHMEM; over ofi libfabric by itself.
+taken, until all are delivered. Peers: UCX, Open MPI, MPICH, OpenSHMEM; over ofi libfabric by itself and
+Open MPI over the same provider.
 )";
 
 constexpr std::uint64_t slice_ns = 5'000'000;
@@ -151,7 +152,10 @@ class Bench {
   }
   Row row(Measure what, std::uint32_t bytes) { return {program_, domain_, duo_, {what, bytes}}; }
   void add_peers(Row& row) const {
-    if (case_.fabric != nullptr) return row.add(raw_libfabric(case_.fabric));
+    if (case_.fabric != nullptr) {
+      for (auto* make : {&raw_libfabric, &open_mpi_over}) row.add(make(case_.fabric));
+      return;
+    }
     if (case_.name == std::string("udp")) return;
     for (auto* make : {&ucx, &open_mpi, &mpich, &open_shmem}) row.add(make(case_.memory));
   }

@@ -78,6 +78,20 @@ std::unique_ptr<Tool> open_mpi(bool shared_memory) {
                 "--bind-to core --mca osc ucx UCX_TLS=posix,self"});
 }
 
+// Over shm its one-sided operations are libfabric's own (osc rdma on btl ofi), in a window that the ranks do
+// not map besides; btl ofi refuses ofi_rxm, which does not honour completion of delivery, so there messages
+// of libfabric carry them (osc pt2pt on mtl ofi). That in turn refuses shm, which reaches no other host.
+std::unique_ptr<Tool> open_mpi_over(const std::string& provider) {
+  if (provider != "shm")
+    return ranks("Open MPI", openmpi, {},
+                 {"--bind-to core --mca pml cm --mca mtl ofi --mca mtl_ofi_provider_include " + provider +
+                  " --mca osc pt2pt"});
+  const std::string rdma =
+      "HARNESS_MPI_WINDOW=create --bind-to core --mca pml ob1 --mca btl ofi,vader,self "
+      "--mca btl_ofi_provider_include shm --mca osc rdma";
+  return ranks("Open MPI", openmpi, {}, {rdma, rdma + " --mca btl_ofi_progress_threshold 1000"});
+}
+
 std::unique_ptr<Tool> mpich(bool shared_memory) {
   if (!shared_memory)
     return ranks("MPICH", mpich_hydra, {"-bind-to core UCX_TLS=tcp,self"},

@@ -64,6 +64,8 @@ std::unique_ptr<Tool> raw_libfabric(const std::string& provider);
 std::unique_ptr<Tool> open_shmem(bool shared_memory);
 /// Drivers of ours over Open MPI or MPICH (bench/mpi).
 std::unique_ptr<Tool> open_mpi(bool shared_memory);
+/// What is one-sided by Open MPI over one of libfabric's providers.
+std::unique_ptr<Tool> open_mpi_over(const std::string& provider);
 std::unique_ptr<Tool> mpich(bool shared_memory);
 /// iperf3 over loopback: floods of messages of 1 KiB and more.
 std::unique_ptr<Tool> iperf3();

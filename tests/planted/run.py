@@ -8,10 +8,10 @@
   tests/planted/run.py --list
 
 A patch is a unified diff below a few lines `key: value`: `bug` says what is wrong in a sentence, `tests`
-names the test programs that may catch it (default: all of TESTS). The tree is copied once; each patch is
-applied to the copy, the programs are built anew as far as the patch reaches, run until one of them fails,
-and the patch is taken back. Exit 1 when a bug lives, or a patch no longer applies: then it has to follow
-the code."""
+names the test programs that may catch it (default: all of TESTS; fuzz_… replay their seeds and mutations of
+them). The tree is copied once; each patch is applied to the copy, the programs are built anew as far as the
+patch reaches, run until one of them fails, and the patch is taken back. Exit 1 when a bug lives, or a patch
+no longer applies: then it has to follow the code."""
 
 import argparse
 import fnmatch
@@ -72,6 +72,10 @@ def copy_tree(to):
             old.unlink()
 
 
+def target_of(test):
+    return test if test.startswith("fuzz_") else f"test_{test}"
+
+
 class Bed:
     """The copy in which bugs are planted, and its build."""
 
@@ -84,11 +88,10 @@ class Bed:
         configured = run(["cmake", "--preset", "dev", "-B", self.build, "-DHARNESS_BENCH=OFF"], cwd=self.tree)
         if configured.returncode != 0:
             sys.exit(configured.stdout)
-        known = run(["cmake", "--build", self.build, "--target", "help"]).stdout
-        self.targets = [name for name in TESTS if re.search(rf"\btest_{name}\b", known)]
+        self.known = run(["cmake", "--build", self.build, "--target", "help"]).stdout
 
     def make(self, tests):
-        targets = [f"test_{name}" for name in tests if name in self.targets]
+        targets = [name for name in map(target_of, tests) if re.search(rf"\b{name}\b", self.known)]
         return run([*self.prefix, "cmake", "--build", self.build, "-j", self.jobs, "--target", *targets])
 
     def patch(self, plant, *more):
@@ -97,12 +100,14 @@ class Bed:
 
     def red(self, test):
         """The first failing case of a test program, or None."""
-        program = self.build / "tests" / f"test_{test}"
+        fuzzes = test.startswith("fuzz_")
+        program = self.build / ("fuzz" if fuzzes else "tests") / target_of(test)
         if not program.exists():
             return None
+        seeds = [self.tree / "tests" / "fuzz" / "corpus" / test.removeprefix("fuzz_")] if fuzzes else []
         environment = dict(os.environ, GTEST_FAIL_FAST="1")
         try:
-            done = run([program], cwd=self.build / "tests", timeout=SECONDS_MAX, env=environment)
+            done = run([program, *seeds], cwd=self.build / "tests", timeout=SECONDS_MAX, env=environment)
         except subprocess.TimeoutExpired:
             return f"{test}: still running after {SECONDS_MAX} s"
         if done.returncode == 0:
@@ -157,7 +162,7 @@ def main():
     folder.mkdir(parents=True, exist_ok=True)
     try:
         bed = Bed(folder.resolve(), options.jobs, options.prefix.split())
-        clean = bed.make(bed.targets)
+        clean = bed.make((*TESTS, *{test for plant in plants for test in plant.tests}))
         if clean.returncode != 0:
             sys.exit(clean.stdout[-4000:])
         alive = 0

@@ -109,8 +109,9 @@ void Connection::on_note(Message& message) {
   }
 }
 
+// Who closes before it had a use for regions may still be told of some.
 bool Connection::on_region(const OfiNote& head, Bytes tail) {
-  if (direct() == nullptr) return false;
+  if (direct() == nullptr) return state_ == State::lingering;
   if (head.kind == OfiNote::Kind::share) return direct_->on_share(head.value, tail);
   return head.kind == OfiNote::Kind::withdraw ? direct_->on_withdraw(head.value)
                                               : direct_->on_withdrawn(head.value);

@@ -199,7 +199,15 @@ bool Fabric::may_sleep() noexcept {
   return fi_trywait(fabric_.get(), &waited, 1) == FI_SUCCESS;
 }
 
+// Providers read as many bytes as their addresses have, texts up to a zero.
+bool Fabric::is_whole(std::span<const std::byte> name) const noexcept {
+  if (info().addr_format != FI_ADDR_STR) return name.size() == name_.size();
+  return !name.empty() && name.back() == std::byte{0};
+}
+
+// Two names may mean one address: then it stays until both links have left it.
 fi_addr_t Fabric::insert(std::span<const std::byte> name) {
+  if (!is_whole(name)) return FI_ADDR_NOTAVAIL;
   for (Peer& peer : peers_) {
     if (!std::equal(peer.name.begin(), peer.name.end(), name.begin(), name.end())) continue;
     ++peer.links;
@@ -207,6 +215,8 @@ fi_addr_t Fabric::insert(std::span<const std::byte> name) {
   }
   fi_addr_t address = FI_ADDR_NOTAVAIL;
   if (fi_av_insert(addresses_.get(), name.data(), 1, &address, 0, nullptr) != 1) return FI_ADDR_NOTAVAIL;
+  for (Peer& peer : peers_)
+    if (peer.address == address) return ++peer.links, address;
   peers_.push_back({{name.begin(), name.end()}, address, 1});
   return address;
 }

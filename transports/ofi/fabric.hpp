@@ -116,6 +116,7 @@ class Fabric {
   };
 
   Fabric(const Library& library, Choice choice) : library_(library), choice_(std::move(choice)) {}
+  [[nodiscard]] bool is_whole(std::span<const std::byte> name) const noexcept;
   Result<> open_all();
   Result<> open_queue();
   Result<> enable();

@@ -88,7 +88,8 @@ bool Region::take_key(Fabric& fabric) {
   key_.resize(key_bytes_max);
   std::uint64_t base = 0;
   auto* raw = reinterpret_cast<std::uint8_t*>(key_.data() + sizeof base);
-  if (fabric.wants(FI_MR_RAW) && fi_mr_raw_attr(registered_.get(), &base, raw, &raw_bytes, 0) == 0) {
+  if (fabric.wants(FI_MR_RAW)) {
+    if (fi_mr_raw_attr(registered_.get(), &base, raw, &raw_bytes, 0) != 0) return false;
     store<std::uint64_t>(key_.data(), base);
     key_.resize(sizeof base + raw_bytes);
     return true;
@@ -98,16 +99,17 @@ bool Region::take_key(Fabric& fabric) {
   return fi_mr_key(registered_.get()) != FI_KEY_NOTAVAIL;
 }
 
+// Where keys are raw, a number by itself may be an address of this process.
 bool RemoteKey::set(Fabric& fabric, Bytes key) {
   if (!key_.empty() && std::equal(key_.begin(), key_.end(), key.begin(), key.end())) return true;
   forget();
-  if (key.size() < sizeof value_) return false;
+  const bool is_raw = fabric.wants(FI_MR_RAW);
+  if (is_raw ? key.size() <= sizeof value_ : key.size() != sizeof value_) return false;
   value_ = load<std::uint64_t>(key.data());
   key_.assign(key.begin(), key.end());
-  if (key.size() == sizeof value_) return true;
+  if (!is_raw) return true;
   auto* raw = reinterpret_cast<std::uint8_t*>(key_.data() + sizeof value_);
-  if (!fabric.wants(FI_MR_RAW) ||
-      fi_mr_map_raw(fabric.domain(), value_, raw, key.size() - sizeof value_, &value_, 0) != 0) {
+  if (fi_mr_map_raw(fabric.domain(), value_, raw, key.size() - sizeof value_, &value_, 0) != 0) {
     key_.clear();
     return false;
   }
