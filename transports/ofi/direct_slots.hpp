@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // What an engine's endpoint has under way on the memory of peers: puts, gets, and the checks behind them.
 //
-// A put and a get have a registered slot each, which they keep until they have been checked, with room for a
-// word behind the bytes; a check reads a word, and one more a slot. Memory is taken by the first operation.
-// Bounds: `slots` puts and gets, `checks` checks.
+// A put, a get and an atomic have a registered slot each, which they keep until they have ended, with room for
+// a word behind the bytes; a check reads a word, and one more a slot. Memory is taken by the first operation.
+// Bounds: `slots` puts, gets and atomics, `checks` checks.
 #pragma once
 
 #include <array>
