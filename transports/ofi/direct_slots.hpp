@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What an engine's endpoint has under way on the memory of peers: puts, gets, and the checks behind them.
 //
-// A put, a get and an atomic have a registered slot each, which they keep until they have ended, with room for
-// a word behind the bytes; a check reads a word, and one more a slot. Memory is taken by the first operation.
+// A put, a get and an atomic have a registered slot each, which they keep until they have ended, with room
+// for a word behind the bytes; a check reads a word, and one more a slot. Memory is taken by the first one.
 // Bounds: `slots` puts, gets and atomics, `checks` checks.
 #pragma once
 
