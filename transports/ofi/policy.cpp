@@ -11,6 +11,8 @@ namespace {
 constexpr std::uint32_t v1_17 = FI_VERSION(1, 17);
 constexpr std::uint32_t v1_18 = FI_VERSION(1, 18);
 constexpr std::uint32_t k8 = 8 * 1024;
+constexpr std::uint32_t rxm_bytes =
+    16 * 1024;  // ofi_rxm cuts larger messages, and touches 30 MB with the first
 
 // Atomics of shm and ofi_rxm (over a card, too) are carried out by the target's processor in its progress, as
 // are messages of ours. ofi_rxm 1.17 gives up the order of reads and writes for them (RAW, WAW, SAW go, and
@@ -31,20 +33,21 @@ constexpr std::array table = {
            .is_card = true,
            .named_by_host = true,
            .has_descriptor = true,
+           .probe_bytes_max = rxm_bytes,
            .note = "delivery is not honoured by ofi_rxm"},
     Policy{.word = "efa",
            .provider = "efa",
            .is_card = true,
-           .loops = false,
            .eager_bytes = k8,
+           .probe_bytes_max = 0,
            .note = "one-sided operations are not ordered; delivery not honoured before 1.12"},
     Policy{.word = "opx",
            .provider = "opx",
            .is_card = true,
-           .loops = false,
            .eager_bytes = k8,
+           .probe_bytes_max = 0,
            .note = "no multi-receive"},
-    Policy{.word = "psm3", .provider = "psm3", .is_card = true, .loops = false},
+    Policy{.word = "psm3", .provider = "psm3", .is_card = true, .probe_bytes_max = 0},
     Policy{.word = "tcp",
            .provider = "tcp",
            .from = v1_18,
@@ -57,6 +60,7 @@ constexpr std::array table = {
            .named_by_host = true,
            .keeps_injected = true,
            .lost_write = LostWrite::silent,
+           .probe_bytes_max = rxm_bytes,
            .note = "delivery is not honoured by ofi_rxm; a descriptor costs two system calls a message"},
     Policy{.word = "shm",
            .provider = "shm",

@@ -19,10 +19,11 @@ std::uint64_t now_ns() {
 }  // namespace
 
 Probe::Probe(Fabric& fabric, ReceiveBuffers& buffers, Pool& pool, std::uint32_t bytes_max)
-    : fabric_(fabric), pool_(pool), bytes_max_(bytes_max), end_(fabric, buffers, pool, bytes_max) {}
+    : fabric_(fabric), pool_(pool), bytes_max_(std::min(bytes_max, fabric.policy().probe_bytes_max)),
+      end_(fabric, buffers, pool, bytes_max_) {}
 
 Crossover Probe::run() {
-  if (!fabric_.policy().loops) return failed("the provider sends to itself by memory");
+  if (bytes_max_ == 0) return failed("the provider sends to itself by memory");
   if (!end_.open()) return failed("there is no memory to measure in");
   deadline_ns_ = now_ns() + connect_ns_max;
   bool going = in_a_row(sizes.front(), false) != 0 && in_a_row(sizes.front(), true) != 0;

@@ -31,7 +31,8 @@ class Probe {
   /// `buffers` are posted on the fabric's endpoint and take messages of `bytes_max`.
   Probe(Fabric& fabric, ReceiveBuffers& buffers, Pool& pool, std::uint32_t bytes_max);
 
-  /// Measures the sizes up to `bytes_max` and decides; any failure gives the table's figure. [stack-thread]
+  /// Measures the sizes up to that and to the policy's bound, and decides; any failure gives the table's
+  /// figure. [stack-thread]
   Crossover run();
   /// Nothing of it is under way.
   [[nodiscard]] bool is_idle() const noexcept { return end_.is_idle(); }
