@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <harness/config.hpp>
+#include <harness/transports/ofi/crossover.hpp>
 #include <harness/transports/ofi/entry.hpp>
 #include <harness/transports/ofi_guard.hpp>
 #include <harness/transports/wire/ofi.hpp>
@@ -37,6 +38,9 @@ constexpr std::array options_table = {
                "each of the four buffers that an engine receives into"},
     OptionSpec{"connect_timeout", OptionKind::duration, 1000, hour_us, 5'000'000,
                "how long one address, and then the peer's hello, may take to answer a dial"},
+    OptionSpec{
+        "eager", OptionKind::size, 0, eager_bytes_max, 0,
+        "larger frames are offered and read, smaller ones are sent: at least 1 KiB; 0: learnt at set-up"},
 };
 
 constexpr auto frame_fields = wire::info_of<wire::OfiFrame>;

@@ -29,6 +29,7 @@ enum Option : std::size_t {
   option_arena,
   option_receive,
   option_connect_timeout,
+  option_eager,
 };
 
 /// The words of the option `provider`, by index; 0 is "auto".
@@ -47,7 +48,8 @@ struct ProviderReport {
   std::string device;  // the domain libfabric opens, "eth0"
   bool usable = false;
   bool chosen = false;
-  std::string why;  // it was chosen, or not
+  std::string why;    // it was chosen, or not
+  std::string eager;  // where eager ends and how that was found, by who used it in this process last
   [[nodiscard]] std::string_view outcome() const noexcept {
     return chosen ? "chosen" : usable ? "not chosen" : "not usable";
   }

@@ -191,7 +191,7 @@ struct LinkWhy {
     visit("offers", self.offers, "most preferred first");
     visit("refused", self.refused, "every other way to the peer, first what was asked for");
     visit("rejected", self.rejected, "other stacks, and what is wrong with them");
-    visit("notes", self.notes, "about layers that are not needed");
+    visit("notes", self.notes, "layers that are not needed, and what the transport has decided");
   }
 };
 

@@ -41,6 +41,19 @@ class Repeats final : public Describer {
   admin::LinkStatus& status_;
 };
 
+/// Picks what a transport has decided by itself, as `link why` tells it.
+class Decisions final : public Describer {
+ public:
+  explicit Decisions(std::vector<std::string>& notes) : notes_(notes) {}
+  void value(std::string_view, std::uint64_t) override {}
+  void text(std::string_view name, std::string_view value) override {
+    if (name == "crossover") notes_.push_back(fmt::format("frames are sent at once {}", value));
+  }
+
+ private:
+  std::vector<std::string>& notes_;
+};
+
 admin::NodeStatus node_status(Runtime& runtime) {
   admin::NodeStatus status;
   const setup::Identity& self = runtime.node().identity();
@@ -183,6 +196,8 @@ admin::LinkWhy link_why(Runtime& runtime, LinkSlot& slot) {
     why.layers.push_back({reason.layer, reason.why, reason.header_bytes, reason.nominal_ns});
   why.gives = property::to_string(explained->given.word);
   why.notes = explained->notes;
+  Decisions decisions(why.notes);
+  if (up && slot.link->endpoint() != nullptr) slot.link->endpoint()->describe(decisions);
   why.rejected = explained->rejected;
   return why;
 }

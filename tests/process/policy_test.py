@@ -91,6 +91,8 @@ class Policy(TestCase):
         a.wait_for("link main to b is up: @ (ofi|tcp)")
         text = self.run_harness("link", "why", "main", "--node", "a", code="ok").stdout
         self.assertRegex(text, "PROVIDER +DEVICE +OUTCOME|the transport ofi")
+        if "@ ofi" in self.why()["stack"]:
+            self.assertRegex(text, r"sent at once up to \d+ KiB, (learnt: \d|from the table: )")
 
     def test_a_preference_falls_through_where_the_file_allows_it_and_says_so(self):
         a, _ = self.start(cluster(NEEDS + 'prefer = ["shm", "tcp"]', HERE, 'host = "there"'))

@@ -8,10 +8,11 @@ namespace harness::transports::ofi {
 
 // ---- sending ----
 
-bool SendSlots::open(Fabric& fabric, std::uint32_t slot_bytes) {
-  region_ = Region::make(fabric, std::size_t{slots} * slot_bytes, Region::Use::messages);
+bool SendSlots::open(Fabric& fabric, std::uint32_t slot_bytes, unsigned slots) {
+  slots_ = std::min(slots, bytes_max / slot_bytes);
+  region_ = Region::make(fabric, std::size_t{slots_} * slot_bytes, Region::Use::messages);
   if (region_ == nullptr) return false;
-  for (unsigned i = 0; i < slots; ++i) {
+  for (unsigned i = 0; i < slots_; ++i) {
     table_[i].kind = Operation::Kind::send;
     table_[i].memory = region_->data() + std::size_t{i} * slot_bytes;
     stack_[free_++] = &table_[i];
@@ -28,7 +29,7 @@ void SendSlots::orphan(const Connection& link) noexcept {
 
 Result<> ReceiveBuffers::open(Fabric& fabric, std::uint32_t buffer_bytes, std::uint32_t message_bytes) {
   fabric_ = &fabric;
-  many_ = fabric.has(FI_MULTI_RECV) && fabric.manages_queues();
+  many_ = fabric.receives_many();
   const std::uint32_t each = many_ ? buffer_bytes : message_bytes;
   table_.resize(many_ ? large_count : std::min<std::size_t>(single_count, fabric.info().rx_attr->size));
   region_ = Region::make(fabric, table_.size() * each, Region::Use::messages);

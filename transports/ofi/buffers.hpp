@@ -6,7 +6,7 @@
 // many messages and are posted again when the provider lets go of them, otherwise a buffer a message. What
 // completed is copied out at once, so no buffer waits for the application. Without FI_MR_LOCAL a read goes
 // straight into the message's slab, otherwise into registered memory first.
-// Bounds: send_slots sends that are not injected, reads_max reads, receive_slots buffers.
+// Bounds: slots_max sends that are not injected, reads_max reads, receive_slots buffers.
 #pragma once
 
 #include <algorithm>
@@ -22,7 +22,7 @@ namespace harness::transports::ofi {
 class Connection;
 
 struct Operation {
-  enum class Kind : std::uint8_t { receive, send, read, put, get, check };
+  enum class Kind : std::uint8_t { receive, send, read, put, get, check, probe };
 
   fi_context2 context{};  // first: a completion names it
   Kind kind = Kind::receive;
@@ -41,10 +41,11 @@ struct Operation {
 /// Sends that the provider completes later: one slot a frame.
 class SendSlots {
  public:
-  static constexpr unsigned slots = 128;
+  static constexpr unsigned slots_max = 128;
+  static constexpr std::uint32_t bytes_max = 4 * 1024 * 1024;  // of all slots: fewer when they are large
 
-  /// False: no memory to be registered.
-  bool open(Fabric& fabric, std::uint32_t slot_bytes);
+  /// `slots`, or as many as `bytes_max` holds. False: no memory to be registered.
+  bool open(Fabric& fabric, std::uint32_t slot_bytes, unsigned slots = slots_max);
   [[nodiscard]] void* descriptor() const noexcept { return region_->descriptor(); }
   /// Null when all are under way.
   Operation* take() noexcept {
@@ -58,15 +59,16 @@ class SendSlots {
     slot.link = nullptr;
     stack_[free_++] = &slot;
   }
-  [[nodiscard]] unsigned busy() const noexcept { return slots - free_; }
+  [[nodiscard]] unsigned busy() const noexcept { return slots_ - free_; }
   void orphan(const Connection& link) noexcept;
   /// Takes the memory from the provider; it stays mapped.
   void retire() noexcept { region_->retire(); }
 
  private:
   std::unique_ptr<Region> region_;
-  std::array<Operation, slots> table_{};
-  std::array<Operation*, slots> stack_{};
+  std::array<Operation, slots_max> table_{};
+  std::array<Operation*, slots_max> stack_{};
+  unsigned slots_ = 0;
   unsigned free_ = 0;
 };
 

@@ -211,7 +211,8 @@ void Connection::describe(Describer& describer) const {
   describer.value("bytes_in", counts_.bytes_in);
   describer.value("waiting_bytes", queue_ != nullptr ? queue_->bytes() : 0);
   describer.value("inject_bytes_max", ofi_.inject_bytes());
-  describer.value("eager_bytes_max", ofi_.message_bytes());
+  describer.value("eager_bytes_max", eager_bytes_ != 0 ? eager_bytes_ : ofi_.message_bytes());
+  describer.text("crossover", text_of(ofi_.crossover()));
   describer.value("window_bytes", std::uint64_t{peer_window_} * wire::OfiFrame::unit_bytes);
   describer.value("injected_frames", counts_.injected);
   describer.value("copied_frames", counts_.copied);

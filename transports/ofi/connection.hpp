@@ -183,9 +183,9 @@ class Connection final : public Hook<OwnedTag>,
   [[nodiscard]] static constexpr std::uint32_t units_of(std::uint32_t bytes) noexcept {
     return (bytes + wire::OfiFrame::unit_bytes - 1) / wire::OfiFrame::unit_bytes;
   }
-  /// Whether a frame of so many bytes is too long for a message of the fabric, at one end or the other.
+  /// Whether a frame of so many bytes is not sent at once: it costs less so, or the peer does not take it.
   [[nodiscard]] bool is_offered(std::uint32_t bytes) const noexcept {
-    return header_bytes + bytes > eager_bytes_max_;
+    return header_bytes + bytes > eager_bytes_;
   }
   bool has_arena() noexcept;
   [[nodiscard]] bool has_credit(std::uint32_t units) const noexcept {
@@ -268,12 +268,12 @@ class Connection final : public Hook<OwnedTag>,
   // sending
   fi_addr_t peer_ = FI_ADDR_NOTAVAIL;
   std::uint32_t peer_cookie_ = 0;
-  std::uint32_t peer_window_ = 0;      // units
-  std::uint32_t eager_bytes_max_ = 0;  // of a message of the fabric, header included; the less of both ends
-  std::uint32_t sent_units_ = 0;       // modulo 2^32, as the three below
-  std::uint32_t acked_units_ = 0;      // of them the peer has taken
-  std::uint32_t taken_units_ = 0;      // of the peer's, by us
-  std::uint32_t told_units_ = 0;       // … and the peer knows
+  std::uint32_t peer_window_ = 0;  // units
+  std::uint32_t eager_bytes_ = 0;  // at most, header included; no more than the peer's receives take
+  std::uint32_t sent_units_ = 0;   // modulo 2^32, as the three below
+  std::uint32_t acked_units_ = 0;  // of them the peer has taken
+  std::uint32_t taken_units_ = 0;  // of the peer's, by us
+  std::uint32_t told_units_ = 0;   // … and the peer knows
   std::uint32_t received_units_ = 0;
   std::uint64_t sent_frames_ = 0;  // everything with a number
   std::uint64_t received_frames_ = 0;

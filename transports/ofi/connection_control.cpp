@@ -18,7 +18,7 @@ constexpr std::size_t terms_bytes = wire::bytes_of<OfiTerms>;
 constexpr std::size_t fabric_bytes = wire::bytes_of<OfiFabric>;
 constexpr std::size_t sentence_bytes_max = 300;
 constexpr std::uint32_t frame_bytes_min = 1024;
-constexpr std::uint32_t window_units_min = 2048;         // twice what the largest eager frame costs, and more
+constexpr std::uint32_t window_units_min = 2048;         // twice what the largest eager frame costs
 constexpr std::uint64_t last_frames_ns = 2'000'000'000;  // for frames that must be on their way
 
 std::string version_text(std::uint64_t version) {
@@ -62,7 +62,7 @@ std::vector<std::byte> Connection::hello() const {
   const std::string_view provider = fabric_.provider();
   std::vector<std::byte> tail(terms_bytes + fabric_bytes + name.size() + provider.size());
   std::byte* at = tail.data();
-  wire::encode(OfiTerms{cookie_, ofi_.window_units(), ofi_.message_bytes(), fabric_.protocol()}, at);
+  wire::encode(OfiTerms{cookie_, ofi_.window_units(), ofi_.receive_bytes_max(), fabric_.protocol()}, at);
   at += terms_bytes;
   wire::encode(OfiFabric{fabric_.info().addr_format, static_cast<std::uint16_t>(name.size()),
                          static_cast<std::uint8_t>(provider.size())},
@@ -158,7 +158,7 @@ void Connection::open(const OfiTerms& terms, Bytes name) {
     return end(EventKind::peer_lost, Errc::unreachable, "the provider does not take the peer's address");
   peer_cookie_ = terms.cookie;
   peer_window_ = terms.window;
-  eager_bytes_max_ = std::min(ofi_.message_bytes(), terms.frame_bytes);
+  eager_bytes_ = std::min(ofi_.message_bytes(), terms.frame_bytes);
   state_ = closing_ ? State::lingering : State::open;
   if (!closing_) timer_.cancel();
   ofi_.unrung(*this);

@@ -25,8 +25,8 @@ inline constexpr std::uint64_t entry_word = [] {
        {std::uint64_t{1}, std::uint64_t{sizeof(Message)}, std::uint64_t{sizeof(Slab)},
         std::uint64_t{sizeof(Pool)}, std::uint64_t{sizeof(OsEngine)}, std::uint64_t{sizeof(Endpoint)},
         std::uint64_t{sizeof(Receiver)}, std::uint64_t{sizeof(Facts)}, std::uint64_t{sizeof(Error)},
-        std::uint64_t{sizeof(Gate)}, std::uint64_t{sizeof(Quota)}, std::uint64_t{__GNUC__},
-        std::uint64_t{sizeof(std::vector<int>)}, std::uint64_t{axis_count}})
+        std::uint64_t{sizeof(Gate)}, std::uint64_t{sizeof(Quota)}, std::uint64_t{sizeof(ProviderReport)},
+        std::uint64_t{__GNUC__}, std::uint64_t{sizeof(std::vector<int>)}, std::uint64_t{axis_count}})
     word = mixed(word, value);
   for (const char* at = __VERSION__; *at != '\0'; ++at) word = mixed(word, static_cast<unsigned char>(*at));
   return word;

@@ -6,6 +6,8 @@
 #include <array>
 #include <cstring>
 
+#include <harness/transports/ofi/crossover.hpp>
+
 namespace harness::transports::ofi {
 
 namespace {
@@ -89,6 +91,7 @@ std::vector<ProviderReport> report(const Library& library) {
     one.chosen = one.usable && policy.is_auto && !chosen;
     chosen = chosen || one.chosen;
     if (info != nullptr && info->domain_attr->name != nullptr) one.device = info->domain_attr->name;
+    if (const auto found = remembered_crossover(policy.provider)) one.eager = text_of(*found);
     if (!one.usable) {
       one.why = code == -FI_ENODATA || code == 0 ? "no device" : library.strerror(-code);
     } else if (one.chosen) {
@@ -168,6 +171,11 @@ Result<> Fabric::enable() {
     return failed("fi_getname", code);
   name_.resize(bytes);
   return {};
+}
+
+std::uint32_t Fabric::inject_bytes(std::uint32_t bytes) const noexcept {
+  const std::size_t most = std::min<std::size_t>(info().tx_attr->inject_size, policy().inject_bytes_max);
+  return static_cast<std::uint32_t>(std::min<std::size_t>(most, bytes));
 }
 
 bool Fabric::may_sleep() noexcept {

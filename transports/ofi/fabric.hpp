@@ -77,6 +77,10 @@ class Fabric {
   [[nodiscard]] bool manages_queues() const noexcept {
     return info().domain_attr->resource_mgmt == FI_RM_ENABLED;
   }
+  /// A posted buffer takes many messages. Without the care for queues every message gets one of its own.
+  [[nodiscard]] bool receives_many() const noexcept { return has(FI_MULTI_RECV) && manages_queues(); }
+  /// The largest message that is injected, of those up to `bytes`.
+  [[nodiscard]] std::uint32_t inject_bytes(std::uint32_t bytes) const noexcept;
   /// Receives complete in the order of the messages.
   [[nodiscard]] bool receives_in_order() const noexcept {
     return (info().rx_attr->comp_order & FI_ORDER_STRICT) != 0;

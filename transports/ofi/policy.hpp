@@ -27,7 +27,8 @@ struct Policy {
   bool trusts_delivery;            // FI_DELIVERY_COMPLETE means what it says
   bool has_descriptor;             // completions are slept on
   std::uint64_t mr_mode;           // bits offered to it
-  std::uint32_t eager_bytes_max;   // larger frames are offered and read, not sent
+  std::uint32_t eager_bytes;       // larger messages are offered, where nothing better was learnt
+  std::uint32_t probe_bytes_max;   // so much is measured; 0: what it sends to itself goes by memory
   std::uint32_t inject_bytes_max;  // at most the provider's own limit
   std::string_view note;
 

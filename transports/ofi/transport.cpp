@@ -24,6 +24,11 @@ OptionValues tcp_options(const OptionValues& options) {
   return values;
 }
 
+std::uint32_t eager_of(const OptionValues& options) {
+  const auto bytes = static_cast<std::uint32_t>(options[option_eager]);
+  return bytes == 0 ? 0 : std::max(bytes, eager_bytes_min);
+}
+
 // What tcp says of addresses is true of ours.
 Error renamed(Error error) {
   for (std::string* part : {&error.what, &error.because, &error.advice})
@@ -52,8 +57,8 @@ Ofi::Ofi(OsEngine& engine, const OptionValues& options, const Library& library)
       window_units_(static_cast<std::uint32_t>(options[option_window]) / OfiFrame::unit_bytes),
       arena_bytes_(std::max(
           {static_cast<std::uint32_t>(options[option_arena]), 2 * facts_.max_message, arena_bytes_min})),
-      receive_bytes_(static_cast<std::uint32_t>(options[option_receive])), tcp_(engine, tcp_options(options)),
-      retry_([](void*) {}, nullptr) {
+      receive_bytes_(static_cast<std::uint32_t>(options[option_receive])), eager_option_(eager_of(options)),
+      tcp_(engine, tcp_options(options)), retry_([](void*) {}, nullptr) {
   tcp_.hot().close();
   engine_.add(*this);
 }
@@ -66,6 +71,7 @@ Ofi::~Ofi() {
   connections_.clear_and_dispose(free);
   graveyard_.clear_and_dispose(free);
   if (fabric_->wants(FI_MR_ENDPOINT)) {  // what is bound to the endpoint goes before it
+    if (probe_ != nullptr) probe_->retire();
     slots_.retire();
     buffers_.retire();
     reads_.retire();
@@ -94,29 +100,45 @@ Result<> Ofi::open(std::string_view address, bool towards) {
   if (!at) return tl::unexpected<Error>(at.error());
   const bool numbered = at->host != "*" && at->host != "localhost" && numeric(*at, false).has_value();
   const std::string host = at->host == "localhost" ? "127.0.0.1" : numbered ? at->host : std::string();
-  const Guard guard;
-  remove_stale_segments();
-  auto choice = choose(library_, provider_, host, towards);
-  if (!choice) return tl::unexpected<Error>(choice.error());
-  auto fabric = Fabric::open(library_, std::move(*choice));
-  if (!fabric) return tl::unexpected<Error>(fabric.error());
-  fabric_ = std::move(*fabric);
+  {
+    const Guard guard;
+    remove_stale_segments();
+    auto choice = choose(library_, provider_, host, towards);
+    if (!choice) return tl::unexpected<Error>(choice.error());
+    auto fabric = Fabric::open(library_, std::move(*choice));
+    if (!fabric) return tl::unexpected<Error>(fabric.error());
+    fabric_ = std::move(*fabric);
+  }
   looks_ = fabric_->descriptor() >= 0 ? looks_watched : looks_alone;
   return open_buffers();
 }
 
 Result<> Ofi::open_buffers() {
-  const Policy& policy = fabric_->policy();
-  const std::size_t most = fabric_->info().ep_attr->max_msg_size;
-  message_bytes_ = static_cast<std::uint32_t>(std::min<std::size_t>(policy.eager_bytes_max, most));
-  const std::size_t inject =
-      std::min<std::size_t>(fabric_->info().tx_attr->inject_size, policy.inject_bytes_max);
-  inject_bytes_ = static_cast<std::uint32_t>(std::min<std::size_t>(inject, message_bytes_));
+  // Where a receive takes one message, all 256 have the largest size: then the table's is enough.
+  const std::uint32_t single_bytes = eager_option_ != 0 ? eager_option_ : fabric_->policy().eager_bytes;
+  const std::size_t most = fabric_->receives_many() ? eager_bytes_max : single_bytes;
+  receive_bytes_max_ = static_cast<std::uint32_t>(std::min(most, fabric_->info().ep_attr->max_msg_size));
+  if (auto opened = buffers_.open(*fabric_, receive_bytes_, receive_bytes_max_); !opened) return opened;
+  crossover_ = find_crossover();
+  crossover_.bytes = std::min(crossover_.bytes, receive_bytes_max_);
+  inject_bytes_ = fabric_->inject_bytes(crossover_.bytes);
   inject_ = std::make_unique<std::byte[]>(std::max(inject_bytes_, 64u));
-  if (!slots_.open(*fabric_, message_bytes_) || !reads_.open(*fabric_, arena_bytes_ / 2))
+  if (!slots_.open(*fabric_, crossover_.bytes) || !reads_.open(*fabric_, arena_bytes_ / 2))
     return fail(Errc::exhausted, "no memory for ofi to send from", "the provider registers no more",
                 "raise the limit of locked memory: ulimit -l unlimited");
-  return buffers_.open(*fabric_, receive_bytes_, message_bytes_);
+  return {};
+}
+
+// As the option says; else what this process has learnt of the provider; else it is measured.
+Crossover Ofi::find_crossover() {
+  if (eager_option_ != 0) return {eager_option_, Crossover::How::option};
+  const auto known = remembered_crossover(fabric_->provider());
+  if (known && known->how == Crossover::How::learnt) return *known;
+  auto probe = std::make_unique<Probe>(*fabric_, buffers_, engine_.pool(), receive_bytes_max_);
+  const Crossover found = probe->run();
+  if (!probe->is_idle()) probe_ = std::move(probe);
+  remember_crossover(fabric_->provider(), found);
+  return found;
 }
 
 // ---- listening and dialling ----
@@ -348,6 +370,7 @@ bool Ofi::failed() {
 }
 
 void Ofi::finish(Operation& operation, int error) {
+  if (operation.kind == Operation::Kind::probe) return;  // it came too late
   Connection* link = operation.link;
   if (operation.kind == Operation::Kind::send) {
     if (link != nullptr) link->sent(error);

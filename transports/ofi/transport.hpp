@@ -20,6 +20,8 @@
 #include <vector>
 
 #include <harness/transports/ofi/connection.hpp>
+#include <harness/transports/ofi/crossover.hpp>
+#include <harness/transports/ofi/probe.hpp>
 #include <harness/transports/tcp.hpp>
 
 namespace harness::transports::ofi {
@@ -62,8 +64,11 @@ class Ofi final : public Transport, Watcher {
   void park(std::unique_ptr<Region> region);
   [[nodiscard]] const Facts& facts() const noexcept { return facts_; }
   [[nodiscard]] std::byte* inject_buffer() noexcept { return inject_.get(); }
-  [[nodiscard]] std::uint32_t inject_bytes() const noexcept { return inject_bytes_; }    // header included
-  [[nodiscard]] std::uint32_t message_bytes() const noexcept { return message_bytes_; }  // header included
+  [[nodiscard]] std::uint32_t inject_bytes() const noexcept { return inject_bytes_; }  // header included
+  [[nodiscard]] const Crossover& crossover() const noexcept { return crossover_; }
+  [[nodiscard]] std::uint32_t message_bytes() const noexcept { return crossover_.bytes; }  // header included
+  /// The largest message of the fabric that is received, header included.
+  [[nodiscard]] std::uint32_t receive_bytes_max() const noexcept { return receive_bytes_max_; }
   [[nodiscard]] std::uint32_t window_units() const noexcept { return window_units_; }
   [[nodiscard]] std::uint32_t arena_bytes() const noexcept { return arena_bytes_; }
   [[nodiscard]] std::uint64_t lost_injections() const noexcept { return lost_injections_; }  // of all links
@@ -95,6 +100,7 @@ class Ofi final : public Transport, Watcher {
   Ofi(OsEngine& engine, const OptionValues& options, const Library& library);
   Result<> open(std::string_view address, bool towards);
   Result<> open_buffers();
+  Crossover find_crossover();
   bool say_last_words();
   unsigned look(unsigned budget);
   void serve_blocked();
@@ -119,9 +125,12 @@ class Ofi final : public Transport, Watcher {
   std::uint32_t arena_bytes_;
   std::uint32_t receive_bytes_;
   std::uint32_t inject_bytes_ = 0;
-  std::uint32_t message_bytes_ = 0;
+  std::uint32_t receive_bytes_max_ = 0;
+  std::uint32_t eager_option_;
+  Crossover crossover_;
   Tcp tcp_;  // outlives the control links
   std::unique_ptr<Fabric> fabric_;
+  std::unique_ptr<Probe> probe_;  // one that did not end
   std::unique_ptr<std::byte[]> inject_;
   SendSlots slots_;
   ReceiveBuffers buffers_;

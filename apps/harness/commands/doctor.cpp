@@ -73,9 +73,10 @@ void fabric_providers(std::vector<Finding>& findings) {
   if (!all) return;  // said by the transport
   for (const auto& one : *all) {
     const std::string device = one.device.empty() ? std::string() : one.device + ", ";
+    const std::string eager = one.eager.empty() ? std::string() : "; eager " + one.eager;
     findings.push_back({Health::good,
                         "ofi provider " + one.name,
-                        fmt::format("{}{}: {}", device, one.outcome(), one.why),
+                        fmt::format("{}{}: {}{}", device, one.outcome(), one.why, eager),
                         {}});
   }
 }

@@ -1,95 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 // What is ofi's own beside the contract of every transport: hellos, bells, offers, the control link.
-#include <array>
 #include <chrono>
-#include <map>
-#include <vector>
 
-#include <gtest/gtest.h>
 #include <poll.h>
 
-#include <harness/tests/support/ofi_options.hpp>
+#include <harness/tests/unit/transports/ofi_pair.hpp>
 #include <harness/transports/tcp.hpp>
 
 namespace harness::transports {
 namespace {
 
+using tests::connect;
 using tests::ofi_missing;
 using tests::ofi_options;
+using tests::until;
+using End = tests::OfiEnd;
 
 constexpr std::uint64_t limit_ns = 20'000'000'000;  // only a failing case gets there
-
-struct Values final : Describer {
-  std::map<std::string, std::uint64_t, std::less<>> values;
-  void value(std::string_view name, std::uint64_t value) override { values[std::string(name)] = value; }
-  void text(std::string_view, std::string_view) override {}
-};
-
-// One engine with its transport and one endpoint.
-struct End final : Acceptor {
-  explicit End(std::string_view provider)
-      : transport(std::move(ofi::type().make(*engine, ofi_options(provider)).value())) {}
-
-  void accepted(std::unique_ptr<Endpoint> accepted) override { take(std::move(accepted)); }
-  void take(std::unique_ptr<Endpoint> mine) {
-    endpoint = std::move(mine);
-    Receiver receiver;
-    receiver.up = {[](void* self, const Entry*, harness_message* raw) {
-                     auto& end = *static_cast<End*>(self);
-                     const Bytes front = Message::from_c(raw).front();
-                     end.got.push_back(Message::from_c(raw).size());
-                     end.edges.push_back({front.front(), front.back()});
-                   },
-                   this, nullptr};
-    receiver.self = this;
-    receiver.event = [](void* self, const Event& event) {
-      static_cast<End*>(self)->heard.emplace_back(event.code, event.detail);
-    };
-    receiver.gate = &gate;
-    endpoint->attach(receiver);
-  }
-  void send(std::uint32_t bytes) {
-    Message message = Message::make(engine->pool(), bytes);
-    std::memset(message.writable().data(), 1, bytes);
-    send(message);
-  }
-  void send(Message& message) {
-    const Entry down = endpoint->down();
-    down.fn(down.self, down.next, message.c());
-  }
-  [[nodiscard]] std::uint64_t value(std::string_view name) const {
-    Values all;
-    endpoint->describe(all);
-    return all.values[std::string(name)];
-  }
-
-  std::unique_ptr<OsEngine> engine = std::move(OsEngine::make().value());
-  std::unique_ptr<Transport> transport;
-  Gate gate;
-  std::vector<std::uint32_t> got;
-  std::vector<std::array<std::byte, 2>> edges;  // first and last byte of each
-  std::vector<std::pair<Errc, std::string>> heard;
-  std::unique_ptr<Endpoint> endpoint;
-};
-
-// Turns both engines, as two processes would.
-bool until(End& one, End& other, const std::function<bool()>& done) {
-  bool over = false;
-  Timer limit([](void* self) { *static_cast<bool*>(self) = true; }, &over);
-  one.engine->timers().arm(limit, one.engine->now_ns() + limit_ns);
-  while (!done() && !over) {
-    one.engine->poll();
-    other.engine->poll();
-  }
-  return done();
-}
-
-void connect(End& near, End& far) {
-  const std::string address = far.transport->listen("127.0.0.1:0", far).value();
-  near.take(std::move(near.transport->dial(address).value()));
-  near.send(1);
-  ASSERT_TRUE(until(near, far, [&] { return !far.got.empty() || !near.heard.empty(); }));
-}
 
 std::uint64_t now_ns() {
   return static_cast<std::uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count());
