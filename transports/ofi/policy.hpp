@@ -42,13 +42,11 @@ struct Policy {
   bool has_atomics = false;      // a card's own, which cost nothing else when they are asked for
   bool keeps_injected = false;   // what was injected may wait in it for room in a socket, until it is polled
   LostWrite lost_write = LostWrite::told;
-  std::uint64_t mr_mode = every_bit;      // bits offered to it
-  std::uint32_t eager_bytes = 16 * 1024;  // larger messages are offered, where nothing better was learnt
-  std::uint32_t probe_bytes_max =
-      64 * 1024;                          // so much is measured; 0: what it sends to itself goes by memory
-  std::uint32_t inject_bytes_max = 4096;  // at most the provider's own limit
-  std::uint64_t reads_bytes =
-      ~std::uint64_t{0};  // so much of a peer's frames is read at a time, or one frame
+  std::uint64_t mr_mode = every_bit;          // bits offered to it
+  std::uint32_t eager_bytes = 16 * 1024;      // larger messages are offered, where nothing better was learnt
+  std::uint32_t probe_bytes_max = 64 * 1024;  // measured up to here; 0: it sends to itself by memory
+  std::uint32_t inject_bytes_max = 4096;      // at most the provider's own limit
+  std::uint64_t reads_bytes = ~std::uint64_t{0};  // of frames, at a time; one at least
   std::string_view note = {};
 };
 
