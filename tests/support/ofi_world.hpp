@@ -16,7 +16,7 @@
 namespace harness::tests {
 
 /// An endpoint, and what it was told.
-struct OfiEnd {
+struct WorldEnd {
   std::unique_ptr<Endpoint> endpoint;
   Gate gate;
   bool ended = false;
@@ -27,14 +27,14 @@ struct OfiEnd {
     endpoint = std::move(mine);
     Receiver receiver;
     receiver.up = {[](void* self, const Entry*, harness_message* raw) {
-                     static_cast<OfiEnd*>(self)->up(Message::from_c(raw).front());
+                     static_cast<WorldEnd*>(self)->up(Message::from_c(raw).front());
                    },
                    this, nullptr};
     receiver.self = this;
     receiver.event = [](void* self, const Event& event) {
       if (event.kind == EventKind::writable) return;
-      static_cast<OfiEnd*>(self)->ended = true;
-      static_cast<OfiEnd*>(self)->code = event.code;
+      static_cast<WorldEnd*>(self)->ended = true;
+      static_cast<WorldEnd*>(self)->code = event.code;
     };
     receiver.gate = &gate;
     endpoint->attach(receiver);
@@ -77,7 +77,7 @@ struct OfiWorld final : Acceptor {
     return done();
   }
   /// Whether a frame arrives, of these two or of others.
-  bool carries(const OfiEnd& from, OfiEnd& to) const {
+  bool carries(const WorldEnd& from, WorldEnd& to) const {
     bool came = false;
     to.up = [&](Bytes bytes) { came = as_text(bytes) == "honest"; };
     from.send(Message::copy_of(engine->pool(), "honest"));
@@ -92,7 +92,7 @@ struct OfiWorld final : Acceptor {
   std::unique_ptr<OfiPeer> peer;
   transports::Tcp tcp{*engine};
   std::string address;
-  OfiEnd near, far;  // of the honest link
+  WorldEnd near, far;  // of the honest link
   std::unique_ptr<Endpoint> waiting;
   bool in_order = true;
 };
@@ -196,7 +196,7 @@ class OfiLiar {
     return world_.until([&] { return world_.peer->sends == 0; });
   }
 
-  OfiEnd victim, control;
+  WorldEnd victim, control;
   std::function<void(const wire::OfiNote&)> on_note = [](const wire::OfiNote&) {};
   bool open = false;  // it has answered
   std::uint32_t cookie = 0;
