@@ -114,6 +114,23 @@ TEST(OfiMock, AProviderWithoutResourceManagementIsTaken) {
   EXPECT_TRUE((*made)->listen("127.0.0.1:0", ignored));
 }
 
+// Whoever asks again hears the same: an endpoint without its buffers is none.
+TEST(OfiMock, TooLittleLockedMemoryIsAnErrorThatSaysSoEachTime) {
+  for (const char* knobs : {"memlock=65536", "memlock=4300000"}) {  // not the receives; not what is sent from
+    setenv("HARNESS_MOCK", knobs, 1);
+    const auto engine = std::move(transports::OsEngine::make().value());
+    const auto made = ofi::load().value()->make(*engine, ofi_options("mock-verbs"), &mock_library);
+    ASSERT_TRUE(made) << made.error().text();
+    for (int i = 0; i < 2; ++i) {
+      const auto dialled = (*made)->dial("127.0.0.1:9");
+      ASSERT_FALSE(dialled) << knobs;
+      EXPECT_EQ(dialled.error().code, Errc::exhausted);
+      EXPECT_EQ(dialled.error().advice, "raise the limit of locked memory: ulimit -l unlimited");
+    }
+    engine->poll();
+  }
+}
+
 // The last frame of a link is injected and lost: no later number tells the peer, and the completion names
 // nobody.
 TEST(OfiMock, AnInjectedFrameThatIsLostEndsTheLinkAtThePeer) {

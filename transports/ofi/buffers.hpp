@@ -63,7 +63,9 @@ class SendSlots {
   [[nodiscard]] unsigned busy() const noexcept { return slots_ - free_; }
   void orphan(const Connection& link) noexcept;
   /// Takes the memory from the provider; it stays mapped.
-  void retire() noexcept { region_->retire(); }
+  void retire() noexcept {
+    if (region_ != nullptr) region_->retire();
+  }
 
  private:
   std::unique_ptr<Region> region_;
@@ -92,7 +94,9 @@ class ReceiveBuffers {
     if (unposted_ != 0) [[unlikely]]
       post_again();
   }
-  void retire() noexcept { region_->retire(); }
+  void retire() noexcept {
+    if (region_ != nullptr) region_->retire();
+  }
 
  private:
   bool post(Operation& buffer) noexcept;

@@ -95,7 +95,7 @@ bool Ofi::say_last_words() {
 }
 
 Result<> Ofi::open(std::string_view address, bool towards) {
-  if (fabric_ != nullptr) return {};
+  if (fabric_ != nullptr) return opened_;
   const auto at = split("ofi", address);
   if (!at) return tl::unexpected<Error>(at.error());
   const bool numbered = at->host != "*" && at->host != "localhost" && numeric(*at, false).has_value();
@@ -110,7 +110,7 @@ Result<> Ofi::open(std::string_view address, bool towards) {
     fabric_ = std::move(*fabric);
   }
   looks_ = fabric_->descriptor() >= 0 ? looks_watched : looks_alone;
-  return open_buffers();
+  return opened_ = open_buffers();
 }
 
 Result<> Ofi::open_buffers() {

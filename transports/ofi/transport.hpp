@@ -130,6 +130,7 @@ class Ofi final : public Transport, Watcher {
   Crossover crossover_;
   Tcp tcp_;  // outlives the control links
   std::unique_ptr<Fabric> fabric_;
+  Result<> opened_;               // whether it has all its buffers
   std::unique_ptr<Probe> probe_;  // one that did not end
   std::unique_ptr<std::byte[]> inject_;
   SendSlots slots_;
