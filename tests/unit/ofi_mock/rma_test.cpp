@@ -292,7 +292,7 @@ TEST_P(OfiMockAtomics, WhatTheProcessorDoesBetweenLoadAndStoreIsLost) {
       return field.a->done.size() > before;
     }));
     EXPECT_EQ(there & 0xffffffff, 1u);
-    lost += there >> 32 != adds ? 1 : 0;
+    lost += there >> 32 != adds ? 1u : 0u;
   }
   EXPECT_NE(lost, 0u);
 }
