@@ -132,7 +132,7 @@ TEST_P(CardAtomics, AreDoneOrNotWhenTheRegionGoes) {
       if (code == Errc::ok) {
         EXPECT_TRUE(values.insert(found(*near_, ticket)).second) << "found twice";
       }
-      refused += code == Errc::not_found ? 1 : 0;
+      refused += code == Errc::not_found ? 1u : 0u;
     }
     EXPECT_EQ(values.size(), then);
     EXPECT_EQ(begin_at(*near_, ticket_, AtomicOp::add, region, 1), Direct::Outcome::no);
@@ -151,7 +151,7 @@ TEST_P(CardAtomics, EndWithThePeer) {
   std::uint64_t done = 0;
   for (const auto& [ticket, code] : near_->ended) {
     EXPECT_TRUE(code == Errc::ok || code == Errc::not_found || code == Errc::peer_lost) << to_string(code);
-    done += code == Errc::ok ? 1 : 0;
+    done += code == Errc::ok ? 1u : 0u;
   }
   EXPECT_LE(done, then);
   EXPECT_EQ(near_->direct->under_way(), 0u);

@@ -14,7 +14,6 @@ namespace {
 constexpr std::size_t result_at = 0;
 constexpr std::size_t operand_at = 8;
 constexpr std::size_t compare_at = 16;
-constexpr std::size_t word_bytes = sizeof(std::uint64_t);
 
 // The peer's card looked at the request, and did not do it: the key is closed, or not for this.
 bool is_undone(int error) noexcept {
