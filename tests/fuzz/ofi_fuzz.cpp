@@ -164,7 +164,7 @@ class Run {
   // A hello as it should be, or with one thing changed.
   void hello(bool right) {
     settle();
-    const unsigned lie = right ? 0 : byte() % 12;
+    const unsigned lie = right ? 0u : byte() % 12;
     const OfiLiar::Hello honest = liar_.right_hello();
     OfiLiar::Hello hello = honest;
     std::uint32_t* const words[] = {&hello.terms.window, &hello.terms.frame_bytes, &hello.terms.protocol,
@@ -298,7 +298,7 @@ class Run {
     if (!is_up()) return;
     const auto length = static_cast<std::uint32_t>(bytes.size());
     OfiFrame header{liar_.cookie, length, kind, 0, sequence(), taken_units_};
-    const unsigned lie = byte() < 200 ? 0 : byte() % 6;
+    const unsigned lie = byte() < 200 ? 0u : byte() % 6;
     if (lie == 1) header.cookie = static_cast<std::uint32_t>(number(liar_.cookie));
     if (lie == 2) header.length = static_cast<std::uint32_t>(number(length)) & 0xfffffff;
     if (lie == 3) header.epoch = byte() & 3;
@@ -314,7 +314,7 @@ class Run {
     const bool right = kind >= OfiKind::data && kind <= OfiKind::taken && header.length == length &&
                        header.epoch == 0 && header.sequence == sequence();
     cannot_be(!right);
-    frames_ += right ? 1 : 0;
+    frames_ += right ? 1u : 0u;
     if (!right) return;
     if (kind == OfiKind::data) expected_.emplace_back(bytes);
     if (kind == OfiKind::taken) cannot_be(!model_.taken(bytes));
