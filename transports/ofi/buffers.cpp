@@ -9,9 +9,10 @@ namespace harness::transports::ofi {
 // ---- sending ----
 
 bool SendSlots::open(Fabric& fabric, std::uint32_t slot_bytes, unsigned slots) {
-  slots_ = std::min(slots, bytes_max / slot_bytes);
-  region_ = Region::make(fabric, std::size_t{slots_} * slot_bytes, Region::Use::messages);
+  slots = std::min(slots, bytes_max / slot_bytes);
+  region_ = Region::make(fabric, std::size_t{slots} * slot_bytes, Region::Use::messages);
   if (region_ == nullptr) return false;
+  slots_ = slots;
   for (unsigned i = 0; i < slots_; ++i) {
     table_[i].kind = Operation::Kind::send;
     table_[i].memory = region_->data() + std::size_t{i} * slot_bytes;

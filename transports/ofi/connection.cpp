@@ -76,6 +76,7 @@ void Connection::on_timer() {
     case State::greeting:
       return end(EventKind::peer_lost, Errc::timed_out, "the peer did not say what its fabric is");
     case State::open:
+      if (control_lost_ && received_frames_ >= bye_frames_) return;  // they wait for the application
       if (control_lost_)
         return end(EventKind::peer_lost, Errc::peer_lost,
                    "the peer closed and went before its last frames came");

@@ -5,8 +5,8 @@
 //       └────────────────┴───────────▶ ended ─────────▲
 //
 // The Handle is the Endpoint that a link owns; the Connection belongs to the transport and outlives it while
-// it lingers. Sending: what fits into a message of the fabric is injected or copied into a registered slot,
-// what is larger is offered, from the link's arena: written there, or copied. What the provider does not take
+// it lingers. Sending: what is small is injected or copied into a registered slot, what is larger than the
+// crossover is offered, from the link's arena: written there, or copied. What the provider does not take
 // (EAGAIN), or the peer gave no credit for, waits in a queue and holds the gate; it is tried again in every
 // poll.
 // Receiving: frames are matched in order, but where the provider does not promise that they also complete in
@@ -120,8 +120,8 @@ class Connection final : public Hook<OwnedTag>,
   void was_direct(Operation& operation, int error) { direct_->completed(operation, error); }
   /// The provider lost a frame and does not say whose.
   void doubt() noexcept;
-  /// Asks the peer to ring when it has something; what it sent until now needs none.
-  void ask_for_bell() noexcept { note(wire::OfiNote::Kind::sleep, received_frames_); }
+  /// Asks the peer to ring when it has something; what it sent until now needs none. False: not now.
+  bool ask_for_bell() noexcept { return note(wire::OfiNote::Kind::sleep, received_frames_) || control_lost_; }
   [[nodiscard]] std::uint32_t cookie() const noexcept { return cookie_; }
   [[nodiscard]] Handle* handle() const noexcept { return handle_; }
   void set_handle(Handle* handle) noexcept { handle_ = handle; }
@@ -239,6 +239,7 @@ class Connection final : public Hook<OwnedTag>,
   void open(const wire::OfiTerms& terms, Bytes name);
   void expect(std::uint64_t frames) noexcept;
   void control_ended(Errc code, std::string_view why);
+  void on_sleep(std::uint64_t received) noexcept;
   void ring() noexcept;
   void wake() noexcept;
   void on_timer();
@@ -266,7 +267,10 @@ class Connection final : public Hook<OwnedTag>,
   bool done_sent_ = false;
   bool control_lost_ = false;
   bool closing_ = false;     // closed while it still greets
-  bool wants_bell_ = false;  // the peer sleeps
+  bool wants_bell_ = false;  // the peer sleeps …
+  bool bell_due_ = false;    // … and could not be rung
+  static constexpr std::uint64_t none_asleep = ~std::uint64_t{0};
+  std::uint64_t asleep_at_ = none_asleep;  // frames it had received when it slept, if it lacked some
 
   // sending
   fi_addr_t peer_ = FI_ADDR_NOTAVAIL;

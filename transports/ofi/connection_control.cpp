@@ -88,11 +88,7 @@ void Connection::on_note(Message& message) {
                std::string(as_text(tail.first(std::min(tail.size(), sentence_bytes_max)))));
   if (!after) return;
   switch (head.kind) {
-    case OfiNote::Kind::sleep:
-      wants_bell_ = true;
-      if (head.value != sent_frames_ || reading_ != 0 || (direct_ != nullptr && direct_->under_way() != 0))
-        ring();
-      return;
+    case OfiNote::Kind::sleep: return on_sleep(head.value);
     case OfiNote::Kind::bell: return ofi_.unrung(*this);
     case OfiNote::Kind::bye:
       bye_received_ = true;
@@ -166,10 +162,20 @@ void Connection::open(const OfiTerms& terms, Bytes name) {
   wake();
 }
 
-// The peer rings once for each time it is asked; asking while frames are on their way gets a ring at once.
+// The peer rings once for each time it is asked; asking while frames are on their way gets a ring at once. Who
+// asks a second time and has received nothing more is told how many frames there are: one may be lost.
+void Connection::on_sleep(std::uint64_t received) noexcept {
+  wants_bell_ = true;
+  if (received != sent_frames_ && received == asleep_at_) doubt();
+  asleep_at_ = received != sent_frames_ ? received : none_asleep;
+  if (received != sent_frames_ || reading_ != 0 || (direct_ != nullptr && direct_->under_way() != 0)) ring();
+}
+
+// One that the control link does not take now is rung in the next poll.
 void Connection::ring() noexcept {
-  wants_bell_ = false;
-  if (note(OfiNote::Kind::bell, 0)) ++counts_.bells;
+  wants_bell_ = bell_due_ = !note(OfiNote::Kind::bell, 0) && !control_lost_;
+  if (bell_due_) return ofi_.blocked(*this);
+  ++counts_.bells;
 }
 
 // The frame that failed was some link's: each tells its peer how many there must be.

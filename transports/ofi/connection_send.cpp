@@ -149,7 +149,8 @@ bool Connection::send_controls() noexcept {
 
 bool Connection::push_out() noexcept {
   if (state_ != State::open && state_ != State::lingering) return true;
-  if (!send_controls()) return false;
+  if (bell_due_) ring();
+  if (bell_due_ || !send_controls()) return false;
   bool blocked = false;
   while (queue_ != nullptr && !queue_->empty()) {
     const Sent sent = try_send(queue_->front(), queue_->kind());

@@ -178,7 +178,7 @@ bool OfiDirect::push_out() noexcept {
   return !to_tell_ && !to_check_ && !full_since_;
 }
 
-// Who may still write gets pages of nobody's. They and the page of words, all 0, stay where they are and
+// Who may still write gets pages of nobody's. They and the page, its words of regions all 0, stay where they are and
 // registered until the transport goes: a refused access would cost a software provider the connection, which
 // other links use, too.
 void OfiDirect::end() noexcept {

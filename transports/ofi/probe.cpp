@@ -24,6 +24,7 @@ Probe::Probe(Fabric& fabric, ReceiveBuffers& buffers, Pool& pool, std::uint32_t 
 
 Crossover Probe::run() {
   if (bytes_max_ == 0) return failed("the provider sends to itself by memory");
+  if (bytes_max_ < sizes.front()) return failed("its messages are too small to measure");
   if (!end_.open()) return failed("there is no memory to measure in");
   deadline_ns_ = now_ns() + connect_ns_max;
   bool going = in_a_row(sizes.front(), false) != 0 && in_a_row(sizes.front(), true) != 0;

@@ -127,6 +127,7 @@ void ProbeEnd::completed(const fi_cq_data_entry& entry) {
 void ProbeEnd::arrived(const std::byte* at, std::size_t bytes) {
   const auto header = wire::decode<OfiFrame>(at);
   const std::byte* const body = at + header_bytes;
+  if (header.cookie != nobodys_cookie) return;
   if (header.kind == OfiKind::data) {
     Slab* slab = pool_.allocate(static_cast<std::uint32_t>(bytes));
     if (slab == nullptr) return void(broken_ = true);
@@ -144,7 +145,8 @@ void ProbeEnd::arrived(const std::byte* at, std::size_t bytes) {
 
 bool ProbeEnd::start_read() {
   const Offered& offered = offered_[offered_count_ - 1];  // the last: all are alike
-  if (offered.offer.bytes > bytes_max_ || offered.offer.key_bytes > offered.key.size() ||
+  if (offered.offer.slot >= OfiOffer::slots || offered.offer.bytes > bytes_max_ ||
+      offered.offer.key_bytes > offered.key.size() ||
       !key_.set(fabric_, Bytes(offered.key).first(offered.offer.key_bytes))) {
     broken_ = true;
     return false;

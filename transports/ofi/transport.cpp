@@ -272,14 +272,11 @@ bool Ofi::rest() {
   if (has_descriptor) watch();
   if (has_descriptor && !fabric_->may_sleep()) return false;
   if (!unrung_.empty()) {
-    while (!unrung_.empty()) {
-      unrung_.front().ask_for_bell();
-      unrung_.pop_front();
-    }
+    while (!unrung_.empty() && unrung_.front().ask_for_bell()) unrung_.pop_front();
     tcp_.flush();
   }
   const bool under_way = slots_.busy() != 0 || reads_under_way_ != 0 || direct_slots_.busy() != 0;
-  const bool soon = !waiting_.empty() || (under_way && !has_descriptor);
+  const bool soon = !waiting_.empty() || !unrung_.empty() || (under_way && !has_descriptor);
   if (soon || (fabric_->policy().keeps_injected && !connections_.empty())) {
     const std::uint64_t longest = soon ? retry_ns_max : look_ns_max;
     retry_ns_ = std::min(retry_ns_, longest);

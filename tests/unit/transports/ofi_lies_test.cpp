@@ -90,6 +90,23 @@ TEST_F(OfiLies, AKeyOfAnotherFormIsNotGivenToTheProvider) {
   }
 }
 
+// Its provider lost the last frame, and nothing comes behind it: both would ring and ask for ever.
+TEST_F(OfiLies, WhoSleepsAgainWithoutTheLastFrameIsToldHowManyThereAre) {
+  OfiWorld world(0);
+  OfiLiar peer(world);
+  ASSERT_TRUE(peer.meet(peer.right_hello()));
+  std::uint64_t counted = 0;
+  peer.on_note = [&](const wire::OfiNote& note) {
+    if (note.kind == wire::OfiNote::Kind::count) counted = note.value;
+  };
+  peer.victim.send(Message::copy_of(world.engine->pool(), "lost"));
+  for (const unsigned bells : {1u, 2u}) {
+    peer.say({.kind = wire::OfiNote::Kind::sleep, .value = 0});
+    EXPECT_TRUE(world.until([&] { return peer.bells == bells; }));
+    EXPECT_EQ(counted, bells - 1);
+  }
+}
+
 // No lie: the two cross. What was sent before the close still arrives.
 TEST_F(OfiLies, ARegionThatIsSharedWithALinkThatClosesDoesNotCutItsLastFrames) {
   OfiWorld world(0);
