@@ -162,8 +162,8 @@ void Connection::open(const OfiTerms& terms, Bytes name) {
   wake();
 }
 
-// The peer rings once for each time it is asked; asking while frames are on their way gets a ring at once. Who
-// asks a second time and has received nothing more is told how many frames there are: one may be lost.
+// The peer rings once for each time it is asked; asking while frames are on their way gets a ring at once.
+// Who asks a second time and has received nothing more is told how many frames there are: one may be lost.
 void Connection::on_sleep(std::uint64_t received) noexcept {
   wants_bell_ = true;
   if (received != sent_frames_ && received == asleep_at_) doubt();

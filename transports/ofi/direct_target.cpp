@@ -178,9 +178,9 @@ bool OfiDirect::push_out() noexcept {
   return !to_tell_ && !to_check_ && !full_since_;
 }
 
-// Who may still write gets pages of nobody's. They and the page, its words of regions all 0, stay where they are and
-// registered until the transport goes: a refused access would cost a software provider the connection, which
-// other links use, too.
+// Who may still write gets pages of nobody's. They and the page, its words of regions all 0, stay where they
+// are and registered until the transport goes: a refused access would cost a software provider the
+// connection, which other links use, too.
 void OfiDirect::end() noexcept {
   if (std::exchange(ended_, true)) return;
   for (std::size_t number = 0; number < shared_.size(); ++number) {
