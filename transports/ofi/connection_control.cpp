@@ -173,9 +173,10 @@ void Connection::on_sleep(std::uint64_t received) noexcept {
 
 // One that the control link does not take now is rung in the next poll.
 void Connection::ring() noexcept {
-  wants_bell_ = bell_due_ = !note(OfiNote::Kind::bell, 0) && !control_lost_;
-  if (bell_due_) return ofi_.blocked(*this);
-  ++counts_.bells;
+  const bool rung = note(OfiNote::Kind::bell, 0);
+  wants_bell_ = bell_due_ = !rung && !control_lost_;
+  if (bell_due_) ofi_.blocked(*this);
+  counts_.bells += rung ? 1u : 0u;
 }
 
 // The frame that failed was some link's: each tells its peer how many there must be.

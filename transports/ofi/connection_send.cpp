@@ -150,7 +150,7 @@ bool Connection::send_controls() noexcept {
 bool Connection::push_out() noexcept {
   if (state_ != State::open && state_ != State::lingering) return true;
   if (bell_due_) ring();
-  if (bell_due_ || !send_controls()) return false;
+  if (!send_controls()) return false;
   bool blocked = false;
   while (queue_ != nullptr && !queue_->empty()) {
     const Sent sent = try_send(queue_->front(), queue_->kind());
@@ -160,7 +160,7 @@ bool Connection::push_out() noexcept {
   }
   if (queue_ != nullptr && queue_->empty()) drop_queue();
   look_for_room();
-  return !blocked;
+  return !blocked && !bell_due_;
 }
 
 void Connection::drop_queue() noexcept {
