@@ -27,6 +27,7 @@ namespace {
 
 namespace fs = std::filesystem;
 constexpr int start_ms_max = 15'000;
+constexpr int death_ms_max = 1'000;  // from its sockets' end to its own
 constexpr std::uint64_t show_every_ns = 100'000'000;
 constexpr std::uint64_t tell_every_ns = 5'000'000'000;  // without a terminal
 constexpr std::uint32_t ping_interval_us = 5'000;
@@ -80,7 +81,7 @@ std::string Mirror::received_over(const MirrorLink& link) const {
 Result<> Mirror::run() {
   for (auto step : {&Mirror::prepare, &Mirror::make_domains, &Mirror::start_nodes, &Mirror::introduce,
                     &Mirror::wait_for_links, &Mirror::swap_links, &Mirror::transfer, &Mirror::look_closely})
-    if (auto done = (this->*step)(); !done) return done;
+    if (auto done = (this->*step)(); !done) return why_it_failed(std::move(done));
   verify();
   return {};
 }
@@ -108,6 +109,18 @@ Result<> Mirror::alive() {
                 fmt::format("harness node up {} --cluster {}", node.name, options_.cluster));
   }
   return {};
+}
+
+// What a step failed with; or the node that died, which its peers see a moment before its parent does: its
+// sockets close first.
+Result<> Mirror::why_it_failed(Result<> done) {
+  if (done.error().code != Errc::peer_lost) return done;
+  const std::uint64_t deadline = now_ns() + std::uint64_t{death_ms_max} * 1'000'000;
+  do {
+    if (auto fine = alive(); !fine) return fine;
+    poll(nullptr, 0, 5);
+  } while (now_ns() < deadline);
+  return done;
 }
 
 // ---- starting ----

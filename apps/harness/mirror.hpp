@@ -94,6 +94,7 @@ class Mirror {
   Result<> look_closely();
   Result<> pause(int timeout_ms);
   Result<> alive();
+  Result<> why_it_failed(Result<> done);
   void show_progress(bool last);
   [[nodiscard]] std::string state_of(const std::string& node) const;
 
