@@ -7,29 +7,16 @@
 #include <ctime>
 
 #include <harness/tests/conformance/transport_suite.hpp>
-#include <harness/tests/support/ofi_options.hpp>
-#include <harness/transports/ofi/entry.hpp>
-#include <harness/transports/ofi/library.hpp>
-#include <harness/transports/ofi/mock/mock.hpp>
+#include <harness/tests/support/ofi_mock.hpp>
 
 namespace harness::tests {
 namespace {
 
 namespace ofi = transports::ofi;
 
-const ofi::Library mock_library{ofi::mock::mock_version, ofi::mock::mock_getinfo, ofi::mock::mock_freeinfo,
-                                ofi::mock::mock_dupinfo, ofi::mock::mock_fabric,  ofi::mock::mock_strerror};
-
-Result<std::unique_ptr<Transport>> make_transport(transports::OsEngine& engine, std::string_view provider) {
-  if (!provider.starts_with("mock")) return ofi::type().make(engine, ofi_options(provider));
-  const auto table = ofi::load();
-  if (!table) return tl::unexpected<Error>(table.error());
-  return (*table)->make(engine, ofi_options(provider), &mock_library);
-}
-
 class OfiMedium final : public Medium {
  public:
-  explicit OfiMedium(std::string_view provider) : made_(make_transport(*engine_, provider)) {}
+  explicit OfiMedium(std::string_view provider) : made_(make_ofi(*engine_, provider)) {}
   Engine& engine() override { return *engine_; }
   Transport& transport() override { return **made_; }
   const TransportType& type() override { return ofi::type(); }
@@ -98,7 +85,7 @@ constexpr MockSetting mock_settings[] = {
 int getinfo_without_management(std::uint32_t version, const char* node, const char* service,
                                std::uint64_t flags, const fi_info* hints, fi_info** info) {
   if (hints->domain_attr->resource_mgmt == FI_RM_ENABLED) return -FI_ENODATA;
-  return ofi::mock::mock_getinfo(version, node, service, flags, hints, info);
+  return mock::mock_getinfo(version, node, service, flags, hints, info);
 }
 
 TEST(OfiMock, AProviderWithoutResourceManagementIsTaken) {
@@ -119,7 +106,7 @@ TEST(OfiMock, TooLittleLockedMemoryIsAnErrorThatSaysSoEachTime) {
   for (const char* knobs : {"memlock=65536", "memlock=4300000"}) {  // not the receives; not what is sent from
     setenv("HARNESS_MOCK", knobs, 1);
     const auto engine = std::move(transports::OsEngine::make().value());
-    const auto made = ofi::load().value()->make(*engine, ofi_options("mock-verbs"), &mock_library);
+    const auto made = make_ofi(*engine, "mock-verbs");
     ASSERT_TRUE(made) << made.error().text();
     for (int i = 0; i < 2; ++i) {
       const auto dialled = (*made)->dial("127.0.0.1:9");
