@@ -10,6 +10,7 @@
 #include <harness/layers/all.hpp>
 #include <harness/stack/compose.hpp>
 #include <harness/stack/node.hpp>
+#include <harness/tests/support/described.hpp>
 #include <harness/tests/support/ofi_mock.hpp>
 #include <harness/tests/support/seed.hpp>
 #include <harness/tests/support/test_authority.hpp>
@@ -19,17 +20,7 @@
 namespace harness::tests {
 namespace {
 
-namespace ofi = transports::ofi;
-
 constexpr std::uint64_t long_ns = 20'000'000'000;  // a bound for tests that fail
-
-struct Value final : Describer {
-  explicit Value(std::string_view wanted) : name(wanted) {}
-  void value(std::string_view which, std::uint64_t is) override { found = which == name ? is : found; }
-  void text(std::string_view, std::string_view) override {}
-  std::string_view name;
-  std::uint64_t found = 0;
-};
 
 struct PutOverOfi : testing::Test {
   void open(const std::string& transport, const char* knobs = "") {
@@ -78,11 +69,7 @@ struct PutOverOfi : testing::Test {
     EXPECT_EQ(*memory->as<std::uint64_t>(), adds.size());
   }
   [[nodiscard]] std::uint64_t of_put(std::string_view name) const {
-    Value value(name);
-    link->stack()->describe([&](std::string_view layer, const auto& describe) {
-      if (layer == "put") describe(value);
-    });
-    return value.found;
+    return Described(*link->stack(), "put")[name];
   }
 
   TestAuthority at_a{"lab", "a"}, at_b{"lab", "b"};
