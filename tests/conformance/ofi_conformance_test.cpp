@@ -24,15 +24,18 @@ class OfiMedium final : public Medium {
   std::string nobodys_address() override { return "127.0.0.1:1"; }
   std::string malformed_address() override { return "no port"; }
   bool until(const std::function<bool()>& done) override { return engine_->run_until(done, limit_ns); }
-  // What a provider does by sockets of its own takes a moment without showing.
+  // What a provider does by sockets of its own takes a moment without showing. Turns are counted too: the time
+  // may go by while this process waits for its core.
   void rest() override {
-    for (std::uint64_t quiet_ns = now_ns(); now_ns() - quiet_ns < quiet_ns_min;)
-      if (engine_->poll() != 0) quiet_ns = now_ns();
+    std::uint64_t since_ns = now_ns();
+    for (unsigned idle = 0; idle < quiet_turns_min || now_ns() - since_ns < quiet_ns_min; ++idle)
+      if (engine_->poll() != 0) idle = 0, since_ns = now_ns();
   }
 
  private:
   static constexpr std::uint64_t limit_ns = 20'000'000'000;  // only a failing case gets there
   static constexpr std::uint64_t quiet_ns_min = 3'000'000;
+  static constexpr unsigned quiet_turns_min = 200;
   static std::uint64_t now_ns() {
     timespec now{};
     clock_gettime(CLOCK_MONOTONIC, &now);

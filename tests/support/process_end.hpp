@@ -3,6 +3,7 @@
 // has. All stand in one thread, and the test turns them.
 #pragma once
 
+#include <algorithm>
 #include <cstring>
 #include <functional>
 #include <memory>
@@ -93,6 +94,17 @@ inline bool turn_until(ProcessEnd& near, ProcessEnd& far, const std::function<bo
     far.engine->poll();
   }
   return done();
+}
+
+/// Turns them until nothing has come for a while: the kernel carries what they say, and as fast as it likes.
+template <class... End>
+void settle(End&... ends) {
+  constexpr std::uint64_t quiet_ns_min = 3'000'000;
+  constexpr unsigned quiet_turns_min = 200;  // that time may go by while this process waits for its core
+  const auto now_ns = [&] { return std::max({ends.engine->now_ns()...}); };
+  std::uint64_t since_ns = now_ns();
+  for (unsigned idle = 0; idle < quiet_turns_min || now_ns() - since_ns < quiet_ns_min; ++idle)
+    if ((ends.engine->poll() + ...) != 0) idle = 0, since_ns = now_ns();
 }
 
 /// Gives `near` an endpoint that will be linked to `far`; where it listens.

@@ -15,6 +15,7 @@ using tests::connect;
 using tests::dial;
 using tests::ofi_missing;
 using tests::ofi_options;
+using tests::settle;
 using tests::turn_until;
 using End = tests::ProcessEnd;
 
@@ -157,9 +158,9 @@ void wakes_who_sleeps(std::string_view provider) {
   connect(near, far);
   for (unsigned frames = 2; frames < 5; ++frames) {
     while (far.engine->arm() == 0) near.engine->poll();  // until it would sleep
-    for (unsigned turn = 0; turn < 200; ++turn) near.engine->poll();
+    settle(near);
     near.send(10);
-    for (unsigned turn = 0; turn < 200; ++turn) near.engine->poll();
+    settle(near);
     ASSERT_TRUE(is_readable(far.engine->descriptor())) << "nobody woke it for frame " << frames;
     ASSERT_TRUE(turn_until(far, near, [&] { return far.got.size() == frames; }));
   }
@@ -214,13 +215,10 @@ TEST(Ofi, RingsASleeperThatTheProviderHasToConnectTo) {
   End near("tcp"), far("tcp");
   dial(near, far);
   ASSERT_TRUE(turn_until(near, far, [&] { return far.endpoint != nullptr; }));
-  for (unsigned turn = 0; turn < 200; ++turn) {
-    near.engine->poll();
-    far.engine->poll();
-  }
+  settle(near, far);
   while (far.engine->arm() == 0) {
   }
-  for (unsigned turn = 0; turn < 200; ++turn) near.engine->poll();
+  settle(near);
   near.send(1);
   EXPECT_EQ(near.value("again"), 1u);
   EXPECT_EQ(near.value("bells"), 1u);
@@ -234,7 +232,7 @@ TEST(Ofi, RingsASleeperWhoseFrameItReads) {
   while (near.engine->arm() == 0) {
   }
   EXPECT_EQ(far.value("bells"), 0u);
-  for (unsigned turn = 0; turn < 200; ++turn) far.engine->poll();
+  settle(far);
   EXPECT_EQ(far.value("bells"), 1u);
   EXPECT_TRUE(until_asleep(near, far, [&] { return far.got.size() == 2; }));
 }
@@ -244,7 +242,7 @@ TEST(Ofi, IsRungOnceForEachTimeItSleeps) {
   End near("shm"), far("shm");
   connect(near, far);
   while (far.engine->arm() == 0) near.engine->poll();
-  for (unsigned turn = 0; turn < 200; ++turn) near.engine->poll();
+  settle(near);
   const std::uint64_t before = near.value("bells");
   for (unsigned i = 0; i < 20; ++i) near.send(10);
   EXPECT_EQ(near.value("bells") - before, 1u);
