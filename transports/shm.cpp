@@ -188,7 +188,7 @@ unsigned Shm::poll(unsigned budget) {
   looks_first_ = true;
   unsigned done = accept_waiting();
   if (!ready_.empty()) {
-    shm::List<Connection, shm::ReadyTag> round;  // who becomes ready meanwhile waits for the next turn
+    List<Connection, ReadyTag> round;  // who becomes ready meanwhile waits for the next turn
     round.swap(ready_);
     while (!round.empty() && done < budget) {
       Connection& connection = round.front();
@@ -267,7 +267,7 @@ void Shm::cool(Connection& connection) noexcept {
 
 void Shm::bury(Connection& connection) noexcept {
   cool(connection);
-  connection.shm::Hook<shm::OwnedTag>::unlink();
+  connection.Hook<OwnedTag>::unlink();
   graveyard_.push_back(connection);
 }
 

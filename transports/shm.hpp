@@ -76,10 +76,10 @@ class Shm final : public Transport {
   /// True when these options ask for what this transport was made with, as far as it cannot change.
   [[nodiscard]] bool fits(const OptionValues& options) const noexcept;
   void wake(shm::Connection& connection) noexcept {
-    if (!connection.shm::Hook<shm::ReadyTag>::is_linked()) ready_.push_back(connection);
+    if (!connection.Hook<ReadyTag>::is_linked()) ready_.push_back(connection);
   }
   void soil(shm::Connection& connection) noexcept {
-    if (!connection.shm::Hook<shm::DirtyTag>::is_linked()) dirty_.push_back(connection);
+    if (!connection.Hook<DirtyTag>::is_linked()) dirty_.push_back(connection);
   }
   /// A dialler has shown its memory, or is gone.
   void greeted() noexcept {
@@ -115,11 +115,11 @@ class Shm final : public Transport {
   unsigned hot_count_ = 0;
   unsigned greeting_count_ = 0;
   std::vector<std::unique_ptr<Listener>> listeners_;
-  boost::intrusive::list<shm::Connection, boost::intrusive::base_hook<shm::Hook<shm::OwnedTag>>,
+  boost::intrusive::list<shm::Connection, boost::intrusive::base_hook<Hook<OwnedTag>>,
                          boost::intrusive::constant_time_size<false>>
       connections_, graveyard_;
-  shm::List<shm::Connection, shm::ReadyTag> ready_;
-  shm::List<shm::Connection, shm::DirtyTag> dirty_;
+  List<shm::Connection, ReadyTag> ready_;
+  List<shm::Connection, DirtyTag> dirty_;
 };
 
 }  // namespace harness::transports

@@ -2,19 +2,12 @@
 // What a transport says about itself, and what it costs when nothing is wrong.
 #include <harness/tests/conformance/transport_suite.hpp>
 
-#include <map>
-
 #include <harness/tests/support/allocations.hpp>
+#include <harness/tests/support/described.hpp>
 
 namespace harness::tests {
 
 namespace {
-
-struct Values final : Describer {
-  std::map<std::string, std::uint64_t, std::less<>> values;
-  void value(std::string_view name, std::uint64_t value) override { values[std::string(name)] = value; }
-  void text(std::string_view, std::string_view) override {}
-};
 
 void states_the_facts_of_its_type(Trial& t) {
   if (!t.connect()) return;
@@ -72,9 +65,7 @@ void describes_what_it_carried(Trial& t) {
   if (!t.connect()) return;
   for (unsigned i = 0; i < 5; ++i) t.send_patterned(t.near, 100, i);
   t.until([&] { return t.far.got.size() == 5; }, "not all frames arrived");
-  Values near, far;
-  t.near.endpoint->describe(near);
-  t.far.endpoint->describe(far);
+  Described near(*t.near.endpoint), far(*t.far.endpoint);
   t.expect(near.values["frames_out"] == 5 && far.values["frames_in"] == 5,
            "frames_out and frames_in are not five");
   t.expect(near.values["bytes_out"] >= 500 && far.values["bytes_in"] >= 500,

@@ -136,7 +136,7 @@ class Run {
     if (wrong_) require(world_.until([&] { return ended(); }));
     if (!may_end_ && !wrong_) require(!ended());
   }
-  [[nodiscard]] bool ended() const { return liar_.victim.ended; }
+  [[nodiscard]] bool ended() const { return liar_.victim.is_over(); }
   void cannot_be(bool wrong = true) { wrong_ = wrong_ || wrong; }
   [[nodiscard]] bool is_up() const { return liar_.open && !ended() && !wrong_; }
 

@@ -8,6 +8,7 @@
 
 #include <harness/layers/all.hpp>
 #include <harness/stack/node.hpp>
+#include <harness/tests/support/described.hpp>
 
 namespace harness::tests {
 
@@ -40,12 +41,6 @@ class LoseEvery {
  private:
   std::uint64_t n_;
   std::uint64_t count_ = 0;
-};
-
-struct Values : Describer {
-  std::map<std::string, std::uint64_t, std::less<>> values;
-  void value(std::string_view name, std::uint64_t value) override { values[std::string(name)] = value; }
-  void text(std::string_view, std::string_view) override {}
 };
 
 // Two nodes and the link between them, up.
@@ -101,11 +96,7 @@ class Path {
   Link& sender() { return *sender_; }
   void on_received(std::function<void(Message&)> handler) { received_ = std::move(handler); }
   [[nodiscard]] std::map<std::string, std::uint64_t, std::less<>> values() {
-    Values values;
-    sender_->stack()->describe([&](std::string_view layer, const std::function<void(Describer&)>& describe) {
-      if (layer == "reliable") describe(values);
-    });
-    return values.values;
+    return Described(*sender_->stack(), "reliable").values;
   }
 
  private:

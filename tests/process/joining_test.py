@@ -4,7 +4,6 @@
 
 import json
 import subprocess
-import time
 import unittest
 
 from support import CODES, DEADLINE_S, ENVIRONMENT, HARNESS, Process, TestCase, interrupt, main
@@ -62,7 +61,6 @@ class Joining(TestCase):
 
     def test_a_bare_machine_has_its_first_encrypted_message_after_three_commands(self):
         line = self.token("--for", "b")
-        begun = time.monotonic()
         done = self.join(line, self.tcp)
         self.assertIn("spiffe://lab/node/b has a certificate", done.stdout)
         self.assertIn("harness.toml, from a", done.stdout)
@@ -76,7 +74,6 @@ class Joining(TestCase):
         self.tell_there("b", facts)  # the file says port 0: where a really listens
         b.wait_for("link main to a is up: .*encrypt @ tcp")
         self.run_there("ping", "a", "--count", "1")
-        self.assertLess(time.monotonic() - begun, 60)
         self.assertEqual(interrupt(b), 0)
 
     def tell_there(self, node, line):

@@ -102,7 +102,7 @@ void revoke_while(How how) {
     direct.withdraw(key);
     worst_ns = std::max(worst_ns, now_ns() - begun_ns);
     const std::vector<std::byte> then(target.memory->bytes().begin(), target.memory->bytes().end());
-    orphaned += ShmValues(target)["regions_orphaned"];
+    orphaned += target.value("regions_orphaned");
     ASSERT_TRUE(how != How::stopped || ::kill(pid, SIGCONT) == 0);
     if (how != How::killed) {
       ASSERT_TRUE(target.until([&] { return !target.got.empty(); })) << "the writer hears that it may not";

@@ -4,7 +4,6 @@
 #pragma once
 
 #include <array>
-#include <map>
 #include <memory>
 #include <string>
 
@@ -12,6 +11,7 @@
 #include <gtest/gtest.h>
 
 #include <harness/stack/node.hpp>
+#include <harness/tests/support/described.hpp>
 #include <harness/transports/sim.hpp>
 
 namespace harness::tests {
@@ -89,15 +89,7 @@ struct Process : Host {
   [[nodiscard]] bool is_up() const { return link != nullptr && link->is_up(); }
   /// What a layer of the link says of itself.
   [[nodiscard]] std::uint64_t value(std::string_view layer, std::string_view name) const {
-    struct Values final : Describer {
-      std::map<std::string, std::uint64_t, std::less<>> of;
-      void value(std::string_view of_what, std::uint64_t value) override { of.emplace(of_what, value); }
-      void text(std::string_view, std::string_view) override {}
-    } values;
-    link->stack()->describe([&](std::string_view at, const std::function<void(Describer&)>& describe) {
-      if (at == layer) describe(values);
-    });
-    return values.of.at(std::string(name));
+    return Described(*link->stack(), layer)[name];
   }
   [[nodiscard]] unsigned heard(EventKind kind) const { return events[static_cast<std::size_t>(kind)]; }
 

@@ -18,17 +18,10 @@
 #include <gtest/gtest.h>
 
 #include <harness/stack/bytes.hpp>
-#include <harness/transports/ofi/library.hpp>
-#include <harness/transports/ofi/mock/mock.hpp>
+#include <harness/tests/support/ofi_mock.hpp>
 #include <harness/transports/wire/ofi.hpp>
 
 namespace harness::tests {
-
-namespace mock = transports::ofi::mock;
-
-inline const transports::ofi::Library mock_library{mock::mock_version,  mock::mock_getinfo,
-                                                   mock::mock_freeinfo, mock::mock_dupinfo,
-                                                   mock::mock_fabric,   mock::mock_strerror};
 
 /// Whole pages, registered as the provider wants it.
 class Shown {

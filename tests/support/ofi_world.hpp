@@ -8,42 +8,11 @@
 #include <string>
 #include <vector>
 
-#include <harness/tests/support/ofi_options.hpp>
 #include <harness/tests/support/ofi_peer.hpp>
-#include <harness/transports/ofi/entry.hpp>
+#include <harness/tests/support/process_end.hpp>
 #include <harness/transports/tcp.hpp>
 
 namespace harness::tests {
-
-/// An endpoint, and what it was told.
-struct WorldEnd {
-  std::unique_ptr<Endpoint> endpoint;
-  Gate gate;
-  bool ended = false;
-  Errc code = Errc::ok;
-  std::function<void(Bytes)> up = [](Bytes) {};
-
-  void take(std::unique_ptr<Endpoint> mine) {
-    endpoint = std::move(mine);
-    Receiver receiver;
-    receiver.up = {[](void* self, const Entry*, harness_message* raw) {
-                     static_cast<WorldEnd*>(self)->up(Message::from_c(raw).front());
-                   },
-                   this, nullptr};
-    receiver.self = this;
-    receiver.event = [](void* self, const Event& event) {
-      if (event.kind == EventKind::writable) return;
-      static_cast<WorldEnd*>(self)->ended = true;
-      static_cast<WorldEnd*>(self)->code = event.code;
-    };
-    receiver.gate = &gate;
-    endpoint->attach(receiver);
-  }
-  void send(Message message) const {
-    const Entry down = endpoint->down();
-    down.fn(down.self, down.next, message.c());
-  }
-};
 
 struct OfiWorld final : Acceptor {
   static constexpr unsigned turns_max = 300'000;
@@ -52,10 +21,8 @@ struct OfiWorld final : Acceptor {
   explicit OfiWorld(unsigned kind) {
     const char* const provider = kind == 0 ? "mock-verbs" : "mock-cxi";
     setenv("HARNESS_MOCK", kind == 2 ? "eagain=0,late=0,raw=1" : "eagain=0,late=0", 1);
-    const auto options = ofi_options(provider);
-    const auto* table = transports::ofi::load().value();
-    victim = std::move(table->make(*engine, options, &mock_library).value());
-    honest = std::move(table->make(*engine, options, &mock_library).value());
+    victim = std::move(make_ofi(*engine, provider).value());
+    honest = std::move(make_ofi(*engine, provider).value());
     peer = std::make_unique<OfiPeer>(provider);
     in_order = kind == 0;
     address = victim->listen("127.0.0.1:0", *this).value();
@@ -77,11 +44,11 @@ struct OfiWorld final : Acceptor {
     return done();
   }
   /// Whether a frame arrives, of these two or of others.
-  bool carries(const WorldEnd& from, WorldEnd& to) const {
+  bool carries(const LinkEnd& from, LinkEnd& to) const {
     bool came = false;
     to.up = [&](Bytes bytes) { came = as_text(bytes) == "honest"; };
     from.send(Message::copy_of(engine->pool(), "honest"));
-    const bool done = until([&] { return came || from.ended || to.ended; }) && came;
+    const bool done = until([&] { return came || from.is_over() || to.is_over(); }) && came;
     to.up = [](Bytes) {};
     return done;
   }
@@ -92,7 +59,7 @@ struct OfiWorld final : Acceptor {
   std::unique_ptr<OfiPeer> peer;
   transports::Tcp tcp{*engine};
   std::string address;
-  WorldEnd near, far;  // of the honest link
+  LinkEnd near, far;  // of the honest link
   std::unique_ptr<Endpoint> waiting;
   bool in_order = true;
 };
@@ -143,7 +110,7 @@ class OfiLiar {
   }
   /// False: the control link takes nothing.
   bool say(const wire::OfiNote& note, Bytes tail = {}) {
-    if (control.ended) return false;
+    if (control.is_over()) return false;
     const MutableBytes room = control.endpoint->reserve(static_cast<std::uint32_t>(note_bytes + tail.size()));
     if (room.empty()) return false;
     wire::encode(note, room.data());
@@ -154,7 +121,7 @@ class OfiLiar {
   }
   /// Until the victim has answered, or ended the link.
   bool meet(const Hello& hello) {
-    return say(hello) && world_.until([&] { return open || victim.ended; });
+    return say(hello) && world_.until([&] { return open || victim.is_over(); });
   }
   /// Until the victim has heard everything: a link that is open rings who asks it to.
   [[nodiscard]] bool settle() {
@@ -162,7 +129,8 @@ class OfiLiar {
     const unsigned before = bells;
     const wire::OfiNote sleep{.kind = wire::OfiNote::Kind::sleep, .value = ~std::uint64_t{0} >> 8};
     world_.turns(4);
-    if (open && say(sleep) && !world_.until([&] { return bells != before || victim.ended || control.ended; }))
+    if (open && say(sleep) &&
+        !world_.until([&] { return bells != before || victim.is_over() || control.is_over(); }))
       return false;
     world_.turns(4);
     said = false;
@@ -196,7 +164,7 @@ class OfiLiar {
     return world_.until([&] { return world_.peer->sends == 0; });
   }
 
-  WorldEnd victim, control;
+  LinkEnd victim, control;
   std::function<void(const wire::OfiNote&)> on_note = [](const wire::OfiNote&) {};
   bool open = false;  // it has answered
   std::uint32_t cookie = 0;

@@ -5,17 +5,12 @@
 #include <algorithm>
 #include <stdexcept>
 
+#include <harness/tests/support/described.hpp>
 #include <harness/tests/support/test_authority.hpp>
 
 namespace harness::tests {
 
 namespace {
-
-struct Values : Describer {
-  std::map<std::string, std::uint64_t, std::less<>> values;
-  void value(std::string_view name, std::uint64_t value) override { values[std::string(name)] = value; }
-  void text(std::string_view, std::string_view) override {}
-};
 
 std::string body_of(const Message& message) {
   std::string body;
@@ -41,11 +36,7 @@ unsigned Pair::End::count(EventKind kind) const {
 }
 
 std::uint64_t Pair::End::value(std::string_view layer, std::string_view name) const {
-  Values values;
-  stack->describe([&](std::string_view at, const std::function<void(Describer&)>& describe) {
-    if (at == layer) describe(values);
-  });
-  return values.values.at(std::string(name));
+  return Described(*stack, layer)[name];
 }
 
 Pair::Pair(std::vector<BoundLayer> layers, Medium medium)

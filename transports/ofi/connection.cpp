@@ -162,36 +162,13 @@ void Connection::bury() noexcept {
 
 // ---- the endpoint ----
 
-Handle::Handle(Connection& connection, const Facts& facts) noexcept
-    : connection_(&connection), facts_(facts) {
-  down_ = connection.entry();
-  connection.set_handle(this);
-}
-
-Handle::~Handle() {
-  if (connection_ != nullptr) connection_->abandon();
-}
-
-MutableBytes Handle::reserve(std::uint32_t bytes) noexcept { return connection_->reserve(bytes); }
-void Handle::commit() noexcept { connection_->commit(); }
-Message Handle::make(Pool& pool, std::uint32_t bytes) noexcept { return connection_->make(pool, bytes); }
-Errc Handle::send_setup(Message&& frame) noexcept { return connection_->send_setup(std::move(frame)); }
-std::uint64_t Handle::frames_sent() const noexcept { return connection_->counts().frames_out; }
-std::uint64_t Handle::frames_received() const noexcept { return connection_->counts().frames_in; }
-void Handle::pause_receive(bool paused) noexcept { connection_->pause(paused); }
-void Handle::close(std::uint64_t linger_ns) noexcept { connection_->close(linger_ns); }
-bool Handle::drained() const noexcept { return connection_->drained(); }
-std::string Handle::peer_address() const { return connection_->peer_address(); }
-void Handle::describe(Describer& describer) const { connection_->describe(describer); }
-Direct* Handle::direct() noexcept { return connection_ != nullptr ? connection_->direct() : nullptr; }
-
 // The fabric was opened when somebody listened or dialled: another provider is another node's.
-Errc Handle::configure(const OptionValues& options) noexcept {
+Errc Connection::configure(const OptionValues& options, std::uint32_t& frame_bytes_max) noexcept {
   const auto word = provider_words()[static_cast<std::size_t>(options[option_provider])];
-  if (word != "auto" && !connection_->is_by(word)) return Errc::unsupported;
-  facts_.max_message = static_cast<std::uint32_t>(options[option_frame]);
-  if (facts_.max_message > connection_->offer_bytes_max()) return Errc::unsupported;
-  connection_->set_frame_bytes_max(facts_.max_message);
+  if (word != "auto" && word != fabric_.policy().word) return Errc::unsupported;
+  frame_bytes_max = static_cast<std::uint32_t>(options[option_frame]);
+  if (frame_bytes_max > ofi_.arena_bytes() / 2) return Errc::unsupported;
+  frame_bytes_max_ = frame_bytes_max;
   return Errc::ok;
 }
 
@@ -200,9 +177,6 @@ Direct* Connection::direct() noexcept {
     direct_ = std::make_unique<OfiDirect>(ofi_, *this);
   return direct_.get();
 }
-
-bool Connection::is_by(std::string_view word) const noexcept { return fabric_.policy().word == word; }
-std::uint32_t Connection::offer_bytes_max() const noexcept { return ofi_.arena_bytes() / 2; }
 
 std::string Connection::peer_address() const {
   const std::string control = control_->peer_address();  // "tcp:…"

@@ -26,6 +26,7 @@
 #include <vector>
 
 #include <harness/stack/transport.hpp>
+#include <harness/transports/handle.hpp>
 #include <harness/transports/lists.hpp>
 #include <harness/transports/ofi/buffers.hpp>
 #include <harness/transports/ofi/direct.hpp>
@@ -37,37 +38,9 @@ namespace harness::transports::ofi {
 
 class Ofi;
 class Connection;
+using Handle = HandleOf<Connection>;
 struct BlockedTag;  // has frames that the provider or the peer did not take
 struct UnrungTag;   // was not asked to ring since it last did
-
-/// The endpoint of a connection: what a link owns and calls.
-class Handle final : public Endpoint {
- public:
-  Handle(Connection& connection, const Facts& facts) noexcept;
-  ~Handle() override;
-
-  MutableBytes reserve(std::uint32_t bytes) noexcept override;
-  void commit() noexcept override;
-  Message make(Pool& pool, std::uint32_t bytes) noexcept override;
-  Errc send_setup(Message&& frame) noexcept override;
-  Errc configure(const OptionValues& options) noexcept override;
-  [[nodiscard]] std::uint64_t frames_sent() const noexcept override;
-  [[nodiscard]] std::uint64_t frames_received() const noexcept override;
-  void pause_receive(bool paused) noexcept override;
-  void close(std::uint64_t linger_ns) noexcept override;
-  [[nodiscard]] bool drained() const noexcept override;
-  [[nodiscard]] const Facts& facts() const noexcept override { return facts_; }
-  [[nodiscard]] std::string peer_address() const override;
-  void describe(Describer& describer) const override;
-  [[nodiscard]] Direct* direct() noexcept override;
-
-  [[nodiscard]] Receiver& receiver() noexcept { return receiver_; }
-  void forget() noexcept { connection_ = nullptr; }
-
- private:
-  Connection* connection_;
-  Facts facts_;
-};
 
 struct Counts {
   std::uint64_t frames_out = 0;  // data frames
@@ -150,9 +123,7 @@ class Connection final : public Hook<OwnedTag>,
   void commit() noexcept;
   Message make(Pool& pool, std::uint32_t bytes) noexcept;
   Errc send_setup(Message&& frame) noexcept;
-  void set_frame_bytes_max(std::uint32_t bytes) noexcept { frame_bytes_max_ = bytes; }
-  [[nodiscard]] bool is_by(std::string_view word) const noexcept;
-  [[nodiscard]] std::uint32_t offer_bytes_max() const noexcept;
+  Errc configure(const OptionValues& options, std::uint32_t& frame_bytes_max) noexcept;
   void pause(bool paused) noexcept;
   void close(std::uint64_t linger_ns) noexcept;
   void abandon() noexcept;

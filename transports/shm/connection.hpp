@@ -27,10 +27,10 @@
 #include <memory>
 #include <string>
 
-#include <boost/intrusive/list.hpp>
-
 #include <harness/stack/transport.hpp>
 #include <harness/transports/engine.hpp>
+#include <harness/transports/handle.hpp>
+#include <harness/transports/lists.hpp>
 #include <harness/transports/shm/direct.hpp>
 #include <harness/transports/shm/loans.hpp>
 #include <harness/transports/shm/memory.hpp>
@@ -44,47 +44,8 @@ class Shm;
 
 namespace harness::transports::shm {
 
-template <class Tag>
-using Hook = boost::intrusive::list_base_hook<boost::intrusive::tag<Tag>,
-                                              boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
-template <class T, class Tag>
-using List = boost::intrusive::list<T, boost::intrusive::base_hook<Hook<Tag>>,
-                                    boost::intrusive::constant_time_size<false>>;
-struct OwnedTag;  // by the transport: alive or to be freed
-struct ReadyTag;  // has something to do in the next poll
-struct DirtyTag;  // was written to since the last flush
-
 class Connection;
-
-/// The endpoint of a connection: what a link owns and calls.
-class Handle final : public Endpoint {
- public:
-  Handle(Connection& connection, const Facts& facts) noexcept;
-  ~Handle() override;
-
-  MutableBytes reserve(std::uint32_t bytes) noexcept override;
-  void commit() noexcept override;
-  Message make(Pool& pool, std::uint32_t bytes) noexcept override;
-  Errc send_setup(Message&& frame) noexcept override;
-  Errc configure(const OptionValues& options) noexcept override;
-  [[nodiscard]] std::uint64_t frames_sent() const noexcept override;
-  [[nodiscard]] std::uint64_t frames_received() const noexcept override;
-  void pause_receive(bool paused) noexcept override;
-  void close(std::uint64_t linger_ns) noexcept override;
-  [[nodiscard]] bool drained() const noexcept override;
-  [[nodiscard]] const Facts& facts() const noexcept override { return facts_; }
-  [[nodiscard]] Direct* direct() noexcept override;
-  [[nodiscard]] std::string peer_address() const override;
-  void describe(Describer& describer) const override;
-
-  [[nodiscard]] Receiver& receiver() noexcept { return receiver_; }
-  /// The connection is gone before its endpoint: the transport was destroyed.
-  void forget() noexcept { connection_ = nullptr; }
-
- private:
-  Connection* connection_;
-  Facts facts_;
-};
+using Handle = HandleOf<Connection>;
 
 struct Counts {
   std::uint64_t frames_out = 0;  // data frames
@@ -151,10 +112,7 @@ class Connection final : public Watcher, public Hook<OwnedTag>, public Hook<Read
   void commit() noexcept;
   Message make(Pool& pool, std::uint32_t bytes) noexcept;
   Errc send_setup(Message&& frame) noexcept;
-  void set_frame_bytes_max(std::uint32_t bytes) noexcept {
-    frame_bytes_max_ = bytes;
-    settle();
-  }
+  Errc configure(const OptionValues& options, std::uint32_t& frame_bytes_max) noexcept;
   void pause(bool paused) noexcept;
   void close(std::uint64_t linger_ns) noexcept;
   void abandon() noexcept;
@@ -162,7 +120,7 @@ class Connection final : public Watcher, public Hook<OwnedTag>, public Hook<Read
   /// The way to the peer's memory; null when the peer is another user's.
   [[nodiscard]] Direct* direct() noexcept;
   [[nodiscard]] const Counts& counts() const noexcept { return counts_; }
-  [[nodiscard]] const std::string& address() const noexcept { return address_; }
+  [[nodiscard]] std::string peer_address() const { return "shm:" + address_; }
   [[nodiscard]] Shm& transport() noexcept { return shm_; }
   void describe(Describer& describer) const;
 

@@ -156,10 +156,11 @@ void Connection::on_timer() {
   }
 }
 
-Errc Connection::configure(const SocketOptions& options, std::uint32_t frame_bytes_max) noexcept {
-  frame_bytes_max_ = frame_bytes_max;
-  user_timeout_ms_ = patience_ms_ = options.user_timeout_ms;
-  return descriptor_ < 0 || set_options(descriptor_, options) ? Errc::ok : Errc::unsupported;
+Errc Connection::configure(const OptionValues& options, std::uint32_t& frame_bytes_max) noexcept {
+  const SocketOptions wanted = socket_options_of(options);
+  frame_bytes_max = frame_bytes_max_ = static_cast<std::uint32_t>(options[Tcp::option_frame]);
+  user_timeout_ms_ = patience_ms_ = wanted.user_timeout_ms;
+  return descriptor_ < 0 || set_options(descriptor_, wanted) ? Errc::ok : Errc::unsupported;
 }
 
 void Connection::pause(bool paused) noexcept {
@@ -258,34 +259,6 @@ void Connection::close_socket() noexcept {
   tcp_.engine().unwatch(descriptor_, *this);
   ::close(descriptor_);
   descriptor_ = -1;
-}
-
-// ---- the endpoint ----
-
-Handle::Handle(Connection& connection, const Facts& facts) noexcept
-    : connection_(&connection), facts_(facts) {
-  down_ = connection.entry();
-  connection.set_handle(this);
-}
-
-Handle::~Handle() {
-  if (connection_ != nullptr) connection_->abandon();
-}
-
-MutableBytes Handle::reserve(std::uint32_t bytes) noexcept { return connection_->reserve(bytes); }
-void Handle::commit() noexcept { connection_->commit(); }
-Errc Handle::send_setup(Message&& frame) noexcept { return connection_->send_setup(std::move(frame)); }
-std::uint64_t Handle::frames_sent() const noexcept { return connection_->counts().frames_out; }
-std::uint64_t Handle::frames_received() const noexcept { return connection_->counts().frames_in; }
-void Handle::pause_receive(bool paused) noexcept { connection_->pause(paused); }
-void Handle::close(std::uint64_t linger_ns) noexcept { connection_->close(linger_ns); }
-bool Handle::drained() const noexcept { return connection_->drained(); }
-std::string Handle::peer_address() const { return "tcp:" + print(connection_->peer()); }
-void Handle::describe(Describer& describer) const { connection_->describe(describer); }
-
-Errc Handle::configure(const OptionValues& options) noexcept {
-  facts_.max_message = static_cast<std::uint32_t>(options[Tcp::option_frame]);
-  return connection_->configure(socket_options_of(options), facts_.max_message);
 }
 
 void Connection::describe(Describer& describer) const {

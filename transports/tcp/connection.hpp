@@ -25,6 +25,7 @@
 
 #include <harness/stack/transport.hpp>
 #include <harness/transports/engine.hpp>
+#include <harness/transports/handle.hpp>
 #include <harness/transports/lists.hpp>
 #include <harness/transports/tcp/send_queue.hpp>
 #include <harness/transports/tcp/socket.hpp>
@@ -37,34 +38,7 @@ class Tcp;
 namespace harness::transports::tcp {
 
 class Connection;
-
-/// The endpoint of a connection: what a link owns and calls.
-class Handle final : public Endpoint {
- public:
-  Handle(Connection& connection, const Facts& facts) noexcept;
-  ~Handle() override;
-
-  MutableBytes reserve(std::uint32_t bytes) noexcept override;
-  void commit() noexcept override;
-  Errc send_setup(Message&& frame) noexcept override;
-  Errc configure(const OptionValues& options) noexcept override;
-  [[nodiscard]] std::uint64_t frames_sent() const noexcept override;
-  [[nodiscard]] std::uint64_t frames_received() const noexcept override;
-  void pause_receive(bool paused) noexcept override;
-  void close(std::uint64_t linger_ns) noexcept override;
-  [[nodiscard]] bool drained() const noexcept override;
-  [[nodiscard]] const Facts& facts() const noexcept override { return facts_; }
-  [[nodiscard]] std::string peer_address() const override;
-  void describe(Describer& describer) const override;
-
-  [[nodiscard]] Receiver& receiver() noexcept { return receiver_; }
-  /// The connection is gone before its endpoint: the transport was destroyed.
-  void forget() noexcept { connection_ = nullptr; }
-
- private:
-  Connection* connection_;
-  Facts facts_;
-};
+using Handle = HandleOf<Connection>;
 
 struct Counts {
   std::uint64_t frames_out = 0;  // data frames
@@ -130,14 +104,14 @@ class Connection final : public Watcher,
   MutableBytes reserve(std::uint32_t bytes) noexcept;
   void commit() noexcept;
   Errc send_setup(Message&& frame) noexcept;
-  Errc configure(const SocketOptions& options, std::uint32_t frame_bytes_max) noexcept;
+  Errc configure(const OptionValues& options, std::uint32_t& frame_bytes_max) noexcept;
   void pause(bool paused) noexcept;
   void close(std::uint64_t linger_ns) noexcept;
   void abandon() noexcept;
   [[nodiscard]] bool drained() const noexcept { return queue_ == nullptr; }
   [[nodiscard]] bool may_send() const noexcept { return state_ <= State::open && !write_failed_; }
   [[nodiscard]] const Counts& counts() const noexcept { return counts_; }
-  [[nodiscard]] const Address& peer() const noexcept { return peer_; }
+  [[nodiscard]] std::string peer_address() const { return "tcp:" + print(peer_); }
   [[nodiscard]] std::uint32_t frame_bytes_max() const noexcept { return frame_bytes_max_; }
   void describe(Describer& describer) const;
 

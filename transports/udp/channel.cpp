@@ -161,9 +161,9 @@ void Channel::on_timer() {
   if (state_ == State::lingering) arm(linger_look_ns);
 }
 
-Errc Channel::configure(const OptionValues& options, std::uint32_t frame_bytes_max) noexcept {
+Errc Channel::configure(const OptionValues& options, std::uint32_t& frame_bytes_max) noexcept {
   const Udp::Options wanted = Udp::options_of(options);
-  frame_bytes_max_ = frame_bytes_max;
+  frame_bytes_max = frame_bytes_max_ = static_cast<std::uint32_t>(options[Udp::option_frame]);
   gso_ = wanted.gso;
   return descriptor_ < 0 || set_options(descriptor_, is_six(peer_), wanted.socket) ? Errc::ok
                                                                                    : Errc::unsupported;
@@ -239,36 +239,6 @@ void Channel::close_socket() noexcept {
   udp_.engine().unwatch(descriptor_, *this);
   ::close(descriptor_);
   descriptor_ = -1;
-}
-
-// ---- the endpoint ----
-
-Handle::Handle(Channel& channel, const Facts& facts) noexcept : channel_(&channel), facts_(facts) {
-  down_ = channel.entry();
-  channel.set_handle(this);
-}
-
-Handle::~Handle() {
-  if (channel_ != nullptr) channel_->abandon();
-}
-
-MutableBytes Handle::reserve(std::uint32_t bytes) noexcept {
-  return channel_ != nullptr ? channel_->reserve(bytes) : MutableBytes{};
-}
-void Handle::commit() noexcept { channel_->commit(); }
-Errc Handle::send_setup(Message&& frame) noexcept { return channel_->send_setup(std::move(frame)); }
-std::uint64_t Handle::frames_sent() const noexcept { return channel_->counts().frames_out; }
-std::uint64_t Handle::frames_received() const noexcept { return channel_->counts().frames_in; }
-void Handle::pause_receive(bool paused) noexcept { channel_->pause(paused); }
-void Handle::close(std::uint64_t linger_ns) noexcept { channel_->close(linger_ns); }
-bool Handle::drained() const noexcept { return channel_->drained(); }
-std::uint32_t Handle::mtu() const noexcept { return channel_->mtu(); }
-std::string Handle::peer_address() const { return "udp:" + print(channel_->peer()); }
-void Handle::describe(Describer& describer) const { channel_->describe(describer); }
-
-Errc Handle::configure(const OptionValues& options) noexcept {
-  facts_.max_message = static_cast<std::uint32_t>(options[Udp::option_frame]);
-  return channel_->configure(options, facts_.max_message);
 }
 
 void Channel::describe(Describer& describer) const {

@@ -23,6 +23,7 @@
 
 #include <harness/stack/transport.hpp>
 #include <harness/transports/engine.hpp>
+#include <harness/transports/handle.hpp>
 #include <harness/transports/lists.hpp>
 #include <harness/transports/udp/receive_batch.hpp>
 #include <harness/transports/udp/send_queue.hpp>
@@ -39,34 +40,7 @@ namespace harness::transports::udp {
 class Channel;
 class Listener;
 
-/// The endpoint of a channel: what a link owns and calls.
-class Handle final : public Endpoint {
- public:
-  Handle(Channel& channel, const Facts& facts) noexcept;
-  ~Handle() override;
-
-  MutableBytes reserve(std::uint32_t bytes) noexcept override;
-  void commit() noexcept override;
-  Errc send_setup(Message&& frame) noexcept override;
-  Errc configure(const OptionValues& options) noexcept override;
-  [[nodiscard]] std::uint64_t frames_sent() const noexcept override;
-  [[nodiscard]] std::uint64_t frames_received() const noexcept override;
-  void pause_receive(bool paused) noexcept override;
-  void close(std::uint64_t linger_ns) noexcept override;
-  [[nodiscard]] bool drained() const noexcept override;
-  [[nodiscard]] const Facts& facts() const noexcept override { return facts_; }
-  [[nodiscard]] std::uint32_t mtu() const noexcept override;
-  [[nodiscard]] std::string peer_address() const override;
-  void describe(Describer& describer) const override;
-
-  [[nodiscard]] Receiver& receiver() noexcept { return receiver_; }
-  /// The channel is gone before its endpoint: the transport was destroyed.
-  void forget() noexcept { channel_ = nullptr; }
-
- private:
-  Channel* channel_;
-  Facts facts_;
-};
+using Handle = HandleOf<Channel>;
 
 struct Counts {
   std::uint64_t frames_out = 0;  // data frames
@@ -145,7 +119,7 @@ class Channel final : public Watcher, public Hook<OwnedTag>, public Hook<ReadyTa
   MutableBytes reserve(std::uint32_t bytes) noexcept;
   void commit() noexcept;
   Errc send_setup(Message&& frame) noexcept;
-  Errc configure(const OptionValues& options, std::uint32_t frame_bytes_max) noexcept;
+  Errc configure(const OptionValues& options, std::uint32_t& frame_bytes_max) noexcept;
   void pause(bool paused) noexcept;
   void close(std::uint64_t linger_ns) noexcept;
   void abandon() noexcept;
@@ -155,6 +129,7 @@ class Channel final : public Watcher, public Hook<OwnedTag>, public Hook<ReadyTa
   [[nodiscard]] std::uint32_t mtu() const noexcept;
   [[nodiscard]] const Counts& counts() const noexcept { return counts_; }
   [[nodiscard]] const Address& peer() const noexcept { return peer_; }
+  [[nodiscard]] std::string peer_address() const { return "udp:" + print(peer_); }
   void describe(Describer& describer) const;
 
  private:

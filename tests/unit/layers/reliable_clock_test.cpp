@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // reliable where its own end lets time pass without a turn, as an application does that works for a while:
 // what was under way meanwhile says nothing about the path.
-#include <map>
 #include <vector>
 
 #include <gtest/gtest.h>
 
 #include <harness/layers/reliable.hpp>
 #include <harness/stack/stack.hpp>
+#include <harness/tests/support/described.hpp>
 
 namespace harness::layers {
 namespace {
@@ -100,14 +100,7 @@ struct Measured {
     }
   }
   [[nodiscard]] std::uint64_t of(std::string_view name) const {
-    struct Values : Describer {
-      std::map<std::string, std::uint64_t, std::less<>> values;
-      void value(std::string_view at, std::uint64_t value) override { values[std::string(at)] = value; }
-      void text(std::string_view, std::string_view) override {}
-    } seen;
-    ends[0].stack->describe(
-        [&](std::string_view, const std::function<void(Describer&)>& describe) { describe(seen); });
-    return seen.values.at(std::string(name));
+    return tests::Described(*ends[0].stack, "reliable")[name];
   }
 
   LateEngine engine;

@@ -10,7 +10,7 @@
 namespace harness::transports {
 namespace {
 
-using tests::DirectEnd, tests::ofi_missing, tests::pattern, tests::turn_until;
+using tests::DirectEnd, tests::ofi_missing, tests::pattern, tests::settle, tests::turn_until;
 using Outcome = Direct::Outcome;
 
 class OfiDirects : public testing::Test {
@@ -42,14 +42,14 @@ class OfiDirects : public testing::Test {
   std::uint64_t ticket_ = 0;
 };
 
-bool is_readable(const DirectEnd& end) {
+bool is_readable(const DirectEnd& end, int within_ms = 0) {
   pollfd waited{end.engine->descriptor(), POLLIN, 0};
-  return ::poll(&waited, 1, 0) == 1;
+  return ::poll(&waited, 1, within_ms) == 1;
 }
 
 void fall_asleep(DirectEnd& sleeper, DirectEnd& other) {
   while (sleeper.engine->arm() == 0) other.engine->poll();
-  for (unsigned turn = 0; turn < 200; ++turn) other.engine->poll();
+  settle(other);
 }
 
 // Over shm there is nothing to sleep on, and a target that sleeps serves no write.
@@ -63,8 +63,8 @@ TEST_F(OfiDirects, RingATargetThatSleeps) {
     const std::uint64_t bells = near_->value("bells");
     ASSERT_EQ(put(region, bytes), Outcome::begun);
     EXPECT_EQ(near_->value("bells"), bells + 1);
-    for (unsigned turn = 0; turn < 200; ++turn) near_->engine->poll();
-    EXPECT_TRUE(is_readable(*far_)) << "nobody woke it";
+    settle(*near_);
+    EXPECT_TRUE(is_readable(*far_, 20'000)) << "nobody woke it";
     ASSERT_TRUE(turn_until(*near_, *far_, [&] { return near_->ended.size() == ticket_; }));
   }
 }

@@ -5,20 +5,17 @@
 
 #include <unistd.h>
 
-#include <harness/tests/unit/transports/ofi_pair.hpp>
+#include <harness/tests/support/process_end.hpp>
 #include <harness/transports/ofi/crossover.hpp>
-#include <harness/transports/ofi/mock/mock.hpp>
 
 namespace harness::transports {
 namespace {
 
 using tests::connect;
+using tests::Described;
 using tests::ofi_missing;
-using tests::until;
-using End = tests::OfiEnd;
-
-const ofi::Library mock_library{ofi::mock::mock_version, ofi::mock::mock_getinfo, ofi::mock::mock_freeinfo,
-                                ofi::mock::mock_dupinfo, ofi::mock::mock_fabric,  ofi::mock::mock_strerror};
+using tests::turn_until;
+using End = tests::ProcessEnd;
 
 constexpr std::uint32_t learnt = 0;
 constexpr std::string_view from_table = "from the table: ";
@@ -38,13 +35,13 @@ void expect_carries_all_sizes(End& near, End& far) {
     to.got.clear();
     for (const std::uint32_t size : sizes) {
       from.send(size);
-      ASSERT_TRUE(until(near, far, [&] { return !to.got.empty() && to.got.back() == size; })) << size;
+      ASSERT_TRUE(turn_until(near, far, [&] { return !to.got.empty() && to.got.back() == size; })) << size;
     }
     EXPECT_EQ(to.got, sizes);
   };
   expect_from(near, far);
   expect_from(far, near);
-  EXPECT_TRUE(until(near, far, [&] { return near.endpoint->drained() && far.endpoint->drained(); }));
+  EXPECT_TRUE(turn_until(near, far, [&] { return near.endpoint->drained() && far.endpoint->drained(); }));
 }
 
 void expect_learns(std::string_view provider) {
@@ -52,7 +49,7 @@ void expect_learns(std::string_view provider) {
   End near(options(provider, learnt)), far(options(provider, learnt));
   connect(near, far);
   for (const End* end : {&near, &far}) {
-    const auto told = end->described();
+    const auto told = Described(*end->endpoint);
     const std::string& text = told.texts.at("crossover");
     const std::uint64_t bytes = told.values.at("eager_bytes_max");
     EXPECT_NE(text.find("up to " + std::to_string(bytes / 1024) + " KiB"), std::string::npos) << text;
@@ -93,9 +90,9 @@ TEST(OfiEager, ObeysTheOption) {
     connect(near, far);
     near.send(bytes - 16);  // its header makes it full
     near.send(bytes - 15);
-    ASSERT_TRUE(until(near, far, [&] { return far.got.size() == 3; }));
+    ASSERT_TRUE(turn_until(near, far, [&] { return far.got.size() == 3; }));
     EXPECT_EQ(near.value("offered_frames"), 1u);
-    EXPECT_NE(near.described().texts.at("crossover").find("as the option says"), std::string::npos);
+    EXPECT_NE(Described(*near.endpoint).texts.at("crossover").find("as the option says"), std::string::npos);
     expect_carries_all_sizes(near, far);
   }
 }
@@ -108,7 +105,7 @@ TEST(OfiEager, IsItsOwnInEachDirection) {
   EXPECT_EQ(far.value("eager_bytes_max"), 32768u);
   near.send(20'000);
   far.send(20'000);
-  ASSERT_TRUE(until(near, far, [&] { return far.got.size() == 2 && near.got.size() == 1; }));
+  ASSERT_TRUE(turn_until(near, far, [&] { return far.got.size() == 2 && near.got.size() == 1; }));
   EXPECT_EQ(near.value("offered_frames"), 1u);
   EXPECT_EQ(far.value("offered_frames"), 0u);
   expect_carries_all_sizes(near, far);
@@ -124,7 +121,7 @@ struct Mock {
 // mock-verbs takes a message a receive, so a receive has the size that its end was told.
 TEST(OfiEager, IsNoMoreThanTheReceivesOfThePeerTake) {
   const Mock mock("");
-  End near(options("mock-verbs", 4096), &mock_library), far(options("mock-verbs", 16384), &mock_library);
+  End near(options("mock-verbs", 4096)), far(options("mock-verbs", 16384));
   connect(near, far);
   EXPECT_EQ(near.value("eager_bytes_max"), 4096u);
   EXPECT_EQ(far.value("eager_bytes_max"), 4096u);
@@ -133,11 +130,11 @@ TEST(OfiEager, IsNoMoreThanTheReceivesOfThePeerTake) {
 
 std::string crossover_over(const char* provider, const char* knobs) {
   const Mock mock(knobs);
-  End end(options(provider, learnt), &mock_library);
+  End end(options(provider, learnt));
   auto address = end.transport->listen("127.0.0.1:0", end);
   if (!address) return address.error().text();
   end.take(std::move(end.transport->dial(*address).value()));
-  return end.described().texts.at("crossover");
+  return Described(*end.endpoint).texts.at("crossover");
 }
 
 // What was learnt is not measured again: that would take too long.
@@ -145,9 +142,9 @@ TEST(OfiEager, IsLearntOverAMockOnceInAProcess) {
   const Mock mock("late=0,eagain=0");
   std::string text;
   {
-    End near(options("mock-cxi", learnt), &mock_library), far(options("mock-cxi", learnt), &mock_library);
+    End near(options("mock-cxi", learnt)), far(options("mock-cxi", learnt));
     connect(near, far);
-    text = near.described().texts.at("crossover");
+    text = Described(*near.endpoint).texts.at("crossover");
     expect_carries_all_sizes(near, far);
   }
   if (text.find(from_table) != std::string::npos) GTEST_SKIP() << text;
@@ -169,12 +166,12 @@ TEST(OfiEager, IsTheTablesWhenTheProviderTakesTooLong) {
 // What the probe has left under way completes while links are served.
 TEST(OfiEager, IsNotDisturbedByAMeasureThatEndsTooLate) {
   const Mock mock("late=60000");
-  End near(options("mock-verbs", learnt), &mock_library), far(options("mock-verbs", 16384), &mock_library);
+  End near(options("mock-verbs", learnt)), far(options("mock-verbs", 16384));
   connect(near, far);
   near.send(100'000);
-  ASSERT_TRUE(until(near, far, [&] { return far.got.size() == 2; }));
+  ASSERT_TRUE(turn_until(near, far, [&] { return far.got.size() == 2; }));
   for (unsigned turn = 0; turn < 200'000; ++turn) near.engine->poll();
-  EXPECT_TRUE(near.heard.empty());
+  EXPECT_TRUE(near.codes.empty());
 }
 
 }  // namespace

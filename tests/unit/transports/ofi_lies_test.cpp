@@ -39,7 +39,7 @@ TEST_F(OfiLies, ANameWithoutAnEndIsNotGivenToTheProvider) {
     OfiLiar::Hello hello = liar.right_hello();
     hello.name = name;
     ASSERT_TRUE(liar.meet(hello));
-    EXPECT_EQ(liar.victim.code, Errc::unreachable) << name.size();
+    EXPECT_EQ(liar.victim.codes.back(), Errc::unreachable) << name.size();
   }
 }
 
@@ -60,8 +60,8 @@ TEST_F(OfiLies, TheAddressOfALinkIsNotForgottenWithAnotherOfTheSame) {
     goes.control.endpoint.reset();
     world.turns(8);
     stays.victim.send(Message::copy_of(world.engine->pool(), "here"));
-    EXPECT_TRUE(world.until([&] { return got != 0 || stays.victim.ended; }));
-    EXPECT_FALSE(stays.victim.ended);
+    EXPECT_TRUE(world.until([&] { return got != 0 || stays.victim.is_over(); }));
+    EXPECT_FALSE(stays.victim.is_over());
     got = 0;
   }
 }
@@ -85,7 +85,7 @@ TEST_F(OfiLies, AKeyOfAnotherFormIsNotGivenToTheProvider) {
       key.resize(bytes);
       liar.say({.kind = wire::OfiNote::Kind::share}, OfiLiar::tail_of(share_of(world, key)));
       ASSERT_TRUE(liar.settle());
-      EXPECT_EQ(liar.victim.ended, bytes != right.size()) << bytes << " of " << right.size();
+      EXPECT_EQ(liar.victim.is_over(), bytes != right.size()) << bytes << " of " << right.size();
     }
   }
 }
@@ -122,7 +122,7 @@ TEST_F(OfiLies, ARegionThatIsSharedWithALinkThatClosesDoesNotCutItsLastFrames) {
   peer.victim.endpoint->close(10'000'000'000);
   peer.say({.kind = wire::OfiNote::Kind::share}, OfiLiar::tail_of(share_of(world, world.peer->memory->key)));
   ASSERT_TRUE(peer.settle());
-  ASSERT_FALSE(peer.control.ended);
+  ASSERT_FALSE(peer.control.is_over());
   EXPECT_FALSE(over);
   EXPECT_TRUE(peer.send({peer.cookie, 1, wire::OfiKind::taken}, as_bytes(std::string_view("\0", 1))));
   EXPECT_TRUE(world.until([&] { return over; }));

@@ -20,7 +20,7 @@ extern "C" const char* __lsan_default_suppressions() { return "leak:libfabric.so
 namespace harness::transports {
 namespace {
 
-using tests::DirectEnd, tests::ofi_missing, tests::pattern, tests::turn_until;
+using tests::DirectEnd, tests::ofi_missing, tests::pattern, tests::settle, tests::turn_until;
 
 // A connection of this process's, seen from one of its ends.
 struct Socket {
@@ -156,7 +156,7 @@ TEST_F(OfiLostPut, EndsTheLinkWhenAnOldConnectionLostWhatTheNewOneIsAskedFor) {
     begin();
     ASSERT_TRUE(put(8));
     while (near_->value("direct_checks") == 0) near_->engine->poll();
-    for (unsigned turn = 0; turn < 50; ++turn) far_->engine->poll();
+    settle(*far_);
     ASSERT_TRUE(put(bytes));
     reset(descriptor_of(true));
     judge();

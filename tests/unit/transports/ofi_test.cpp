@@ -1,20 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 // What is ofi's own beside the contract of every transport: hellos, bells, offers, the control link.
+#include <array>
 #include <chrono>
 
 #include <poll.h>
 
-#include <harness/tests/unit/transports/ofi_pair.hpp>
+#include <harness/tests/support/process_end.hpp>
 #include <harness/transports/tcp.hpp>
 
 namespace harness::transports {
 namespace {
 
 using tests::connect;
+using tests::dial;
 using tests::ofi_missing;
 using tests::ofi_options;
-using tests::until;
-using End = tests::OfiEnd;
+using tests::settle;
+using tests::turn_until;
+using End = tests::ProcessEnd;
 
 constexpr std::uint64_t limit_ns = 20'000'000'000;  // only a failing case gets there
 
@@ -31,12 +34,14 @@ TEST(Ofi, RefusesAPeerThatUsesAnotherProviderAndSaysWhich) {
   for (const auto* provider : {"shm", "tcp"})
     if (const std::string why = ofi_missing(provider); !why.empty()) GTEST_SKIP() << why;
   End near("tcp"), far("shm");
-  connect(near, far);
-  ASSERT_TRUE(until(near, far, [&] { return !near.heard.empty() && !far.heard.empty(); }));
-  EXPECT_EQ(near.heard[0].first, Errc::conflict);
-  EXPECT_NE(near.heard[0].second.find("tcp;ofi_rxm"), std::string::npos) << near.heard[0].second;
-  EXPECT_NE(near.heard[0].second.find("shm"), std::string::npos) << near.heard[0].second;
-  EXPECT_EQ(far.heard[0], near.heard[0]);
+  dial(near, far);
+  near.send(1);
+  ASSERT_TRUE(turn_until(near, far, [&] { return near.is_over() && far.is_over(); }));
+  EXPECT_EQ(near.codes[0], Errc::conflict);
+  EXPECT_NE(near.details[0].find("tcp;ofi_rxm"), std::string::npos) << near.details[0];
+  EXPECT_NE(near.details[0].find("shm"), std::string::npos) << near.details[0];
+  EXPECT_EQ(far.codes[0], near.codes[0]);
+  EXPECT_EQ(far.details[0], near.details[0]);
 }
 
 TEST(Ofi, RefusesAPeerThatSpeaksSomethingElseThanOfi) {
@@ -49,8 +54,8 @@ TEST(Ofi, RefusesAPeerThatSpeaksSomethingElseThanOfi) {
   ASSERT_EQ(room.size(), 40u);
   std::memset(room.data(), 'x', room.size());
   stranger->commit();
-  ASSERT_TRUE(far.engine->run_until([&] { return !far.heard.empty(); }, limit_ns));
-  EXPECT_EQ(far.heard[0].first, Errc::corrupt);
+  ASSERT_TRUE(far.engine->run_until([&] { return far.is_over(); }, limit_ns));
+  EXPECT_EQ(far.codes[0], Errc::corrupt);
 }
 
 TEST(Ofi, GivesUpAPeerThatNeverSaysHello) {
@@ -62,8 +67,8 @@ TEST(Ofi, GivesUpAPeerThatNeverSaysHello) {
   const std::string address = far.transport->listen("127.0.0.1:0", far).value();
   Tcp tcp(*far.engine);
   const auto stranger = std::move(tcp.dial(address).value());
-  ASSERT_TRUE(far.engine->run_until([&] { return !far.heard.empty(); }, limit_ns));
-  EXPECT_EQ(far.heard[0].first, Errc::timed_out);
+  ASSERT_TRUE(far.engine->run_until([&] { return far.is_over(); }, limit_ns));
+  EXPECT_EQ(far.codes[0], Errc::timed_out);
 }
 
 void offers_large_frames_alone(std::string_view provider) {
@@ -74,11 +79,11 @@ void offers_large_frames_alone(std::string_view provider) {
   near.send(limit - 16);  // its header makes it full
   near.send(limit - 15);
   near.send(200'000);
-  ASSERT_TRUE(until(near, far, [&] { return far.got.size() == 4; }));
+  ASSERT_TRUE(turn_until(near, far, [&] { return far.got.size() == 4; }));
   EXPECT_EQ(far.got, (std::vector<std::uint32_t>{1, limit - 16, limit - 15, 200'000}));
   EXPECT_EQ(near.value("offered_frames"), 2u);
   EXPECT_EQ(far.value("read_frames"), 2u);
-  EXPECT_TRUE(until(near, far, [&] { return near.endpoint->drained(); })) << "taken was never said";
+  EXPECT_TRUE(turn_until(near, far, [&] { return near.endpoint->drained(); })) << "taken was never said";
 }
 
 TEST(Ofi, OffersWhatDoesNotFitIntoAMessageOverShm) { offers_large_frames_alone("shm"); }
@@ -96,13 +101,14 @@ void reads_made_messages_in_place(std::string_view provider) {
   constexpr std::uint32_t large = 200'000;
   constexpr int count = 50;
   End near(provider), far(provider);
+  std::array<std::byte, 2> edges{};  // first and last byte of what arrived
+  far.up = [&](Bytes front) { edges = {front.front(), front.back()}; };
   connect(near, far);
   for (int i = 1; i <= count; ++i) {
     Message message = made(near, large, i);
-    near.send(message);
-    message.reset();
-    ASSERT_TRUE(until(near, far, [&] { return far.got.size() == static_cast<std::size_t>(i) + 1; }));
-    EXPECT_EQ(far.edges.back(), (std::array{std::byte(i), std::byte(i)}));
+    near.send(std::move(message));
+    ASSERT_TRUE(turn_until(near, far, [&] { return far.got.size() == static_cast<std::size_t>(i) + 1; }));
+    EXPECT_EQ(edges, (std::array{std::byte(i), std::byte(i)}));
   }
   EXPECT_EQ(near.value("offered_frames"), near.value("in_place_frames"));
   EXPECT_EQ(near.value("in_place_frames"), std::uint64_t{count});
@@ -114,21 +120,22 @@ TEST(Ofi, LetsThePeerReadAMessageWhereItWasWrittenOverTcp) { reads_made_messages
 TEST(Ofi, CopiesWhatDoesNotFitBesideMessagesThatTheApplicationKeeps) {
   if (const std::string why = ofi_missing("shm"); !why.empty()) GTEST_SKIP() << why;
   End near("shm"), far("shm");
+  std::array<std::byte, 2> edges{};
+  far.up = [&](Bytes front) { edges = {front.front(), front.back()}; };
   connect(near, far);
   std::vector<Message> kept;
   for (int i = 0; i < 8; ++i) kept.push_back(made(near, 200'000, i));  // more than the arena has room for
   for (int i = 0; i < 8; ++i) {
     Message message = made(near, 200'000, 10 + i);
-    near.send(message);
-    message.reset();
-    ASSERT_TRUE(until(near, far, [&] { return far.got.size() == static_cast<std::size_t>(i) + 2; }));
+    near.send(std::move(message));
+    ASSERT_TRUE(turn_until(near, far, [&] { return far.got.size() == static_cast<std::size_t>(i) + 2; }));
   }
   EXPECT_EQ(near.value("in_place_frames"), 0u);
-  for (auto& message : kept) near.send(message);
+  for (auto& message : kept) near.send(std::move(message));
   kept.clear();
-  ASSERT_TRUE(until(near, far, [&] { return far.got.size() == 17; }));
+  ASSERT_TRUE(turn_until(near, far, [&] { return far.got.size() == 17; }));
   EXPECT_GT(near.value("in_place_frames"), 0u);
-  EXPECT_EQ(far.edges.back(), (std::array{std::byte(7), std::byte(7)}));
+  EXPECT_EQ(edges, (std::array{std::byte(7), std::byte(7)}));
 }
 
 TEST(Ofi, AMessageMadeForALinkOutlivesItAndTheTransport) {
@@ -151,11 +158,11 @@ void wakes_who_sleeps(std::string_view provider) {
   connect(near, far);
   for (unsigned frames = 2; frames < 5; ++frames) {
     while (far.engine->arm() == 0) near.engine->poll();  // until it would sleep
-    for (unsigned turn = 0; turn < 200; ++turn) near.engine->poll();
+    settle(near);
     near.send(10);
-    for (unsigned turn = 0; turn < 200; ++turn) near.engine->poll();
+    settle(near);
     ASSERT_TRUE(is_readable(far.engine->descriptor())) << "nobody woke it for frame " << frames;
-    ASSERT_TRUE(until(far, near, [&] { return far.got.size() == frames; }));
+    ASSERT_TRUE(turn_until(far, near, [&] { return far.got.size() == frames; }));
   }
 }
 
@@ -187,8 +194,7 @@ bool until_asleep(End& near, End& far, const std::function<bool()>& done) {
 void works_between_sleepers(std::string_view provider) {
   if (const std::string why = ofi_missing(provider); !why.empty()) GTEST_SKIP() << why;
   End near(provider), far(provider);
-  const std::string address = far.transport->listen("127.0.0.1:0", far).value();
-  near.take(std::move(near.transport->dial(address).value()));
+  dial(near, far);
   near.send(1);
   ASSERT_TRUE(until_asleep(near, far, [&] { return far.got.size() == 1; }));
   for (const std::uint32_t bytes : {10u, 250'000u, 20u, 100'000u}) {
@@ -207,16 +213,12 @@ TEST(Ofi, WorksBetweenTwoThatSleepOverTcp) { works_between_sleepers("tcp"); }
 TEST(Ofi, RingsASleeperThatTheProviderHasToConnectTo) {
   if (const std::string why = ofi_missing("tcp"); !why.empty()) GTEST_SKIP() << why;
   End near("tcp"), far("tcp");
-  const std::string address = far.transport->listen("127.0.0.1:0", far).value();
-  near.take(std::move(near.transport->dial(address).value()));
-  ASSERT_TRUE(until(near, far, [&] { return far.endpoint != nullptr; }));
-  for (unsigned turn = 0; turn < 200; ++turn) {
-    near.engine->poll();
-    far.engine->poll();
-  }
+  dial(near, far);
+  ASSERT_TRUE(turn_until(near, far, [&] { return far.endpoint != nullptr; }));
+  settle(near, far);
   while (far.engine->arm() == 0) {
   }
-  for (unsigned turn = 0; turn < 200; ++turn) near.engine->poll();
+  settle(near);
   near.send(1);
   EXPECT_EQ(near.value("again"), 1u);
   EXPECT_EQ(near.value("bells"), 1u);
@@ -230,7 +232,7 @@ TEST(Ofi, RingsASleeperWhoseFrameItReads) {
   while (near.engine->arm() == 0) {
   }
   EXPECT_EQ(far.value("bells"), 0u);
-  for (unsigned turn = 0; turn < 200; ++turn) far.engine->poll();
+  settle(far);
   EXPECT_EQ(far.value("bells"), 1u);
   EXPECT_TRUE(until_asleep(near, far, [&] { return far.got.size() == 2; }));
 }
@@ -240,11 +242,11 @@ TEST(Ofi, IsRungOnceForEachTimeItSleeps) {
   End near("shm"), far("shm");
   connect(near, far);
   while (far.engine->arm() == 0) near.engine->poll();
-  for (unsigned turn = 0; turn < 200; ++turn) near.engine->poll();
+  settle(near);
   const std::uint64_t before = near.value("bells");
   for (unsigned i = 0; i < 20; ++i) near.send(10);
   EXPECT_EQ(near.value("bells") - before, 1u);
-  EXPECT_TRUE(until(near, far, [&] { return far.got.size() == 21; }));
+  EXPECT_TRUE(turn_until(near, far, [&] { return far.got.size() == 21; }));
 }
 
 }  // namespace

@@ -10,44 +10,28 @@
 #include <harness/layers/all.hpp>
 #include <harness/stack/compose.hpp>
 #include <harness/stack/node.hpp>
-#include <harness/tests/support/ofi_options.hpp>
+#include <harness/tests/support/described.hpp>
+#include <harness/tests/support/ofi_mock.hpp>
 #include <harness/tests/support/seed.hpp>
 #include <harness/tests/support/test_authority.hpp>
 #include <harness/transports/all.hpp>
-#include <harness/transports/ofi/entry.hpp>
-#include <harness/transports/ofi/library.hpp>
-#include <harness/transports/ofi/mock/mock.hpp>
 #include <harness/transports/region_memory.hpp>
 
 namespace harness::tests {
 namespace {
 
-namespace ofi = transports::ofi;
-
-const ofi::Library mock_library{ofi::mock::mock_version, ofi::mock::mock_getinfo, ofi::mock::mock_freeinfo,
-                                ofi::mock::mock_dupinfo, ofi::mock::mock_fabric,  ofi::mock::mock_strerror};
 constexpr std::uint64_t long_ns = 20'000'000'000;  // a bound for tests that fail
-
-struct Value final : Describer {
-  explicit Value(std::string_view wanted) : name(wanted) {}
-  void value(std::string_view which, std::uint64_t is) override { found = which == name ? is : found; }
-  void text(std::string_view, std::string_view) override {}
-  std::string_view name;
-  std::uint64_t found = 0;
-};
 
 struct PutOverOfi : testing::Test {
   void open(const std::string& transport, const char* knobs = "") {
     setenv("HARNESS_MOCK", knobs, 1);
     layers::add_all(catalogue);
     transports::add_all(catalogue);
-    const auto table = ofi::load();
-    ASSERT_TRUE(table.has_value()) << table.error().text();
     for (const auto& [name, authority, node] : {std::tuple{"a", &at_a, &a}, std::tuple{"b", &at_b, &b}}) {
       *node = std::make_unique<Node>(
           *engine, catalogue,
           NodeOptions{.name = name, .domain = "lab", .host = "here", .user = "me", .authority = authority});
-      auto made = (*table)->make(*engine, ofi_options("mock-cxi"), &mock_library);
+      auto made = make_ofi(*engine, "mock-cxi");
       ASSERT_TRUE(made.has_value()) << made.error().text();
       (*node)->add(std::move(*made));
     }
@@ -85,11 +69,7 @@ struct PutOverOfi : testing::Test {
     EXPECT_EQ(*memory->as<std::uint64_t>(), adds.size());
   }
   [[nodiscard]] std::uint64_t of_put(std::string_view name) const {
-    Value value(name);
-    link->stack()->describe([&](std::string_view layer, const auto& describe) {
-      if (layer == "put") describe(value);
-    });
-    return value.found;
+    return Described(*link->stack(), "put")[name];
   }
 
   TestAuthority at_a{"lab", "a"}, at_b{"lab", "b"};

@@ -103,8 +103,8 @@ struct ResumedOverSockets : testing::Test {
       if (engine->now_ns() >= limit_ns) return false;
     return true;
   }
-  void open(const std::string& spec, const std::vector<std::string>& addresses, LinkOptions options = {}) {
-    auto opened = a->connect("b", spec, addresses, std::move(options));
+  void dial(const std::string& spec, const std::vector<std::string>& addresses, const LinkOptions& options) {
+    auto opened = a->connect("b", spec, addresses, options);
     ASSERT_TRUE(opened.has_value()) << opened.error().text();
     link = *opened;
     link->on_message([this](Message&& message) {
@@ -115,7 +115,18 @@ struct ResumedOverSockets : testing::Test {
       resumed += event.kind == EventKind::resumed ? 1 : 0;
       lost += event.kind == EventKind::peer_lost ? 1 : 0;
     });
-    ASSERT_TRUE(until([&] { return link->is_up(); })) << link->error().text();
+    ASSERT_TRUE(until([&] { return link->state() != Link::State::dialing; }));
+  }
+  // Again where the time to open was over before this process had its core.
+  void open(const std::string& spec, const std::vector<std::string>& addresses,
+            const LinkOptions& options = {}) {
+    for (unsigned tries = 0; tries < 20 && (link == nullptr || !link->is_up()); ++tries) {
+      dial(spec, addresses, options);
+      if (HasFatalFailure()) return;
+    }
+    ASSERT_TRUE(link->is_up()) << link->error().text();
+    lost = 0;
+    proxy->accepted = 0;
   }
   // Messages up to `count` in all, as the link takes them, and their answers.
   bool talk(unsigned count) {
@@ -164,7 +175,7 @@ TEST_F(ResumedOverSockets, DialsAnewWhenWhoAcceptedSaysNothing) {
   ASSERT_TRUE(talk(50));
   proxy->silent = true;
   proxy->cut();
-  ASSERT_TRUE(until([&] { return proxy->accepted == 4; })) << "it waits for one that never answers";
+  ASSERT_TRUE(until([&] { return proxy->accepted == 3; })) << "it waits for one that never answers";
   EXPECT_EQ(link->state(), Link::State::resuming);
   proxy->silent = false;
   ASSERT_TRUE(talk(100)) << link->error().text();
@@ -175,13 +186,13 @@ TEST_F(ResumedOverSockets, DialsAnewWhenWhoAcceptedSaysNothing) {
 TEST_F(ResumedOverSockets, EndsWhenNobodyAnswersForAsLongAsItMayLook) {
   LinkOptions options;
   options.timeout_ns = 50 * ms;
-  options.resume_ns = 300 * ms;
+  options.resume_ns = 1000 * ms;
   open("resume / frag @ tcp", {"tcp:" + proxy->at()}, options);
   proxy->silent = true;
   proxy->cut();
   ASSERT_TRUE(until([&] { return lost == 1; }));
   EXPECT_EQ(link->state(), Link::State::lost);
-  EXPECT_GE(proxy->accepted, 2u);
+  EXPECT_GE(proxy->accepted, 1u) << "it never looked";
 }
 
 }  // namespace

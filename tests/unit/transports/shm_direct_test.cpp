@@ -136,8 +136,8 @@ TEST_F(ShmDirect, ReachesNothingOfAWithdrawnRegion) {
   EXPECT_EQ(origin().get(0, region, 0, std::as_writable_bytes(std::span(into))), Outcome::no);
   EXPECT_EQ(text(*memory_, 0, 16), std::string(16, '\0'));
   EXPECT_EQ(put(other, 0, "fine"), Outcome::done);
-  EXPECT_EQ(ShmValues(pair_.far)["regions_withdrawn"], 1u);
-  EXPECT_EQ(ShmValues(pair_.near)["direct_refused"], 4u);
+  EXPECT_EQ(pair_.far.value("regions_withdrawn"), 1u);
+  EXPECT_EQ(pair_.near.value("direct_refused"), 4u);
 }
 
 // What the handle claims beyond the region is for the target to refuse.
@@ -220,7 +220,7 @@ TEST_F(ShmDirect, SharesAsManyRegionsAsItsTableHas) {
   ASSERT_TRUE(pair_.until([&] { return origin().reaches(Exports::regions_max); }));
   for (std::uint64_t key = 1; key <= many; ++key)
     EXPECT_EQ(origin().reaches(key), key <= Exports::regions_max) << key;
-  EXPECT_EQ(ShmValues(pair_.far)["regions_shared"], Exports::regions_max);
+  EXPECT_EQ(pair_.far.value("regions_shared"), Exports::regions_max);
   target().withdraw(5);
   target().share(exposed(Exports::regions_max + 5, memory_, Access::all, 8, 8));
   ASSERT_TRUE(pair_.until([&] { return origin().reaches(Exports::regions_max + 5); }));

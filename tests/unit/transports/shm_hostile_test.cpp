@@ -131,14 +131,14 @@ TEST(ShmHostile, HearsOfAFloodABoundedNumberATurnWhileALoanWaitsForItsArena) {
   peer.hello();
   victim.turns(4);
   constexpr unsigned bells = 150;  // that a socket takes
-  const std::uint64_t before = tests::ShmValues(victim)["bells_in"];
+  const std::uint64_t before = victim.value("bells_in");
   for (unsigned i = 0; i < bells; ++i) shm::send_bell(peer.socket);
   peer.lend_arena();
   peer.loan({64, 3, 100});
   std::uint64_t heard = before;
   for (unsigned i = 0; i < 1'000'000 && victim.got.empty(); ++i) {
     victim.turns(1);
-    const std::uint64_t now = tests::ShmValues(victim)["bells_in"];
+    const std::uint64_t now = victim.value("bells_in");
     EXPECT_LE(now - heard, 2 * shm::Connection::packets_max);
     heard = now;
   }
@@ -152,14 +152,14 @@ TEST(ShmHostile, PaysAPeerThatAlwaysWantsRoomInWordsAlone) {
   Liar peer(victim.name);
   peer.hello();
   victim.turns(4);
-  const std::uint64_t before = tests::ShmValues(victim)["bells_out"];
+  const std::uint64_t before = victim.value("bells_out");
   peer.line().wants_room = 1;
   for (unsigned i = 0; i < 100; ++i) {
     peer.record(ShmKind::data, 8);
     victim.turns(2);
   }
   EXPECT_EQ(victim.got.size(), 100u);
-  EXPECT_EQ(tests::ShmValues(victim)["bells_out"], before) << "it says that it looks by itself";
+  EXPECT_EQ(victim.value("bells_out"), before) << "it says that it looks by itself";
 }
 
 TEST(ShmHostile, SendsCopiesToAPeerThatNeverReturnsLoans) {
@@ -172,13 +172,12 @@ TEST(ShmHostile, SendsCopiesToAPeerThatNeverReturnsLoans) {
     victim.send(victim.endpoint->make(victim.engine->pool(), 8000));
     victim.turns(1);
   }
-  tests::ShmValues values(victim);
+  const tests::Described values(*victim.endpoint);
   EXPECT_EQ(values["loans_not_returned"], shm::Lender::slots);
   EXPECT_TRUE(victim.held()) << "what came behind them was copied, until the ring was full";
   peer.line().returned = 1;
   shm::send_bell(peer.socket);
-  EXPECT_TRUE(victim.until(
-      [&] { return tests::ShmValues(victim)["loans_not_returned"] == shm::Lender::slots - 1u; }));
+  EXPECT_TRUE(victim.until([&] { return victim.value("loans_not_returned") == shm::Lender::slots - 1u; }));
 }
 
 std::uint64_t wanted_records() {

@@ -193,9 +193,8 @@ INSTANTIATE_TEST_SUITE_P(OfCredit, ShmLies,
                                                lend(victim);
                                                liar.line().returned = 1;
                                                shm::send_bell(liar.socket);
-                                               ASSERT_TRUE(victim.until([&] {
-                                                 return tests::ShmValues(victim)["loans_not_returned"] == 0;
-                                               }));
+                                               ASSERT_TRUE(victim.until(
+                                                   [&] { return victim.value("loans_not_returned") == 0; }));
                                                liar.line().returned = 0;
                                              }}),
                          name_of);

@@ -68,8 +68,8 @@ TEST_F(ShmOrphan, WritesAfterARevokeThatThePeerDoesNotAnswerHitNothing) {
   EXPECT_EQ(memory->as<char>()[0], '\0');
   EXPECT_EQ(memory->as<char>()[1], 'k') << "what stood there stays";
   EXPECT_EQ(victim_page().abandoned, liar->page().flight) << "the peer can know";
-  EXPECT_EQ(ShmValues(victim)["regions_orphaned"], 1u);
-  EXPECT_EQ(ShmValues(victim)["regions_shared"], 0u);
+  EXPECT_EQ(victim.value("regions_orphaned"), 1u);
+  EXPECT_EQ(victim.value("regions_shared"), 0u);
   EXPECT_TRUE(victim.heard.empty()) << "the link goes on";
   munmap(theirs.data(), theirs.size());
 }
@@ -81,12 +81,12 @@ TEST_F(ShmOrphan, ARevokeDoesNotWaitForAPeerThatIsElsewhere) {
   for (const std::uint64_t key : {8u, 9u, 10u}) victim.endpoint->direct()->share(exposed(key));
   liar->page().flight = wire::ShmPage::flight_in(8, 9);  // the bytes in one, the signal in another
   victim.endpoint->direct()->withdraw(7);
-  EXPECT_EQ(ShmValues(victim)["regions_orphaned"], 0u);
+  EXPECT_EQ(victim.value("regions_orphaned"), 0u);
   theirs[0] = '!';
   EXPECT_EQ(memory->as<char>()[0], '!') << "the pages are the same";
   victim.endpoint->direct()->withdraw(9);
-  EXPECT_EQ(ShmValues(victim)["regions_orphaned"], 1u) << "a word would be signalled there";
-  EXPECT_EQ(ShmValues(victim)["regions_shared"], 0u) << "of all regions in these pages";
+  EXPECT_EQ(victim.value("regions_orphaned"), 1u) << "a word would be signalled there";
+  EXPECT_EQ(victim.value("regions_shared"), 0u) << "of all regions in these pages";
   EXPECT_TRUE(victim.heard.empty());
   munmap(theirs.data(), theirs.size());
 }
@@ -98,7 +98,7 @@ TEST_F(ShmOrphan, ARevokeDoesNotWaitForAPeerThatHasLeft) {
   victim.endpoint->direct()->withdraw(7);
   theirs[0] = '!';
   EXPECT_EQ(memory->as<char>()[0], '!') << "nobody was there: the pages are the same";
-  EXPECT_EQ(ShmValues(victim)["regions_orphaned"], 0u);
+  EXPECT_EQ(victim.value("regions_orphaned"), 0u);
   munmap(theirs.data(), theirs.size());
 }
 
@@ -108,7 +108,7 @@ TEST_F(ShmOrphan, APeerThatIsGoneIsNotWaitedFor) {
   liar->page().flight = wire::ShmPage::flight_in(7, 7);
   liar->socket.close();
   victim.endpoint->direct()->withdraw(7);
-  EXPECT_EQ(ShmValues(victim)["regions_orphaned"], 0u);
+  EXPECT_EQ(victim.value("regions_orphaned"), 0u);
   munmap(theirs.data(), theirs.size());
 }
 
@@ -126,7 +126,7 @@ TEST_F(ShmOrphan, EndsTheSharesOfOtherLinksWithNoByteLost) {
   victim.endpoint->direct()->withdraw(7);
   EXPECT_EQ(innocent.put(0, at, 8, as_bytes("by messag"), {}), Direct::Outcome::no);
   EXPECT_EQ(std::string(memory->as<char>() + 8, 9), "delivered");
-  EXPECT_EQ(ShmValues(pair.far)["regions_shared"], 0u);
+  EXPECT_EQ(pair.far.value("regions_shared"), 0u);
   EXPECT_TRUE(pair.far.heard.empty()) << "its link goes on";
   pair.far.endpoint->direct()->share(exposed(10));
   EXPECT_TRUE(pair.until([&] { return innocent.reaches(10); })) << "the fresh pages may be shared";

@@ -4,7 +4,6 @@
 
 #include <filesystem>
 #include <fstream>
-#include <map>
 #include <memory>
 #include <sstream>
 #include <string>
@@ -13,6 +12,7 @@
 #include <gtest/gtest.h>
 #include <poll.h>
 
+#include <harness/tests/support/described.hpp>
 #include <harness/transports/shm.hpp>
 
 namespace harness::tests {
@@ -57,6 +57,7 @@ struct ShmEnd : Acceptor {
   }
   void send(std::string_view body) const { send(Message::copy_of(engine->pool(), body)); }
   [[nodiscard]] bool held() const { return gate.held(Gate::transport_bit); }
+  [[nodiscard]] std::uint64_t value(std::string_view name) const { return Described(*endpoint)[name]; }
 };
 
 struct ShmPair {
@@ -112,13 +113,5 @@ inline std::size_t resident_kib() {
   }
   return kib;
 }
-
-struct ShmValues final : Describer {
-  std::map<std::string, std::uint64_t, std::less<>> values;
-  explicit ShmValues(const ShmEnd& end) { end.endpoint->describe(*this); }
-  void value(std::string_view name, std::uint64_t value) override { values[std::string(name)] = value; }
-  void text(std::string_view, std::string_view) override {}
-  std::uint64_t operator[](std::string_view name) const { return values.at(std::string(name)); }
-};
 
 }  // namespace harness::tests

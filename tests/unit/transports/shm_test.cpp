@@ -14,7 +14,6 @@ namespace {
 
 using tests::ShmEnd;
 using tests::ShmPair;
-using tests::ShmValues;
 
 bool fall_asleep(ShmEnd& end) {
   for (unsigned i = 0; i < 100; ++i)
@@ -36,13 +35,13 @@ TEST(Shm, WakesAPeerThatSleepsByItsDescriptor) {
 TEST(Shm, RingsOnceASleep) {
   ShmPair pair;
   for (unsigned sleeps = 1; sleeps <= 3; ++sleeps) {
-    const std::uint64_t before = ShmValues(pair.near)["bells_out"];
+    const std::uint64_t before = pair.near.value("bells_out");
     ASSERT_TRUE(fall_asleep(pair.far));
     for (unsigned i = 0; i < 5; ++i) {
       pair.near.send("again");
       pair.near.engine->poll();
     }
-    EXPECT_EQ(ShmValues(pair.near)["bells_out"], before + 1);
+    EXPECT_EQ(pair.near.value("bells_out"), before + 1);
     ASSERT_TRUE(pair.until([&] { return pair.far.got.size() == 5 * sleeps; }));
   }
 }
@@ -51,13 +50,13 @@ TEST(Shm, RingsNobodyWhoLooksByItself) {
   ShmPair pair;
   pair.near.send("first");
   ASSERT_TRUE(pair.until([&] { return pair.far.got.size() == 1; }));
-  const std::uint64_t before = ShmValues(pair.near)["bells_out"];
+  const std::uint64_t before = pair.near.value("bells_out");
   for (unsigned i = 0; i < 50; ++i) {
     pair.near.send("more");
     pair.turns(1);
   }
   ASSERT_TRUE(pair.until([&] { return pair.far.got.size() == 51; }));
-  EXPECT_EQ(ShmValues(pair.near)["bells_out"], before);
+  EXPECT_EQ(pair.near.value("bells_out"), before);
 }
 
 TEST(Shm, DoesNotSleepOverWhatCameWhileItFellAsleep) {
@@ -136,10 +135,10 @@ TEST(Shm, CoolsALinkThatIsIdleWhileOthersAreNot) {
   pair.near.send("once");
   ASSERT_TRUE(pair.until([&] { return pair.far.got.size() == 1; }));
   for (unsigned i = 0; i <= Shm::hot_misses_max; ++i) pair.far.engine->poll();
-  const std::uint64_t before = ShmValues(pair.near)["bells_out"];
+  const std::uint64_t before = pair.near.value("bells_out");
   pair.near.send("after a long time");
   ASSERT_TRUE(pair.until([&] { return pair.far.got.size() == 2; }));
-  EXPECT_EQ(ShmValues(pair.near)["bells_out"], before + 1);
+  EXPECT_EQ(pair.near.value("bells_out"), before + 1);
 }
 
 TEST(Shm, ServesMoreBusyLinksThanItLooksAfter) {
@@ -175,14 +174,14 @@ TEST(Shm, LendsAMessageOfItsOwnMakingWithoutACopy) {
   ASSERT_EQ(got.front().size(), (3u << 20) + 4);
   EXPECT_EQ(as_text(got.front()).substr(0, 5), "heada");
   EXPECT_EQ(as_text(got.front()).back(), 'a');
-  EXPECT_EQ(ShmValues(pair.near)["loans_out"], 1u);
-  EXPECT_EQ(ShmValues(pair.near)["loans_staged"], 0u);
-  EXPECT_EQ(ShmValues(pair.near)["parts_out"], 0u);
+  EXPECT_EQ(pair.near.value("loans_out"), 1u);
+  EXPECT_EQ(pair.near.value("loans_staged"), 0u);
+  EXPECT_EQ(pair.near.value("parts_out"), 0u);
   EXPECT_GE(pair.far.quota->used_bytes(), 3u << 20) << "the receiver's quota counts what it keeps";
   pair.far.got.clear();
   EXPECT_EQ(pair.far.quota->used_bytes(), 0u);
   static_cast<void>(pair.near.endpoint->make(pair.near.engine->pool(), 5000));
-  EXPECT_EQ(ShmValues(pair.near)["loans_not_returned"], 0u);
+  EXPECT_EQ(pair.near.value("loans_not_returned"), 0u);
 }
 
 TEST(Shm, CopiesALargeMessageOfOthersOnceAndLendsTheCopy) {
@@ -191,7 +190,7 @@ TEST(Shm, CopiesALargeMessageOfOthersOnceAndLendsTheCopy) {
   pair.near.send(body);
   ASSERT_TRUE(pair.until([&] { return pair.far.got.size() == 1; }));
   EXPECT_EQ(as_text(pair.far.got[0].front()), body);
-  EXPECT_EQ(ShmValues(pair.near)["loans_staged"], 1u);
+  EXPECT_EQ(pair.near.value("loans_staged"), 1u);
 }
 
 TEST(Shm, UsesTheSameMemoryForLoansThatComeBack) {
@@ -215,8 +214,8 @@ TEST(Shm, CopiesInPartsWhenNothingMayBeLent) {
   pair.near.send(body);
   ASSERT_TRUE(pair.until([&] { return pair.far.got.size() == 1; }));
   EXPECT_EQ(as_text(pair.far.got[0].front()), body);
-  EXPECT_EQ(ShmValues(pair.near)["loans_out"], 0u);
-  EXPECT_GT(ShmValues(pair.near)["parts_out"], 80u);
+  EXPECT_EQ(pair.near.value("loans_out"), 0u);
+  EXPECT_GT(pair.near.value("parts_out"), 80u);
   EXPECT_FALSE(Shm::type().facts(options, {}).word.covers(property::loan));
 }
 

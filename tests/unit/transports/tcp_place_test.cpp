@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // tcp: large frames whose bodies are received straight into a region, byte for byte from a socket.
 #include <deque>
-#include <map>
 
 #include <gtest/gtest.h>
 
@@ -12,21 +11,18 @@
 #include <harness/layers/all.hpp>
 #include <harness/stack/node.hpp>
 #include <harness/stack/region.hpp>
+#include <harness/tests/support/described.hpp>
 #include <harness/transports/all.hpp>
 #include <harness/transports/tcp.hpp>
 
 namespace harness::transports {
 namespace {
 
+using tests::Described;
+
 constexpr std::uint64_t long_ns = 20'000'000'000;  // a bound for tests that fail
 constexpr std::uint32_t frame_head = 8, own_head = 24;
 constexpr std::uint32_t body_bytes = 60'000;
-
-struct Values final : Describer {
-  std::map<std::string, std::uint64_t, std::less<>> values;
-  void value(std::string_view name, std::uint64_t value) override { values.emplace(name, value); }
-  void text(std::string_view, std::string_view) override {}
-};
 
 // Receives frames behind a header of its own: key, offset, and how long it is.
 struct Target final : Acceptor {
@@ -105,11 +101,7 @@ struct TcpPlaceTest : testing::Test {
     if (socket >= 0) ::close(std::exchange(socket, -1));
   }
   bool until(const std::function<bool()>& done) { return engine->run_until(done, long_ns); }
-  std::uint64_t value(std::string_view name) const {
-    Values values;
-    target.endpoint->describe(values);
-    return values.values.find(name)->second;
-  }
+  std::uint64_t value(std::string_view name) const { return Described(*target.endpoint)[name]; }
 
   // A frame for the region, as it stands on the wire.
   std::string frame(std::uint64_t key, std::string_view body, std::uint64_t offset = 0) {
@@ -351,10 +343,8 @@ TEST_P(TcpPutTest, PutsOfAnySizeStandWhereTheyBelong) {
     EXPECT_TRUE(
         std::equal(memory.begin(), memory.begin() + static_cast<std::ptrdiff_t>(bytes), source.begin()));
   }
-  Values values;
-  accepted->endpoint()->describe(values);
   const bool watched = std::string_view(GetParam()).find("checksum") != std::string_view::npos;
-  EXPECT_EQ(values.values.find("placed_frames")->second, watched ? 0u : 1 + 1 + 1 + 5 + 16u);
+  EXPECT_EQ(Described(*accepted->endpoint())["placed_frames"], watched ? 0u : 1 + 1 + 1 + 5 + 16u);
 }
 
 TEST_P(TcpPutTest, ARevokeWhilePutsAreUnderWayIsTheLastByte) {

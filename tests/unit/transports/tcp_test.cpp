@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // What only tcp promises: its bytes on the wire, system calls, addresses, coalescing, memory. The rest is
 // tests/conformance.
+#include <harness/tests/support/described.hpp>
 #include <harness/tests/support/manual_engine.hpp>
 #include <harness/transports/all.hpp>
 #include <harness/transports/tcp.hpp>
-
-#include <map>
 
 #include <gtest/gtest.h>
 
 namespace harness::transports {
 namespace {
+
+using tests::Described;
 
 constexpr std::uint64_t long_ns = 20'000'000'000;  // a bound for tests that fail
 
@@ -45,12 +46,6 @@ struct Side final : Acceptor {
   }
 };
 
-struct Values final : Describer {
-  std::map<std::string, std::uint64_t, std::less<>> values;
-  void value(std::string_view name, std::uint64_t value) override { values.emplace(name, value); }
-  void text(std::string_view, std::string_view) override {}
-};
-
 struct TcpPair : testing::Test {
   std::unique_ptr<OsEngine> engine = std::move(OsEngine::make().value());
   Tcp tcp{*engine};
@@ -64,11 +59,6 @@ struct TcpPair : testing::Test {
   }
   bool until(const std::function<bool()>& done) { return engine->run_until(done, long_ns); }
   Pool& pool() { return engine->pool(); }
-  static std::map<std::string, std::uint64_t, std::less<>> values(const Side& side) {
-    Values values;
-    side.endpoint->describe(values);
-    return values.values;
-  }
 };
 
 TEST_F(TcpPair, CarriesFramesBothWays) {
@@ -85,8 +75,8 @@ TEST_F(TcpPair, SendsAllFramesOfATurnByOneCall) {
   connect();
   for (int i = 0; i < 40; ++i) near.send(pool(), "one of many");
   ASSERT_TRUE(until([&] { return far.got.size() == 40; }));
-  EXPECT_EQ(values(near)["send_calls"], 1u);
-  EXPECT_EQ(values(near)["staged_frames"], 40u);
+  EXPECT_EQ(Described(*near.endpoint)["send_calls"], 1u);
+  EXPECT_EQ(Described(*near.endpoint)["staged_frames"], 40u);
 }
 
 TEST_F(TcpPair, KeepsNoBufferForAConnectionThatIsIdle) {
@@ -102,7 +92,7 @@ TEST_F(TcpPair, ReceivesMostOfALargeFrameStraightIntoItsSlab) {
   near.send(pool(), std::string(200'000, 'x'));
   ASSERT_TRUE(until([&] { return far.got.size() == 1; }));
   EXPECT_EQ(far.got[0], std::string(200'000, 'x'));
-  EXPECT_GE(values(far)["direct_bytes"], 200'000u - Tcp::scratch_bytes);
+  EXPECT_GE(Described(*far.endpoint)["direct_bytes"], 200'000u - Tcp::scratch_bytes);
 }
 
 TEST_F(TcpPair, TellsAnOrderlyCloseFromADeath) {

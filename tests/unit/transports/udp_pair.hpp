@@ -2,10 +2,9 @@
 // Two bare endpoints of one udp transport that know each other, for the tests of udp itself.
 #pragma once
 
-#include <map>
-
 #include <gtest/gtest.h>
 
+#include <harness/tests/support/described.hpp>
 #include <harness/tests/support/udp_stranger.hpp>
 #include <harness/transports/udp.hpp>
 
@@ -53,15 +52,7 @@ struct UdpSide final : Acceptor {
     const Entry down = endpoint->down();
     down.fn(down.self, down.next, message.c());
   }
-  [[nodiscard]] std::uint64_t value(std::string_view name) const {
-    struct Values final : Describer {
-      std::map<std::string, std::uint64_t, std::less<>> values;
-      void value(std::string_view of, std::uint64_t is) override { values.emplace(of, is); }
-      void text(std::string_view, std::string_view) override {}
-    } values;
-    endpoint->describe(values);
-    return values.values.at(std::string(name));
-  }
+  [[nodiscard]] std::uint64_t value(std::string_view name) const { return tests::Described(*endpoint)[name]; }
 };
 
 struct UdpPair : testing::Test {
