@@ -208,7 +208,6 @@ TEST(Rfc9438, Section5_1TheAverageWindowFollowsTheResponseFunction) {
     for (const std::uint64_t rtt_ns : {100 * ms, 200 * ms}) {
       Path path;
       path.rtt_ns = rtt_ns;
-      double acked = 0;
       double windows = 0;
       double until_loss = 1 / p;
       unsigned losses = 0;
@@ -216,7 +215,6 @@ TEST(Rfc9438, Section5_1TheAverageWindowFollowsTheResponseFunction) {
       while (losses < 60) {
         const double window = path.cubic.packets();
         path.round();
-        acked += window;
         if (losses >= 20) windows += window, ++rounds;
         if ((until_loss -= window) > 0) continue;
         until_loss += 1 / p;
