@@ -21,9 +21,9 @@ namespace {
 constexpr std::string_view object_name = "libharness_ofi.so";
 
 // "auto" and the words of the policy table (ofi/policy.cpp), each once.
-constexpr std::array<std::string_view, 13> words = {"auto",    "cxi",        "verbs",   "efa", "opx",
-                                                    "psm3",    "tcp",        "shm",     "net", "rxd",
-                                                    "sockets", "mock-verbs", "mock-cxi"};
+constexpr std::array<std::string_view, 14> words = {"auto",    "cxi",        "verbs",    "efa",     "opx",
+                                                    "psm3",    "tcp",        "shm",      "net",     "rxd",
+                                                    "sockets", "mock-verbs", "mock-cxi", "mock-tcp"};
 constexpr std::int64_t hour_us = 3'600'000'000;
 
 constexpr std::array options_table = {

@@ -180,14 +180,14 @@ TEST_P(DirectMedium, IsWithdrawnWhenThePagesAreExchanged) {
       std::equal(memory_->bytes().begin(), memory_->bytes().begin() + 10'000, pattern(10'000, 9).begin()));
 }
 
-INSTANTIATE_TEST_SUITE_P(Conformance, DirectMedium,
-                         testing::Values(Setting{"Shm", "mapped", ""}, Setting{"OfiShm", "shm", ""},
-                                         Setting{"OfiTcp", "tcp", ""}, Setting{"Verbs", "mock-verbs", ""},
-                                         Setting{"VerbsStorm", "mock-verbs", storm},
-                                         Setting{"Cxi", "mock-cxi", ""},
-                                         Setting{"CxiStorm", "mock-cxi", storm},
-                                         Setting{"CxiRaw", "mock-cxi", "raw=1"}),
-                         [](const auto& tried) { return std::string(tried.param.name); });
+INSTANTIATE_TEST_SUITE_P(
+    Conformance, DirectMedium,
+    testing::Values(Setting{"Tcp", "mock-tcp", ""}, Setting{"TcpStorm", "mock-tcp", storm},
+                    Setting{"Shm", "mapped", ""}, Setting{"OfiShm", "shm", ""}, Setting{"OfiTcp", "tcp", ""},
+                    Setting{"Verbs", "mock-verbs", ""}, Setting{"VerbsStorm", "mock-verbs", storm},
+                    Setting{"Cxi", "mock-cxi", ""}, Setting{"CxiStorm", "mock-cxi", storm},
+                    Setting{"CxiRaw", "mock-cxi", "raw=1"}),
+    [](const auto& tried) { return std::string(tried.param.name); });
 
 }  // namespace
 }  // namespace harness::tests

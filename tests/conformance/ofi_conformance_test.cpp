@@ -81,7 +81,7 @@ struct MockSetting {
 constexpr MockSetting mock_settings[] = {
     {"Verbs", "mock-verbs", ""},     {"VerbsStorm", "mock-verbs", "seed=7,eagain=0.3,late=32,tx=2,rx=2"},
     {"Cxi", "mock-cxi", ""},         {"CxiStorm", "mock-cxi", "seed=7,eagain=0.3,late=32,tx=2,rx=2"},
-    {"CxiRaw", "mock-cxi", "raw=1"},
+    {"CxiRaw", "mock-cxi", "raw=1"}, {"TcpStorm", "mock-tcp", "seed=7,eagain=0.3,late=32,tx=2,rx=2"},
 };
 
 // As efa may say of itself.

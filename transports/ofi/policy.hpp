@@ -41,6 +41,7 @@ struct Policy {
   bool trusts_delivery = false;  // FI_DELIVERY_COMPLETE means what it says
   bool has_atomics = false;      // a card's own, which cost nothing else when they are asked for
   bool keeps_injected = false;   // what was injected may wait in it for room in a socket, until it is polled
+  bool reads_in_order = false;   // the places of one read, by one who also withdraws them
   LostWrite lost_write = LostWrite::told;
   std::uint64_t mr_mode = every_bit;          // bits offered to it
   std::uint32_t eager_bytes = 16 * 1024;      // larger messages are offered, where nothing better was learnt

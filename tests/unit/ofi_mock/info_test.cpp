@@ -48,7 +48,7 @@ TEST_F(OfiMockInfo, AMalformedVariableFindsNothing) {
   EXPECT_EQ(error, -FI_EINVAL);
 }
 
-TEST_F(OfiMockInfo, WhoOffersEverythingFindsBothAndWhatEachNeeds) {
+TEST_F(OfiMockInfo, WhoOffersEverythingFindsAllAndWhatEachNeeds) {
   const Info found = ask(offering().get());
   ASSERT_NE(found, nullptr);
   EXPECT_STREQ(found->fabric_attr->prov_name, verbs);
@@ -62,7 +62,14 @@ TEST_F(OfiMockInfo, WhoOffersEverythingFindsBothAndWhatEachNeeds) {
   EXPECT_EQ(found->next->tx_attr->msg_order, FI_ORDER_SAS);
   EXPECT_EQ(found->next->tx_attr->inject_size, 192u);
   EXPECT_NE(found->next->caps & FI_MULTI_RECV, 0u) << "added without being asked for";
-  EXPECT_EQ(found->next->next, nullptr);
+  EXPECT_EQ(found->next->tx_attr->rma_iov_limit, 1u);
+  const fi_info* const last = found->next->next;
+  ASSERT_NE(last, nullptr);
+  EXPECT_STREQ(last->fabric_attr->prov_name, tcp);
+  EXPECT_EQ(last->domain_attr->mr_mode, 0);
+  EXPECT_EQ(last->tx_attr->rma_iov_limit, 2u);
+  EXPECT_EQ(last->caps & FI_ATOMIC, 0u);
+  EXPECT_EQ(last->next, nullptr);
 }
 
 TEST_F(OfiMockInfo, AModeBitThatIsNeededAndNotOfferedIsNoMatch) {

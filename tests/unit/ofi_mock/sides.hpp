@@ -32,6 +32,7 @@ constexpr std::uint64_t every_access = local_access | FI_REMOTE_READ | FI_REMOTE
 constexpr std::byte poison{0xdb};
 constexpr const char* verbs = "mock-verbs";
 constexpr const char* cxi = "mock-cxi";
+constexpr const char* tcp = "mock-tcp";
 
 struct FreeInfo {
   void operator()(fi_info* info) const noexcept { mock::mock_freeinfo(info); }

@@ -72,6 +72,8 @@ Packet request_of(const Endpoint& endpoint, const Call& call) {
   packet.action = static_cast<std::uint16_t>(call.action);
   packet.address = call.address;
   packet.key = endpoint.station.domain.memory.wire_key(call.key);
+  packet.second = {call.second.addr, endpoint.station.domain.memory.wire_key(call.second.key),
+                   call.second.len};
   packet.length = call.verb == Verb::read ? size_of(call.to) : size_of(call.from);
   packet.data = call.data;
   return packet;

@@ -13,6 +13,7 @@ struct Call {
   fi_addr_t peer = FI_ADDR_UNSPEC;
   std::uint64_t address = 0;
   std::uint64_t key = 0;
+  fi_rma_iov second{};  // place; length 0: there is none
   std::uint64_t data = 0;
   std::uint64_t flags = 0;
   void* context = nullptr;

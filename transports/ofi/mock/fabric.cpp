@@ -100,7 +100,7 @@ int mock_fabric(fi_fabric_attr* attributes, fid_fabric** out, void* context) {
   const auto knobs = parse_knobs(text == nullptr ? "" : text);
   if (!knobs) return -FI_EINVAL;
   static fi_ops fid_table = fid_operations(close_fabric);
-  for (const Profile& profile : {verbs_profile(), cxi_profile(knobs->raw != 0)}) {
+  for (const Profile& profile : profiles(knobs->raw != 0)) {
     if (attributes->name == nullptr || strcmp(attributes->name, profile.provider) != 0) continue;
     auto fabric = std::make_unique<Fabric>();
     fabric->fid = {FI_CLASS_FABRIC, context, &fid_table};

@@ -48,7 +48,7 @@ bool fits(const Profile& profile, const Knobs& knobs, const fi_tx_attr& asked) {
   return only(asked.caps, profile.caps) && only(asked.op_flags, tx_flags) &&
          only(asked.msg_order, profile.order) && asked.comp_order == FI_ORDER_NONE &&
          asked.inject_size <= profile.inject_bytes && asked.size <= knobs.tx &&
-         asked.iov_limit <= profile.iov_limit && asked.rma_iov_limit <= 1;
+         asked.iov_limit <= profile.iov_limit && asked.rma_iov_limit <= profile.places_limit;
 }
 
 bool fits(const Profile& profile, const Knobs& knobs, const fi_rx_attr& asked) {
@@ -102,7 +102,7 @@ void answer_queues(fi_info& info, const Profile& profile, const Knobs& knobs, co
                    .inject_size = profile.inject_bytes,
                    .size = chosen(tx == nullptr ? 0 : tx->size, knobs.tx),
                    .iov_limit = profile.iov_limit,
-                   .rma_iov_limit = 1,
+                   .rma_iov_limit = profile.places_limit,
                    .tclass = 0};
   *info.rx_attr = {.caps = info.caps & rx_caps,
                    .mode = info.mode,
@@ -191,7 +191,7 @@ int mock_getinfo(std::uint32_t version, const char* node, const char*, std::uint
     return -FI_EINVAL;
   }
   fi_info** last = info;
-  for (Profile profile : std::array{verbs_profile(), cxi_profile(knobs->raw != 0)}) {
+  for (Profile profile : profiles(knobs->raw != 0)) {
     if (knobs->atomics == 0) profile.caps &= ~std::uint64_t{FI_ATOMIC};
     if (node != nullptr && !profile.named_by_host) continue;
     if (hints != nullptr && !fits(profile, *knobs, *hints)) continue;

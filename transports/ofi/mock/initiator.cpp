@@ -20,6 +20,12 @@ std::uint64_t source_access(const Operation& operation) noexcept {
 
 void Initiator::post(Operation&& operation) {
   operation.packet.operation = ++next_;
+  if (!operation.injected && station_.random.chance_ppm(station_.domain.knobs().never_ppm))
+    operation.state = State::lost;
+  Packet& packet = operation.packet;
+  if (packet.verb == Verb::write && packet.delivered == 0 &&
+      station_.random.chance_ppm(station_.domain.knobs().drops_ppm))
+    packet.drop = packet.second.length != 0 && station_.random.below(2) != 0 ? Drop::second_place : Drop::all;
   operation.delay = station_.lateness();
   operations_.push_back(std::move(operation));
 }
@@ -48,6 +54,7 @@ bool Initiator::advance(Operation& operation) {
     }
     case State::granted: return send_pieces(operation);
     case State::ending: return end(operation, operation.fault);
+    case State::lost: return false;
     case State::asked:
     case State::confirming: break;
   }

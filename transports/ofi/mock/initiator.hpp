@@ -3,6 +3,7 @@
 //
 //   waiting → asked → granted → (confirming) → over      send, write, atomic
 //   waiting → asked → ending → over                      read, fetch, compare
+//   lost                                             by seed: nothing ever happens to it
 // Every step is late by seed. A source is read when the target has granted the bytes, and the completion is
 // written right behind: whoever changes it before changes what arrives. A destination holds poison until its
 // completion. With FI_DELIVERY_COMPLETE the completion waits for the target's word.
@@ -16,7 +17,7 @@
 namespace harness::transports::ofi::mock {
 
 struct Operation {
-  enum class State : std::uint8_t { waiting, asked, granted, confirming, ending };
+  enum class State : std::uint8_t { waiting, asked, granted, confirming, ending, lost };
   Packet packet;  // the request
   std::string peer;
   Segments from;                // operand, then comparand, of atomics

@@ -22,6 +22,8 @@ constexpr std::array words{
     Word{"seed", &Knobs::seed, 0, UINT64_MAX},
     Word{"eagain", &Knobs::eagain_ppm, 0, 900'000, true},
     Word{"errors", &Knobs::errors_ppm, 0, 1'000'000, true},
+    Word{"never", &Knobs::never_ppm, 0, 1'000'000, true},
+    Word{"drops", &Knobs::drops_ppm, 0, 1'000'000, true},
     Word{"late", &Knobs::late, 0, 1'000'000},
     Word{"tx", &Knobs::tx, 1, 4096},
     Word{"rx", &Knobs::rx, 1, 4096},

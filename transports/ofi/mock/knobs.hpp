@@ -14,6 +14,8 @@ struct Knobs {
   std::uint64_t seed = 1;
   std::uint64_t eagain_ppm = 20'000;  // eagain=0.02: how often a post is refused, and fi_trywait says no
   std::uint64_t errors_ppm = 0;       // errors=0: how often an operation ends with FI_EIO
+  std::uint64_t never_ppm = 0;        // never=0: how often one is taken and nothing more is heard of it
+  std::uint64_t drops_ppm = 0;        // drops=0: how often a write that completed does not land, or not all
   std::uint64_t late = 4;             // each step of an operation waits 0 to so many ticks
   std::uint64_t tx = 8;               // operations under way, largest fi_tx_attr.size
   std::uint64_t rx = 8;               // posted receives, largest fi_rx_attr.size

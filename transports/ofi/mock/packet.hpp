@@ -14,6 +14,16 @@ namespace harness::transports::ofi::mock {
 enum class Kind : std::uint8_t { request, grant, not_ready, data, done, reply, cancel };
 enum class Verb : std::uint8_t { send, write, read, atomic, fetch, compare };
 
+/// Bytes of a target's.
+struct Place {
+  std::uint64_t address = 0;
+  WireKey key;
+  std::uint64_t length = 0;
+};
+
+// What becomes of a write that has completed, and whose connection then died.
+enum class Drop : std::uint8_t { nothing, second_place, all };
+
 struct Packet {
   static constexpr std::uint32_t magic_word = 0x6b636f6d;
   std::uint32_t magic = magic_word;
@@ -22,15 +32,19 @@ struct Packet {
   std::uint8_t has_data = 0;   // `data` is for the target's completion queue
   std::uint8_t delivered = 0;  // the initiator waits until the bytes are in place
   std::uint8_t fence = 0;
-  std::uint8_t last = 0;     // of `data` and `reply`: no piece follows
+  std::uint8_t last = 0;  // of `data` and `reply`: no piece follows
+  Drop drop = Drop::nothing;
   std::uint16_t action = 0;  // an atomic's fi_op
   Fault fault = Fault::none;
   std::uint64_t operation = 0;  // the initiator's number of it
   std::uint64_t address = 0;
   WireKey key;
-  std::uint64_t length = 0;
+  std::uint64_t length = 0;  // of all places
+  Place second;              // of a read or a write; length 0: it has one place
   std::uint64_t offset = 0;
   std::uint64_t data = 0;
+
+  [[nodiscard]] Place first() const noexcept { return {address, key, length - second.length}; }
 };
 
 constexpr std::size_t piece_bytes = 32 * 1024;

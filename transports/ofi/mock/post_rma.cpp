@@ -9,10 +9,13 @@ namespace harness::transports::ofi::mock {
 namespace {
 
 ssize_t rma_message(fid_ep* ep, Verb verb, const fi_msg_rma* message, std::uint64_t flags) {
-  if (message->rma_iov_count != 1) return -FI_EINVAL;
+  const std::size_t places = message->rma_iov_count;
+  if (places == 0 || places > endpoint_of(ep).station.domain.profile().places_limit) return -FI_EINVAL;
   Call call = rma_call(ep, verb, segments(message->msg_iov, message->desc, message->iov_count), message->addr,
                        message->rma_iov->addr, message->rma_iov->key, message->context);
-  if (message->rma_iov->len != std::max(size_of(call.from), size_of(call.to))) return -FI_EINVAL;
+  if (places == 2) call.second = message->rma_iov[1];
+  if (message->rma_iov->len + call.second.len != std::max(size_of(call.from), size_of(call.to)))
+    return -FI_EINVAL;
   call.flags = flags;
   call.data = message->data;
   return submit(ep, std::move(call));

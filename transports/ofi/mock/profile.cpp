@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The two profiles.
+// The profiles.
 #include <harness/transports/ofi/mock/profile.hpp>
 
 namespace harness::transports::ofi::mock {
@@ -9,8 +9,8 @@ namespace {
 constexpr std::uint64_t common_caps = FI_MSG | FI_RMA | FI_ATOMIC | FI_READ | FI_WRITE | FI_RECV | FI_SEND |
                                       FI_REMOTE_READ | FI_REMOTE_WRITE | FI_SOURCE | FI_LOCAL_COMM |
                                       FI_REMOTE_COMM;
-
-}  // namespace
+constexpr std::uint64_t ordered =
+    FI_ORDER_RAR | FI_ORDER_RAW | FI_ORDER_RAS | FI_ORDER_WAW | FI_ORDER_WAS | FI_ORDER_SAW | FI_ORDER_SAS;
 
 Profile verbs_profile() {
   return {.provider = "mock-verbs",
@@ -24,8 +24,8 @@ Profile verbs_profile() {
           .inject_bytes = 64,
           .cq_data_bytes = 4,
           .iov_limit = 4,
-          .order = FI_ORDER_RAR | FI_ORDER_RAW | FI_ORDER_RAS | FI_ORDER_WAW | FI_ORDER_WAS | FI_ORDER_SAW |
-                   FI_ORDER_SAS,
+          .places_limit = 1,
+          .order = ordered,
           .named_by_host = true,
           .receives_in_order = true,
           .write_data = true,
@@ -47,6 +47,7 @@ Profile cxi_profile(bool raw) {
           .inject_bytes = 192,
           .cq_data_bytes = 8,
           .iov_limit = 1,
+          .places_limit = 1,
           .order = FI_ORDER_SAS,
           .named_by_host = false,
           .receives_in_order = false,
@@ -55,5 +56,31 @@ Profile cxi_profile(bool raw) {
           .guards_queues = true,
           .truncation_is_nacked = false};
 }
+
+Profile tcp_profile() {
+  return {.provider = "mock-tcp",
+          .domain = "mock_tcp0",
+          .scheme = "mock-tcp:",
+          .protocol = FI_PROTO_RXM,
+          .caps = (common_caps & ~std::uint64_t{FI_ATOMIC}) | FI_MULTI_RECV,
+          .mode = 0,
+          .mr_mode = 0,
+          .key_bytes = 8,
+          .inject_bytes = 64,
+          .cq_data_bytes = 8,
+          .iov_limit = 4,
+          .places_limit = 2,
+          .order = ordered,
+          .named_by_host = true,
+          .receives_in_order = true,
+          .write_data = true,
+          .answers_deliver = true,
+          .guards_queues = true,
+          .truncation_is_nacked = false};
+}
+
+}  // namespace
+
+std::array<Profile, 3> profiles(bool raw) { return {verbs_profile(), cxi_profile(raw), tcp_profile()}; }
 
 }  // namespace harness::transports::ofi::mock

@@ -149,10 +149,10 @@ bool Target::blocked(const Incoming& one) const {
   return false;
 }
 
-Grasp Target::region_of(const Incoming& one) const {
+Grasp Target::region_of(const Incoming& one, const Place& place) const {
   const Packet& packet = one.packet;
-  const std::uint64_t length = is_atomic(packet.verb) ? sizeof(std::uint64_t) : packet.length;
-  Grasp grasp = station_.domain.memory.remote(packet.key, packet.address, length, access_of(packet.verb),
+  const std::uint64_t length = is_atomic(packet.verb) ? sizeof(std::uint64_t) : place.length;
+  Grasp grasp = station_.domain.memory.remote(place.key, place.address, length, access_of(packet.verb),
                                               station_.identity);
   const bool aligned = reinterpret_cast<std::uintptr_t>(grasp.bytes.data()) % sizeof(std::uint64_t) == 0;
   if (grasp.fault == Fault::none && is_atomic(packet.verb) && !aligned) grasp.fault = Fault::misaligned;
@@ -165,7 +165,10 @@ bool Target::begin(Incoming& one) {
     return false;
   }
   if (one.packet.verb != Verb::send) {
-    if (const Fault fault = region_of(one).fault; fault != Fault::none) {
+    Fault fault = region_of(one, one.packet.first()).fault;
+    if (fault == Fault::none && one.packet.second.length != 0)
+      fault = region_of(one, one.packet.second).fault;
+    if (fault != Fault::none) {
       answer(one, Kind::done, fault);
       return true;
     }
@@ -216,6 +219,7 @@ bool Target::land(Incoming& one) {
   busy_ = true;
   if (station_.received->stalls()) return false;
   if (is_atomic(one.packet.verb) && one.state == State::landing && loads(one)) return false;
+  if (one.packet.second.length != 0 && lands_in_two(one)) return false;
   --granted_;
   Fault fault = Fault::none;
   if (one.packet.verb == Verb::send) fault = land_message(one);
@@ -241,10 +245,23 @@ Fault Target::land_message(Incoming& one) {
   return Fault::none;
 }
 
+// True: the first place has landed, and the second is to.
+bool Target::lands_in_two(Incoming& one) {
+  if (one.second || one.packet.drop == Drop::all) return false;
+  const Grasp grasp = region_of(one, one.packet.first());
+  if (grasp.fault != Fault::none) return false;
+  if (!grasp.bytes.empty()) memcpy(grasp.bytes.data(), one.bytes.data(), grasp.bytes.size());
+  one.second = true;
+  one.delay = station_.lateness();
+  return true;
+}
+
 Fault Target::land_write(Incoming& one) {
-  const Grasp grasp = region_of(one);
-  if (grasp.fault == Fault::none && !one.bytes.empty())
-    memcpy(grasp.bytes.data(), one.bytes.data(), one.bytes.size());
+  if (one.packet.drop == Drop::all || (one.second && one.packet.drop != Drop::nothing)) return Fault::none;
+  const Grasp grasp = region_of(one, one.second ? one.packet.second : one.packet.first());
+  if (grasp.fault == Fault::none && !grasp.bytes.empty())
+    memcpy(grasp.bytes.data(), one.bytes.data() + (one.bytes.size() - grasp.bytes.size()),
+           grasp.bytes.size());
   const bool seen = one.packet.has_data != 0 && (grasp.fault == Fault::none || one.receive != nullptr);
   if (seen) report(one, grasp.fault, one.bytes.size());
   return grasp.fault;
@@ -252,7 +269,7 @@ Fault Target::land_write(Incoming& one) {
 
 // True: it is to be stored later, or waits for another that is.
 bool Target::loads(Incoming& one) {
-  const Grasp grasp = region_of(one);
+  const Grasp grasp = region_of(one, one.packet.first());
   if (grasp.fault != Fault::none) return false;
   const std::byte* const word = grasp.bytes.data();
   const auto stores_there = [&](const Incoming& other) {
@@ -267,7 +284,7 @@ bool Target::loads(Incoming& one) {
 }
 
 Fault Target::land_atomic(Incoming& one) {
-  const Grasp grasp = region_of(one);
+  const Grasp grasp = region_of(one, one.packet.first());
   if (grasp.fault != Fault::none) return grasp.fault;
   std::uint64_t operands[2] = {};
   if (!one.bytes.empty()) memcpy(operands, one.bytes.data(), std::min(one.bytes.size(), sizeof operands));
@@ -281,7 +298,8 @@ Fault Target::land_atomic(Incoming& one) {
 bool Target::reply(Incoming& one) {
   busy_ = true;
   const bool read = one.packet.verb == Verb::read;
-  const Grasp grasp = read ? region_of(one) : Grasp{one.bytes, Fault::none};
+  const Grasp grasp = read ? region_of(one, one.second ? one.packet.second : one.packet.first())
+                           : Grasp{one.bytes, Fault::none};
   if (grasp.fault != Fault::none) {
     answer(one, Kind::done, grasp.fault);
     return true;
@@ -295,10 +313,20 @@ bool Target::reply(Incoming& one) {
     if (sent == Sent::full) return false;
     one.moved += count;
     if (one.moved < grasp.bytes.size()) continue;
+    if (reads_second(one)) return false;
     answer(one, Kind::done);
     return true;
   }
   return false;
+}
+
+// True: the first place has been read, and the second is to.
+bool Target::reads_second(Incoming& one) {
+  if (one.second || one.packet.second.length == 0) return false;
+  one.second = true;
+  one.moved = 0;
+  one.delay = station_.lateness();
+  return true;
 }
 
 void Target::report(Incoming& one, Fault fault, std::size_t length) {

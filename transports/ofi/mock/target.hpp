@@ -5,6 +5,7 @@
 //   arrived → replying → over                 read; fetch and compare after storing
 // An atomic loads its word when it lands and stores it some looks later, as a card does that sees nothing of
 // what the processor does meanwhile. Those of one endpoint on one word wait for each other.
+// The second place of a write or a read is later than the first by seed, and looked up by itself.
 // A region is looked up in the key table when an operation begins and again when its bytes land. Operations
 // of one peer overtake each other as far as the profile's order lets them. A receive is poisoned when it is
 // matched: what stood there is gone, and behind the message stays poison.
@@ -58,6 +59,7 @@ class Target {
     std::uint64_t delay = 0;
     std::uint64_t ticks = 0;
     std::size_t moved = 0;
+    bool second = false;              // its first place has landed, or was read
     const std::byte* word = nullptr;  // an atomic's that is storing …
     std::uint64_t before = 0;         // … and what it loaded
   };
@@ -73,6 +75,8 @@ class Target {
   bool land(Incoming& one);
   Fault land_message(Incoming& one);
   Fault land_write(Incoming& one);
+  bool lands_in_two(Incoming& one);
+  bool reads_second(Incoming& one);
   bool loads(Incoming& one);
   Fault land_atomic(Incoming& one);
   bool reply(Incoming& one);
@@ -81,7 +85,7 @@ class Target {
   void answer(const Incoming& one, Kind kind, Fault fault = Fault::none);
   [[nodiscard]] bool takes_receive(const Packet& packet) const noexcept;
   [[nodiscard]] bool blocked(const Incoming& one) const;
-  [[nodiscard]] Grasp region_of(const Incoming& one) const;
+  [[nodiscard]] Grasp region_of(const Incoming& one, const Place& place) const;
 
   Station& station_;
   std::size_t size_;
