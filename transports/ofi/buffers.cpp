@@ -22,8 +22,12 @@ bool SendSlots::open(Fabric& fabric, std::uint32_t slot_bytes, unsigned slots) {
 }
 
 void SendSlots::orphan(const Connection& link) noexcept {
-  for (Operation& slot : table_)
-    if (slot.link == &link) slot.link = nullptr;
+  for (Operation& slot : table_) {
+    if (slot.link != &link) continue;
+    slot.link = nullptr;
+    slot.orphan = true;
+    ++orphans_;
+  }
 }
 
 // ---- receiving ----
@@ -92,6 +96,8 @@ Operation* Reads::take() noexcept {
   for (Operation& read : table_) {
     if (read.busy) continue;
     read.busy = true;
+    read.seen = 0;
+    ++busy_;
     return &read;
   }
   return nullptr;
@@ -99,6 +105,7 @@ Operation* Reads::take() noexcept {
 
 void Reads::give(Operation& read) noexcept {
   if (read.slab != nullptr) Pool::release(read.slab);
+  busy_ -= std::exchange(read.orphan, false) ? 0u : 1u;
   read.busy = false;
   read.slab = read.waiting = nullptr;
   read.link = nullptr;
@@ -110,8 +117,12 @@ void Reads::land(Operation& read) const noexcept {
 
 // The provider may still write there: the slab goes when the read completes.
 void Reads::orphan(const Connection& link) noexcept {
-  for (Operation& read : table_)
-    if (read.link == &link) read.link = nullptr;
+  for (Operation& read : table_) {
+    if (read.link != &link) continue;
+    read.link = nullptr;
+    read.orphan = true;
+    --busy_;
+  }
 }
 
 void Reads::release_all() noexcept {

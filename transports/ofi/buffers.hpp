@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <array>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include <harness/stack/pool.hpp>
@@ -23,17 +24,24 @@ class Connection;
 
 struct Operation {
   enum class Kind : std::uint8_t { receive, send, read, put, get, atomic, check, probe };
+  static constexpr std::uint32_t not_under_way = ~std::uint32_t{0};  // of `seen`: it waits for another
 
   fi_context2 context{};  // first: a completion names it
   Kind kind = Kind::receive;
   bool busy = false;
   bool orphan = false;         // its link is gone
+  bool has_word = false;       // of a get: the region's word is read behind the bytes
+  bool in_flight = false;      // of a put whose check does not wait for its completion: that is to come …
+  bool is_checked = false;     // … and its check came first
+  std::uint32_t seen = 0;      // the look for overdue ones that found it first; 0: none yet
   Connection* link = nullptr;  // null: whose it was is gone
   std::byte* memory = nullptr;
   Slab* slab = nullptr;     // of a read: where the frame goes
   Slab* waiting = nullptr;  // … and its place in the queue
   std::uint32_t bytes = 0;
   std::uint16_t window = 0;  // of a put, a get, an atomic and the check behind them …
+  int error = 0;             // of a put that completed before its check …
+  Errc outcome = Errc::ok;   // … and of one that was checked before it completed
   std::uint64_t ticket = 0;
   std::uint64_t evidence = 0;  // of a put: what it writes into its word of the peer's page; 0: nothing
   Operation* next = nullptr;   // … that wait for the same check
@@ -53,15 +61,23 @@ class SendSlots {
     if (free_ == 0) return nullptr;
     Operation* slot = stack_[--free_];
     slot->busy = true;
+    slot->seen = 0;
     return slot;
   }
   void give(Operation& slot) noexcept {
+    orphans_ -= std::exchange(slot.orphan, false) ? 1u : 0u;
     slot.busy = false;
     slot.link = nullptr;
     stack_[free_++] = &slot;
   }
-  [[nodiscard]] unsigned busy() const noexcept { return slots_ - free_; }
+  /// Under way, those of links that are gone not counted: some providers never complete them.
+  [[nodiscard]] unsigned busy() const noexcept { return slots_ - free_ - orphans_; }
   void orphan(const Connection& link) noexcept;
+  template <class Visit>
+  void each(Visit&& visit) noexcept {
+    for (Operation& slot : table_)
+      if (slot.busy) visit(slot);
+  }
   /// Takes the memory from the provider; it stays mapped.
   void retire() noexcept {
     if (region_ != nullptr) region_->retire();
@@ -73,6 +89,7 @@ class SendSlots {
   std::array<Operation*, slots_max> stack_{};
   unsigned slots_ = 0;
   unsigned free_ = 0;
+  unsigned orphans_ = 0;
 };
 
 class ReceiveBuffers {
@@ -128,7 +145,14 @@ class Reads {
   }
   /// Brings what was read into the slab.
   void land(Operation& read) const noexcept;
+  /// Under way, those of links that are gone not counted.
+  [[nodiscard]] unsigned busy() const noexcept { return busy_; }
   void orphan(const Connection& link) noexcept;
+  template <class Visit>
+  void each(Visit&& visit) noexcept {
+    for (Operation& read : table_)
+      if (read.busy) visit(read);
+  }
   void release_all() noexcept;
   void retire() noexcept {
     if (landing_ != nullptr) landing_->retire();
@@ -137,6 +161,7 @@ class Reads {
  private:
   std::unique_ptr<Region> landing_;  // only with FI_MR_LOCAL
   std::array<Operation, reads_max> table_{};
+  unsigned busy_ = 0;
 };
 
 }  // namespace harness::transports::ofi

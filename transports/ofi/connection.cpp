@@ -32,6 +32,7 @@ unsigned Connection::work(unsigned budget) {
     ++done;
     room();
   }
+  if (answer_due_) answer();
   if (!push_out() || (direct_ != nullptr && !direct_->push_out())) ofi_.blocked(*this);
   done += hand_up(budget);
   look_for_end();

@@ -15,9 +15,10 @@
 // them is still being read) wait in a list inside their own slabs, which the window bounds. Set-up frames
 // pass a paused receiver when no data waits before them.
 //
-// The control link says who the other one is, rings who sleeps (providers without a descriptor), and ends the
-// link: a `bye` names the number of frames sent, so everything that was sent before is received first; who
-// said it stays until the peer has all of it (`done`). A control link that ends without a bye is a death.
+// The control link says who the other one is, rings who sleeps (providers without a descriptor), asks whether
+// the peer turns where an operation does not complete (overdue.hpp), and ends the link: a `bye` names the
+// number of frames sent, so everything that was sent before is received first; who said it stays until the
+// peer has all of it (`done`). A control link that ends without a bye is a death.
 // Bounds: the window received; hold_bytes, one frame and the reserves to send; one arena; reads_ahead reads.
 #pragma once
 
@@ -31,6 +32,7 @@
 #include <harness/transports/ofi/buffers.hpp>
 #include <harness/transports/ofi/direct.hpp>
 #include <harness/transports/ofi/offers.hpp>
+#include <harness/transports/ofi/overdue.hpp>
 #include <harness/transports/ofi/send_queue.hpp>
 #include <harness/transports/wire/ofi.hpp>
 
@@ -95,6 +97,10 @@ class Connection final : public Hook<OwnedTag>,
   void doubt() noexcept;
   /// Asks the peer to ring when it has something; what it sent until now needs none. False: not now.
   bool ask_for_bell() noexcept { return note(wire::OfiNote::Kind::sleep, received_frames_) || control_lost_; }
+  /// An operation of this link that is under way at the `look`th look for overdue ones …
+  void see(Operation& operation, std::uint32_t look) noexcept;
+  /// … and behind the last of them: asks the peer, or ends the link.
+  void judge() noexcept;
   [[nodiscard]] std::uint32_t cookie() const noexcept { return cookie_; }
   [[nodiscard]] Handle* handle() const noexcept { return handle_; }
   void set_handle(Handle* handle) noexcept { handle_ = handle; }
@@ -213,11 +219,13 @@ class Connection final : public Hook<OwnedTag>,
   void on_sleep(std::uint64_t received) noexcept;
   void ring() noexcept;
   void wake() noexcept;
+  void answer() noexcept;
   void on_timer();
   void end(EventKind kind, Errc code, std::string why) noexcept;
   void report();
   void look_for_end();
   [[nodiscard]] std::string provider_says(int error) const;
+  [[nodiscard]] std::string never_completed() const;
   void bury() noexcept;
 
   Ofi& ofi_;
@@ -240,6 +248,7 @@ class Connection final : public Hook<OwnedTag>,
   bool closing_ = false;     // closed while it still greets
   bool wants_bell_ = false;  // the peer sleeps …
   bool bell_due_ = false;    // … and could not be rung
+  bool answer_due_ = false;  // it asks whether our provider was polled
   static constexpr std::uint64_t none_asleep = ~std::uint64_t{0};
   std::uint64_t asleep_at_ = none_asleep;  // frames it had received when it slept, if it lacked some
 
@@ -278,7 +287,8 @@ class Connection final : public Hook<OwnedTag>,
   Quota* waiting_quota_ = nullptr;
 
   std::unique_ptr<OfiDirect> direct_;  // from the first question for it on
-  Timer timer_;                        // greeting, lingering, and frames that should still come
+  Overdue overdue_;
+  Timer timer_;  // greeting, lingering, and frames that should still come
   EventKind end_kind_ = EventKind::peer_lost;
   Errc end_code_ = Errc::ok;
   std::string end_why_;

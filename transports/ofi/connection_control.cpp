@@ -100,6 +100,8 @@ void Connection::on_note(Message& message) {
       if (on_region(head, tail)) return;
       return end(EventKind::corrupt, Errc::corrupt, "a note of a region that cannot be");
     case OfiNote::Kind::count: return expect(head.value);
+    case OfiNote::Kind::ask: answer_due_ = true; return wake();
+    case OfiNote::Kind::polled: return overdue_.answered();
     case OfiNote::Kind::done: return state_ == State::lingering ? bury() : void();
     default: return end(EventKind::corrupt, Errc::corrupt, "a note out of its place on the control link");
   }

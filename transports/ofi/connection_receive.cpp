@@ -296,7 +296,6 @@ bool Connection::start_read(Waiting& waiting) noexcept {
   waiting.step = Waiting::Step::reading;
   ++reading_;
   reading_bytes_ += waiting.bytes;
-  ofi_.read_started();
   return true;
 }
 

@@ -34,6 +34,7 @@ class DirectSlots {
     taken->next = nullptr;
     taken->kind = kind;
     taken->busy = true;
+    taken->seen = 0;
     ++busy_;
     return taken;
   }
@@ -68,6 +69,11 @@ class DirectSlots {
   void each(const Connection& link, Visit&& visit) {
     for (Operation& operation : table_)
       if (operation.busy && operation.link == &link) visit(operation);
+  }
+  template <class Visit>
+  void each(Visit&& visit) noexcept {
+    for (Operation& operation : table_)
+      if (operation.busy) visit(operation);
   }
   void retire() noexcept {
     if (region_ != nullptr) region_->retire();

@@ -58,7 +58,8 @@ Ofi::Ofi(OsEngine& engine, const OptionValues& options, const Library& library)
       arena_bytes_(std::max(
           {static_cast<std::uint32_t>(options[option_arena]), 2 * facts_.max_message, arena_bytes_min})),
       receive_bytes_(static_cast<std::uint32_t>(options[option_receive])), eager_option_(eager_of(options)),
-      tcp_(engine, tcp_options(options)), retry_([](void*) {}, nullptr) {
+      tcp_(engine, tcp_options(options)), retry_([](void*) {}, nullptr),
+      overdue_([](void* self) { static_cast<Ofi*>(self)->look_for_overdue(); }, this) {
   tcp_.hot().close();
   engine_.add(*this);
 }
@@ -222,6 +223,8 @@ unsigned Ofi::poll(unsigned budget) {
   if (!ready_.empty() && done < budget) done += serve_ready(budget - done);
   if (done == 0) {
     ++misses_;
+    if (!overdue_.armed() && has_under_way())
+      engine_.timers().arm(overdue_, engine_.now_ns() + Overdue::look_ns);
   } else {
     misses_ = 0;
     retry_ns_ = retry_ns_min;
@@ -275,8 +278,7 @@ bool Ofi::rest() {
     while (!unrung_.empty() && unrung_.front().ask_for_bell()) unrung_.pop_front();
     tcp_.flush();
   }
-  const bool under_way = slots_.busy() != 0 || reads_under_way_ != 0 || direct_slots_.busy() != 0;
-  const bool soon = !waiting_.empty() || !unrung_.empty() || (under_way && !has_descriptor);
+  const bool soon = !waiting_.empty() || !unrung_.empty() || (has_under_way() && !has_descriptor);
   if (soon || (fabric_->policy().keeps_injected && !connections_.empty())) {
     const std::uint64_t longest = soon ? retry_ns_max : look_ns_max;
     retry_ns_ = std::min(retry_ns_, longest);
@@ -374,7 +376,6 @@ void Ofi::finish(Operation& operation, int error) {
     slots_.give(operation);
   } else if (operation.kind == Operation::Kind::read) {
     if (link != nullptr) link->was_read(operation, error);
-    --reads_under_way_;
     reads_.give(operation);
   } else if (link != nullptr) {
     link->was_direct(operation, error);

@@ -10,7 +10,7 @@
 // to the next busy time, because a watched one costs every arrival a walk through the engine's epoll. Without
 // one every peer is asked once over its control link to ring when it begins something. While something is
 // under way that the provider only finishes when it is polled, or may be, a timer wakes at growing intervals;
-// nothing spins for ever.
+// nothing spins for ever. What is under way for seconds is looked at once a second (overdue.hpp).
 // Bounds: links by the limit of open files (a socket each); the tables of buffers.hpp.
 #pragma once
 
@@ -84,7 +84,6 @@ class Ofi final : public Transport, Watcher {
   void unrung(Connection& connection) noexcept {
     if (fabric_->descriptor() < 0 && !connection.Hook<UnrungTag>::is_linked()) unrung_.push_back(connection);
   }
-  void read_started() noexcept { ++reads_under_way_; }
   /// The provider has something new to finish.
   void sent_some() noexcept { retry_ns_ = retry_ns_min; }
   /// Frees the connection in the next poll; frames that name its cookie are dropped from now on.
@@ -102,6 +101,10 @@ class Ofi final : public Transport, Watcher {
   Result<> open_buffers();
   Crossover find_crossover();
   bool say_last_words();
+  [[nodiscard]] bool has_under_way() const noexcept {
+    return slots_.busy() != 0 || reads_.busy() != 0 || direct_slots_.busy() != 0;
+  }
+  void look_for_overdue() noexcept;
   unsigned look(unsigned budget);
   void serve_blocked();
   unsigned serve_ready(unsigned budget);
@@ -138,7 +141,6 @@ class Ofi final : public Transport, Watcher {
   Reads reads_;
   DirectSlots direct_slots_;
   std::deque<std::unique_ptr<Region>> parked_;
-  unsigned reads_under_way_ = 0;
   unsigned misses_ = 0;
   unsigned looks_ = 1;
   unsigned busy_turns_ = 0;   // since the descriptor is watched
@@ -155,6 +157,8 @@ class Ofi final : public Transport, Watcher {
   List<Connection, UnrungTag> unrung_;
   Timer retry_;
   std::uint64_t retry_ns_ = retry_ns_min;
+  Timer overdue_;
+  std::uint32_t overdue_looks_ = 0;
 };
 
 }  // namespace harness::transports::ofi

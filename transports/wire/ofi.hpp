@@ -79,7 +79,9 @@ struct OfiNote {
     share = 8,
     withdraw = 9,
     withdrawn = 10,
-    count = 11
+    count = 11,
+    ask = 12,
+    polled = 13
   };
   static constexpr std::uint32_t magic_word = 0x314f4e48;  // "HNO1"
 
@@ -93,7 +95,8 @@ struct OfiNote {
           "kind", 8,
           "1 hello of who dialled, 2 hello of who was dialled, 3 refused: a sentence follows, 4 "
           "ring me, I sleep, 5 a ring, 6 closed in order, 7 all of it arrived, 8 a region may "
-          "be reached, 9 not any more, 10 nothing is under way to it, 11 some frame may be lost"},
+          "be reached, 9 not any more, 10 nothing is under way to it, 11 some frame may be lost, 12 have you "
+          "polled your provider since you read this, 13 I have"},
       Field<&OfiNote::value>{
           "value", 56,
           "hello: libfabric's version; sleep: frames received; bye, 11: frames sent; 8, 9, 10: the "

@@ -29,7 +29,7 @@ class OfiModel {
     if (kind == Kind::share) return share(value, tail);
     if (kind == Kind::withdraw) return withdraw(value);
     if (kind == Kind::withdrawn) return withdrawn(value);
-    return (kind >= Kind::sleep && kind <= Kind::done) || kind == Kind::count;
+    return (kind >= Kind::sleep && kind <= Kind::done) || (kind >= Kind::count && kind <= Kind::polled);
   }
 
   // ---- regions of the peer's ----
