@@ -107,10 +107,18 @@ bool Initiator::send_pieces(Operation& operation) {
     operation.moved += count;
     if (packet.last == 0) continue;
     const bool answered = packet.verb == Verb::fetch || packet.verb == Verb::compare;
-    if (!answered && packet.delivered == 0) return end(operation, Fault::none);
+    if (!answered && packet.delivered == 0) return leave(operation);
     operation.state = State::confirming;
     return false;
   }
+  return false;
+}
+
+// The bytes are on their way.
+bool Initiator::leave(Operation& operation) {
+  if (!station_.domain.profile().completes_late) return end(operation, Fault::none);
+  operation.state = State::ending;
+  operation.delay = 8 * station_.lateness();
   return false;
 }
 

@@ -54,6 +54,7 @@ class Initiator {
   [[nodiscard]] bool must_wait(const Operation& operation) const;
   Fault start(Operation& operation);
   bool send_pieces(Operation& operation);
+  bool leave(Operation& operation);
   bool wait_for_peer(Operation& operation);
   bool end(Operation& operation, Fault fault);
   void report(const Operation& operation, Fault fault);

@@ -30,6 +30,7 @@ Profile verbs_profile() {
           .receives_in_order = true,
           .write_data = true,
           .answers_deliver = true,
+          .completes_late = false,
           .guards_queues = false,
           .truncation_is_nacked = true};
 }
@@ -53,6 +54,7 @@ Profile cxi_profile(bool raw) {
           .receives_in_order = false,
           .write_data = false,
           .answers_deliver = false,
+          .completes_late = false,
           .guards_queues = true,
           .truncation_is_nacked = false};
 }
@@ -75,6 +77,7 @@ Profile tcp_profile() {
           .receives_in_order = true,
           .write_data = true,
           .answers_deliver = true,
+          .completes_late = true,
           .guards_queues = true,
           .truncation_is_nacked = false};
 }

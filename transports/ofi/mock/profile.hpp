@@ -36,6 +36,7 @@ struct Profile {
   bool receives_in_order;     // completions of receives come in the order of the messages
   bool write_data;            // fi_writedata exists
   bool answers_deliver;       // an atomic that fetches or compares takes FI_DELIVERY_COMPLETE
+  bool completes_late;        // a write that has left may complete behind what was posted after it
   bool guards_queues;         // a full completion queue stalls; else it overruns
   bool truncation_is_nacked;  // a receive that is too small ends the send with an error too
 };
