@@ -114,8 +114,7 @@ void Connection::end(EventKind kind, Errc code, std::string why) noexcept {
   if (direct_ != nullptr) direct_->end();
   drop_waiting();
   drop_queue();
-  control_->close(ofi_.connect_timeout_ns());
-  control_lost_ = true;
+  close_control();
   wake();
 }
 
@@ -156,9 +155,15 @@ void Connection::bury() noexcept {
   drop_waiting();
   drop_queue();
   reserved_.reset();
-  if (!control_lost_) control_->close(ofi_.connect_timeout_ns());
-  control_lost_ = true;
+  if (!control_lost_) close_control();
   ofi_.bury(*this);
+}
+
+// Whoever describes a link that has ended still wants to know whose it was.
+void Connection::close_control() noexcept {
+  address_ = peer_address();
+  control_->close(ofi_.connect_timeout_ns());
+  control_lost_ = true;
 }
 
 // ---- the endpoint ----
@@ -180,6 +185,7 @@ Direct* Connection::direct() noexcept {
 }
 
 std::string Connection::peer_address() const {
+  if (!address_.empty()) return address_;
   const std::string control = control_->peer_address();  // "tcp:…"
   return "ofi:" + control.substr(control.find(':') + 1);
 }

@@ -227,6 +227,7 @@ class Connection final : public Hook<OwnedTag>,
   [[nodiscard]] std::string provider_says(int error) const;
   [[nodiscard]] std::string never_completed() const;
   void bury() noexcept;
+  void close_control() noexcept;
 
   Ofi& ofi_;
   Pool& pool_;
@@ -292,6 +293,7 @@ class Connection final : public Hook<OwnedTag>,
   EventKind end_kind_ = EventKind::peer_lost;
   Errc end_code_ = Errc::ok;
   std::string end_why_;
+  std::string address_;  // the peer's, once the control link is closed
   Counts counts_;
 };
 

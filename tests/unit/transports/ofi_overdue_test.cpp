@@ -148,7 +148,7 @@ TEST_P(OfiOverdue, WaitsForManyThatCompleteOneByOne) {
 
 // One put is lost, and others go on all the time, of which some are under way at each look.
 TEST_P(OfiOverdue, FindsOneAmongManyThatComplete) {
-  open("never=0.003,late=40,eagain=0,seed=3");
+  open("never=0.01,late=40,eagain=0,seed=3");
   const RegionHandle region = share();
   unsigned begun = 0;
   const auto keep_on = [&] {
@@ -157,6 +157,7 @@ TEST_P(OfiOverdue, FindsOneAmongManyThatComplete) {
   };
   EXPECT_TRUE(pass(10 * patience_s, true, keep_on));
   EXPECT_GT(near_->ended.size(), 10u);
+  EXPECT_EQ(near_->value("direct_puts"), begun) << "of a link that has ended";
 }
 
 INSTANTIATE_TEST_SUITE_P(Mock, OfiOverdue, testing::Values("mock-verbs", "mock-cxi", "mock-tcp"),
