@@ -43,7 +43,8 @@ struct Operation {
   int error = 0;             // of a put that completed before its check …
   Errc outcome = Errc::ok;   // … and of one that was checked before it completed
   std::uint64_t ticket = 0;
-  std::uint64_t evidence = 0;  // of a put: what it writes into its word of the peer's page; 0: nothing
+  std::uint64_t evidence = 0;  // of a put: what it writes into its word of the peer's page; 0: nothing; of a
+                               // check: so many of these words it reads
   Operation* next = nullptr;   // … that wait for the same check
 };
 

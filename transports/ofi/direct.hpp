@@ -14,6 +14,9 @@
 // (FI_DELIVERY_COMPLETE), if the provider may be believed. And what the word says was true after the bytes
 // had arrived: a region that was withdrawn before counts as not found, however late the withdrawal is heard
 // here.
+// Software providers that keep the order get the check right behind the put, whose completion says nothing
+// more; the slot is the provider's until both have come. And where they read the places of one operation in
+// their order (Policy::reads_in_order) a get brings the word behind its bytes, and there is no check.
 // A provider that makes a new connection when one dies (LostWrite) keeps that order on each of them only: the
 // check may go over the new one and say nothing of what the old one lost. There each put writes two places in
 // one operation, the bytes and behind them a number of its own into its slot's word of the page, which the
@@ -148,7 +151,10 @@ class OfiDirect final : public Direct {
   void check_later() noexcept;
   Outcome no_slot() noexcept;
   Outcome full() noexcept;
+  [[nodiscard]] bool checks_at_once(std::size_t bytes) const noexcept;
   void landed(Operation& slot, Window& window) noexcept;
+  void left(Operation& slot, int error);
+  void settle(Operation& slot, Errc code);
   bool start_check(Window& window) noexcept;
   long post(decltype(fi_writemsg)& call, Operation& operation, std::span<const fi_rma_iov> there,
             std::uint64_t flags) const noexcept;
@@ -156,6 +162,11 @@ class OfiDirect final : public Direct {
   [[nodiscard]] static bool needs_evidence(const Fabric& fabric) noexcept {
     return fabric.policy().lost_write == LostWrite::silent;
   }
+  [[nodiscard]] static bool reads_word_behind(const Fabric& fabric) noexcept {
+    return fabric.policy().reads_in_order && fabric.info().tx_attr->rma_iov_limit >= 2;
+  }
+  [[nodiscard]] fi_rma_iov word_of(std::uint16_t window) const noexcept;
+  [[nodiscard]] static Errc word_behind(const Operation& get, const Window& window) noexcept;
   [[nodiscard]] fi_rma_iov evidence_of(unsigned first, unsigned count) const noexcept;
   [[nodiscard]] bool have_arrived(const Window& window, const Operation& check) const noexcept;
   void checked(Operation& check, int error);

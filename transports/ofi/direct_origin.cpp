@@ -103,8 +103,17 @@ Direct::Outcome OfiDirect::put(std::uint64_t ticket, const RegionHandle& to, std
   ++begun_;
   ++puts_;
   bytes_out_ += source.size();
-  if (is_over) landed(*slot, *window);
+  slot->in_flight = !is_over && checks_at_once(source.size());
+  if (is_over || slot->in_flight) landed(*slot, *window);
   return Outcome::begun;
+}
+
+// Its check may be posted right behind it: the provider keeps the order, whatever has completed. Not over a
+// card, where a write that is refused since its region was withdrawn could take the check with it.
+bool OfiDirect::checks_at_once(std::size_t bytes) const noexcept {
+  const fi_info& info = ofi_.fabric().info();
+  return !ofi_.fabric().policy().is_card && (info.tx_attr->msg_order & FI_ORDER_RAW) != 0 &&
+         bytes <= info.ep_attr->max_order_raw_size;
 }
 
 // Small ones are injected where the order alone tells of their arrival: the provider has them then. Not where
@@ -154,9 +163,10 @@ Direct::Outcome OfiDirect::get(std::uint64_t ticket, const RegionHandle& from, s
   Operation* const slot = take_slot(Operation::Kind::get, from.key, ticket);
   if (slot == nullptr) return no_slot();
   slot->bytes = static_cast<std::uint32_t>(into.size());
-  const long code =
-      fi_read(ofi_.fabric().endpoint(), slot->memory, into.size(), ofi_.direct_slots().descriptor(),
-              link_.peer(), window->address + offset, window->remote.value(), &slot->context);
+  slot->has_word = !into.empty() && reads_word_behind(ofi_.fabric());
+  const std::array<fi_rma_iov, 2> there{
+      {{window->address + offset, into.size(), window->remote.value()}, word_of(slot->window)}};
+  const long code = post(fi_readmsg, *slot, std::span(there).first(slot->has_word ? 2 : 1), 0);
   if (const Outcome outcome = posted(*slot, code); outcome != Outcome::begun) return outcome;
   ++window->under_way;
   ++begun_;
@@ -171,6 +181,8 @@ Operation* OfiDirect::take_slot(Operation::Kind kind, std::uint64_t key, std::ui
   slot->window = static_cast<std::uint16_t>(by_slot_[key & slot_mask] - 1u);
   slot->ticket = ticket;
   slot->evidence = 0;
+  slot->has_word = slot->in_flight = slot->is_checked = false;
+  slot->error = 0;
   return slot;
 }
 
@@ -200,6 +212,8 @@ void OfiDirect::completed(Operation& operation, int error) {
   Window& window = *windows_[operation.window];
   if (operation.kind == Operation::Kind::check) return checked(operation, error);
   if (operation.kind == Operation::Kind::atomic) return changed(operation, error);
+  if (operation.in_flight) return left(operation, error);
+  if (error == 0 && operation.has_word) return finish(operation, word_behind(operation, window));
   if (error == 0) return landed(operation, window);
   if (!is_refusal(error)) return lose(operation, error);
   finish(operation, Errc::not_found);
@@ -219,13 +233,31 @@ void OfiDirect::check_later() noexcept {
 
 // It waits for the next check of its region.
 void OfiDirect::landed(Operation& slot, Window& window) noexcept {
+  if (!slot.in_flight) slot.seen = Operation::not_under_way;
   slot.next = window.completed;
   window.completed = &slot;
   if (start_check(window)) return;
   check_later();
 }
 
-// The region's word, and of the evidence all that lies between the first and the last slot of the list.
+// A put whose check was posted behind it has completed.
+void OfiDirect::left(Operation& slot, int error) {
+  slot.in_flight = false;
+  slot.seen = Operation::not_under_way;
+  slot.error = error;
+  if (error != 0 && !is_refusal(error)) return slot.is_checked ? lose(slot, error) : link_.failed(error);
+  if (slot.is_checked) finish(slot, error == 0 ? slot.outcome : Errc::not_found);
+}
+
+// The check has come. The slot is the provider's until the put has completed, too.
+void OfiDirect::settle(Operation& slot, Errc code) {
+  slot.is_checked = true;
+  slot.outcome = code;
+  if (!slot.in_flight) finish(slot, slot.error == 0 ? code : Errc::not_found);
+}
+
+// Of the evidence all that lies between the first and the last slot of the list, and behind it the region's
+// word: where it is read in this order it was true when the bytes had arrived.
 long OfiDirect::post_check(Operation& check, const Operation* list) const noexcept {
   unsigned first = DirectSlots::slots;
   unsigned end = 0;
@@ -236,10 +268,19 @@ long OfiDirect::post_check(Operation& check, const Operation* list) const noexce
     end = std::max(end, ofi_.direct_slots().number(*list) + 1);
   }
   check.bytes = first;
-  const std::array<fi_rma_iov, 2> there{
-      {{page_address_ + check.window * word_bytes, word_bytes, page_key_.value()},
-       evidence_of(first, end - first)}};
-  return post(fi_readmsg, check, std::span(there).first(first < end ? 2 : 1), 0);
+  check.evidence = first < end ? end - first : 0;
+  const std::array<fi_rma_iov, 2> there{{evidence_of(first, end - first), word_of(check.window)}};
+  return post(fi_readmsg, check, std::span(there).last(check.evidence != 0 ? 2 : 1), 0);
+}
+
+// The word of a region in the peer's page.
+fi_rma_iov OfiDirect::word_of(std::uint16_t window) const noexcept {
+  return {page_address_ + window * word_bytes, word_bytes, page_key_.value()};
+}
+
+// It was read after the bytes were, so they were the region's.
+Errc OfiDirect::word_behind(const Operation& get, const Window& window) noexcept {
+  return load<std::uint64_t>(get.memory + get.bytes) == window.key ? Errc::ok : Errc::not_found;
 }
 
 // Words of the peer's page: the numbers of the puts in these slots.
@@ -249,10 +290,9 @@ fi_rma_iov OfiDirect::evidence_of(unsigned first, unsigned count) const noexcept
 
 bool OfiDirect::have_arrived(const Window& window, const Operation& check) const noexcept {
   if (!needs_evidence(ofi_.fabric())) return true;
-  const std::byte* const evidence = check.memory + word_bytes;
   for (const Operation* slot = window.in_check; slot != nullptr; slot = slot->next) {
     const unsigned place = ofi_.direct_slots().number(*slot) - check.bytes;
-    if (slot->evidence != 0 && load<std::uint64_t>(evidence + place * word_bytes) != slot->evidence)
+    if (slot->evidence != 0 && load<std::uint64_t>(check.memory + place * word_bytes) != slot->evidence)
       return false;
   }
   return true;
@@ -278,7 +318,7 @@ bool OfiDirect::start_check(Window& window) noexcept {
 
 void OfiDirect::checked(Operation& check, int error) {
   Window& window = *windows_[check.window];
-  const auto found = load<std::uint64_t>(check.memory);
+  const auto found = load<std::uint64_t>(check.memory + check.evidence * word_bytes);
   const bool arrived = error != 0 || have_arrived(window, check);
   ofi_.direct_slots().give(check);
   if (error != 0) return link_.failed(error);
@@ -295,7 +335,7 @@ void OfiDirect::end_list(Operation*& list, Errc code) {
   while (list != nullptr) {
     Operation& slot = *list;
     list = slot.next;
-    finish(slot, code);
+    settle(slot, code);
   }
 }
 

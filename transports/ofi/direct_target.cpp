@@ -208,6 +208,7 @@ void OfiDirect::give_all(Operation* list) noexcept {
   while (list != nullptr) {
     Operation& slot = *list;
     list = slot.next;
+    if (slot.in_flight) continue;  // the provider still has it
     lost_.push_back(slot.ticket);
     ofi_.direct_slots().give(slot);
   }
