@@ -181,19 +181,6 @@ TEST_F(OfiLostPut, EndsPutsThatBeginOnADeadConnection) {
     }
 }
 
-// Sixty-four times 64 KiB: some have left, some wait in the kernel, and some in the provider.
-TEST_F(OfiLostPut, DeliversNothingThatDiedInFullSockets) {
-  for (const bool far : {false, true}) {
-    begin();
-    while (tickets_ < places && put(place_bytes)) {
-    }
-    for (unsigned turn = 0; turn < 20; ++turn) near_->engine->poll();
-    reset(descriptor_of(far));
-    judge();
-    EXPECT_FALSE(near_->codes.empty());
-  }
-}
-
 // The link lives on or ends, whenever it happens: what counts as delivered is there.
 TEST_F(OfiLostPut, NeverCountsALostPutAsDelivered) {
   Random random(tests::seed(1));
