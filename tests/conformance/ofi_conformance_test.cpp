@@ -24,8 +24,8 @@ class OfiMedium final : public Medium {
   std::string nobodys_address() override { return "127.0.0.1:1"; }
   std::string malformed_address() override { return "no port"; }
   bool until(const std::function<bool()>& done) override { return engine_->run_until(done, limit_ns); }
-  // What a provider does by sockets of its own takes a moment without showing. Turns are counted too: the time
-  // may go by while this process waits for its core.
+  // What a provider does by sockets of its own takes a moment without showing. Turns are counted too: that
+  // moment may go by while this process waits for its core.
   void rest() override {
     std::uint64_t since_ns = now_ns();
     for (unsigned idle = 0; idle < quiet_turns_min || now_ns() - since_ns < quiet_ns_min; ++idle)
