@@ -116,7 +116,7 @@ TEST_F(TcpPair, TellsThatNobodyListens) {
 TEST_F(TcpPair, KeepsAPeerThatOnlyPausesForLongerThanTheUserTimeout) {
   connect();
   OptionValues brief(Tcp::type().options);
-  brief.set(Tcp::option_user_timeout, 400'000);
+  brief.set(Tcp::option_user_timeout, 1'000'000);
   ASSERT_EQ(near.endpoint->configure(brief), Errc::ok);
   far.endpoint->pause_receive(true);
   std::size_t sent = 0;
@@ -124,7 +124,7 @@ TEST_F(TcpPair, KeepsAPeerThatOnlyPausesForLongerThanTheUserTimeout) {
     near.send(pool(), std::string(60'000, 'x'));
     engine->poll();
   }
-  engine->run_until([&] { return !near.events.empty(); }, 1'600'000'000);
+  engine->run_until([&] { return !near.events.empty(); }, 2'500'000'000);
   EXPECT_TRUE(near.events.empty()) << near.detail;
   far.endpoint->pause_receive(false);
   EXPECT_TRUE(until([&] { return far.got.size() == sent; })) << far.got.size() << " of " << sent;
