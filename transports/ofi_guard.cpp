@@ -5,6 +5,8 @@
 #include <cstdlib>
 #include <cstring>
 
+#include <harness/transports/ofi/crossover.hpp>
+
 namespace harness::transports::ofi {
 
 namespace {
@@ -14,8 +16,13 @@ struct Variable {
   const char* value;
 };
 // No handlers of libinfinipath and libpsm2; no cache of registrations, which breaks when memory is unmapped.
-constexpr std::array<Variable, 3> wanted = {
-    {{"IPATH_NO_BACKTRACE", "1"}, {"HFI_NO_BACKTRACE", "1"}, {"FI_MR_CACHE_MAX_COUNT", "0"}}};
+// ofi_rxm over tcp sends up to here from where the bytes lie to where they are wanted; what is larger it
+// offers and reads, as we do.
+constexpr std::array<Variable, 4> wanted = {{{"IPATH_NO_BACKTRACE", "1"},
+                                             {"HFI_NO_BACKTRACE", "1"},
+                                             {"FI_MR_CACHE_MAX_COUNT", "0"},
+                                             {"FI_OFI_RXM_EAGER_LIMIT", "65552"}}};
+static_assert(eager_bytes_max == 65552);
 
 // The system knows 64 signals; what lies behind them in a mask is not written. The C library adds a flag of
 // its own to every handler that is set.

@@ -22,7 +22,7 @@ class Guard {
   Guard& operator=(const Guard&) = delete;
 
  private:
-  static constexpr std::size_t variables = 3;
+  static constexpr std::size_t variables = 4;
   std::array<std::optional<std::string>, variables> values_;
   std::array<struct sigaction, NSIG> handlers_;
 };

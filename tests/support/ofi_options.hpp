@@ -10,6 +10,7 @@
 
 #include <harness/transports/engine.hpp>
 #include <harness/transports/ofi.hpp>
+#include <harness/transports/ofi/crossover.hpp>
 
 namespace harness::tests {
 
@@ -18,7 +19,7 @@ inline OptionValues ofi_options(std::string_view provider) {
   OptionValues values(ofi::type().options);
   const auto words = ofi::provider_words();
   values.set(ofi::option_provider, std::find(words.begin(), words.end(), provider) - words.begin());
-  values.set(ofi::option_eager, provider == "shm" ? 4096 : 16384);
+  values.set(ofi::option_eager, provider == "shm" ? 4096 : provider == "tcp" ? ofi::eager_bytes_max : 16384);
   return values;
 }
 

@@ -9,6 +9,7 @@ namespace harness::transports::ofi {
 // ---- sending ----
 
 bool SendSlots::open(Fabric& fabric, std::uint32_t slot_bytes, unsigned slots) {
+  slot_bytes = (slot_bytes + 63) / 64 * 64;  // whole cache lines
   slots = std::min(slots, bytes_max / slot_bytes);
   region_ = Region::make(fabric, std::size_t{slots} * slot_bytes, Region::Use::messages);
   if (region_ == nullptr) return false;

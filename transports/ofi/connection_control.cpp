@@ -18,7 +18,9 @@ constexpr std::size_t terms_bytes = wire::bytes_of<OfiTerms>;
 constexpr std::size_t fabric_bytes = wire::bytes_of<OfiFabric>;
 constexpr std::size_t sentence_bytes_max = 300;
 constexpr std::uint32_t frame_bytes_min = 1024;
-constexpr std::uint32_t window_units_min = 2048;         // twice what the largest eager frame costs
+constexpr std::uint32_t window_units_min = 2048;
+// Credit goes by itself after half a window: a frame that costs one unit more than that still finds room.
+static_assert(eager_bytes_max / wire::OfiFrame::unit_bytes + 1 <= window_units_min / 2 + 1);
 constexpr std::uint64_t last_frames_ns = 2'000'000'000;  // for frames that must be on their way
 
 std::string version_text(std::uint64_t version) {

@@ -23,9 +23,12 @@ Memory& memory() {
 }  // namespace
 
 std::string text_of(const Crossover& crossover) {
-  const bool whole = crossover.bytes % 1024 == 0;
-  const std::string size =
-      "up to " + std::to_string(whole ? crossover.bytes / 1024 : crossover.bytes) + (whole ? " KiB" : " B");
+  const bool most = crossover.bytes == eager_bytes_max;
+  const bool whole = most || crossover.bytes % 1024 == 0;
+  const std::string size = "up to " + std::to_string(whole ? crossover.bytes / 1024 : crossover.bytes) +
+                           (most    ? " KiB and a header"
+                            : whole ? " KiB"
+                                    : " B");
   switch (crossover.how) {
     case Crossover::How::option: return size + ", as the option says";
     case Crossover::How::learnt:

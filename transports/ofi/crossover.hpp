@@ -19,8 +19,8 @@
 namespace harness::transports::ofi {
 
 // Of a message of the fabric, header included.
-inline constexpr std::uint32_t eager_bytes_min = 1024;       // smaller ones are never offered
-inline constexpr std::uint32_t eager_bytes_max = 64 * 1024;  // half of the least window
+inline constexpr std::uint32_t eager_bytes_min = 1024;            // smaller ones are never offered
+inline constexpr std::uint32_t eager_bytes_max = 64 * 1024 + 16;  // a frame of 64 KiB
 
 /// What frames of one size cost, in any unit; 0: that was not measured.
 struct FrameCost {

@@ -12,11 +12,13 @@ constexpr std::uint32_t v1_17 = FI_VERSION(1, 17);
 constexpr std::uint32_t v1_18 = FI_VERSION(1, 18);
 constexpr std::uint32_t k8 = 8 * 1024;
 constexpr std::uint32_t rxm_bytes =
-    16 * 1024;  // ofi_rxm cuts larger messages, and touches 30 MB with the first
+    16 * 1024;  // over a card ofi_rxm cuts larger messages, and touches 30 MB with the first
 
 // Atomics of shm and ofi_rxm (over a card, too) are carried out by the target's processor in its progress, as
 // are messages of ours. ofi_rxm 1.17 gives up the order of reads and writes for them (RAW, WAW, SAW go, and
 // max_order_raw_size is 0), which native put stands on. net has the capability and refuses every operation.
+// ofi_rxm says that it injects 64 bytes. Asked for 128 it copies the rest itself: a frame of 64 B is there
+// 3 % sooner, and a flood of them takes 10 % longer.
 // shm copies what is read inside the call, and the peer should have room again while the next is copied.
 constexpr std::array table = {
     Policy{.word = "cxi",
@@ -62,7 +64,7 @@ constexpr std::array table = {
            .keeps_injected = true,
            .reads_in_order = true,
            .lost_write = LostWrite::silent,
-           .probe_bytes_max = rxm_bytes,
+           .eager_bytes = eager_bytes_max,
            .note = "delivery is not honoured by ofi_rxm; a descriptor costs two system calls a message"},
     Policy{.word = "shm",
            .provider = "shm",

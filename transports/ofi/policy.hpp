@@ -15,6 +15,8 @@
 #include <rdma/fabric.h>
 #include <rdma/fi_domain.h>
 
+#include <harness/transports/ofi/crossover.hpp>
+
 namespace harness::transports::ofi {
 
 /// What becomes of a write whose connection dies below the provider before it has arrived.
@@ -43,11 +45,11 @@ struct Policy {
   bool keeps_injected = false;   // what was injected may wait in it for room in a socket, until it is polled
   bool reads_in_order = false;   // the places of one read, by one who also withdraws them
   LostWrite lost_write = LostWrite::told;
-  std::uint64_t mr_mode = every_bit;          // bits offered to it
-  std::uint32_t eager_bytes = 16 * 1024;      // larger messages are offered, where nothing better was learnt
-  std::uint32_t probe_bytes_max = 64 * 1024;  // measured up to here; 0: it sends to itself by memory
-  std::uint32_t inject_bytes_max = 4096;      // at most the provider's own limit
-  std::uint64_t reads_bytes = ~std::uint64_t{0};  // of frames, at a time; one at least
+  std::uint64_t mr_mode = every_bit;      // bits offered to it
+  std::uint32_t eager_bytes = 16 * 1024;  // larger messages are offered, where nothing better was learnt
+  std::uint32_t probe_bytes_max = eager_bytes_max;  // measured up to here; 0: it sends to itself by memory
+  std::uint32_t inject_bytes_max = 4096;            // at most the provider's own limit
+  std::uint64_t reads_bytes = ~std::uint64_t{0};    // of frames, at a time; one at least
   std::string_view note = {};
 };
 

@@ -10,7 +10,7 @@ namespace harness::transports::ofi {
 namespace {
 
 constexpr std::uint32_t header_bytes = wire::bytes_of<wire::OfiFrame>;
-static_assert(Probe::sizes.back() == eager_bytes_max);
+static_assert(eager_bytes_max == 64 * 1024 + header_bytes);
 
 std::uint64_t now_ns() {
   return static_cast<std::uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count());

@@ -26,7 +26,7 @@ class Probe {
   static constexpr unsigned rounds_min = 3;
   static constexpr std::uint64_t connect_ns_max = 25'000'000;  // ofi_rxm looks for connections every 10 ms
   static constexpr std::uint64_t measure_ns_max = 10'000'000;
-  static constexpr std::array<std::uint32_t, 6> sizes = {2048, 4096, 8192, 16384, 32768, 65536};
+  static constexpr std::array<std::uint32_t, 6> sizes = {2048, 4096, 8192, 16384, 32768, eager_bytes_max};
 
   /// `buffers` are posted on the fabric's endpoint and take messages of `bytes_max`.
   Probe(Fabric& fabric, ReceiveBuffers& buffers, Pool& pool, std::uint32_t bytes_max);

@@ -85,7 +85,7 @@ TEST(OfiEager, LeavesNoSegmentWhenItIsLearnt) {
 
 TEST(OfiEager, ObeysTheOption) {
   if (const std::string why = ofi_missing("tcp"); !why.empty()) GTEST_SKIP() << why;
-  for (const std::uint32_t bytes : {1024u, 10'000u, 65536u}) {
+  for (const std::uint32_t bytes : {1024u, 10'000u, ofi::eager_bytes_max}) {
     End near(options("tcp", bytes)), far(options("tcp", bytes));
     connect(near, far);
     near.send(bytes - 16);  // its header makes it full
@@ -95,6 +95,21 @@ TEST(OfiEager, ObeysTheOption) {
     EXPECT_NE(Described(*near.endpoint).texts.at("crossover").find("as the option says"), std::string::npos);
     expect_carries_all_sizes(near, far);
   }
+}
+
+// The largest eager frame costs one unit more than half of the least window: credit must come by itself
+// before the next one lacks room.
+TEST(OfiEager, FlowsThroughTheLeastWindow) {
+  if (const std::string why = ofi_missing("tcp"); !why.empty()) GTEST_SKIP() << why;
+  OptionValues least = options("tcp", ofi::eager_bytes_max);
+  least.set(ofi::option_window, 128 * 1024);
+  End near(least), far(least);
+  connect(near, far);
+  constexpr std::uint32_t frame = ofi::eager_bytes_max - 16;
+  for (const std::uint32_t bytes : {frame, frame, frame - 64, frame, frame, 1u, frame, frame})
+    near.send(bytes);
+  ASSERT_TRUE(turn_until(near, far, [&] { return far.got.size() == 9; }));
+  EXPECT_EQ(near.value("offered_frames"), 0u);
 }
 
 TEST(OfiEager, IsItsOwnInEachDirection) {
