@@ -34,7 +34,7 @@ constexpr std::array options_table = {
                "bytes a peer may send before they are taken; it costs as much memory when nobody takes them"},
     OptionSpec{"arena", OptionKind::size, 256 << 10, 256 << 20, 1 << 20,
                "registered memory of a link for its large frames, two of them at least, made with the first"},
-    OptionSpec{"receive", OptionKind::size, 128 << 10, 16 << 20, 1 << 20,
+    OptionSpec{"receive", OptionKind::size, 128 << 10, 16 << 20, 512 << 10,
                "each of the four buffers that an engine receives into"},
     OptionSpec{"connect_timeout", OptionKind::duration, 1000, hour_us, 5'000'000,
                "how long one address, and then the peer's hello, may take to answer a dial"},
