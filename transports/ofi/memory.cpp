@@ -12,6 +12,7 @@ namespace harness::transports::ofi {
 namespace {
 
 constexpr std::size_t page_bytes = 4096;
+constexpr std::size_t large_page_bytes = 2 * 1024 * 1024;
 
 std::uint64_t access_of(Region::Use use) noexcept {
   switch (use) {
@@ -26,9 +27,19 @@ std::uint64_t access_of(Region::Use use) noexcept {
 
 }  // namespace
 
-Pages::Pages(std::size_t bytes) noexcept : bytes_((bytes + 4095) / 4096 * 4096) {
-  void* at = ::mmap(nullptr, bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (at != MAP_FAILED) data_ = static_cast<std::byte*>(at);
+// What has room for large pages begins at one and asks for them: the system finds the pages of a peer's read
+// one by one.
+Pages::Pages(std::size_t bytes) noexcept : bytes_((bytes + page_bytes - 1) / page_bytes * page_bytes) {
+  const std::size_t before = bytes_ >= large_page_bytes ? large_page_bytes - page_bytes : 0;
+  void* at = ::mmap(nullptr, before + bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (at == MAP_FAILED) return;
+  data_ = static_cast<std::byte*>(at);
+  if (before == 0) return;
+  const std::size_t skipped = -reinterpret_cast<std::uintptr_t>(at) % large_page_bytes;
+  if (skipped != 0) ::munmap(data_, skipped);
+  data_ += skipped;
+  if (skipped != before) ::munmap(data_ + bytes_, before - skipped);
+  ::madvise(data_, bytes_, MADV_HUGEPAGE);  // without them it is slower
 }
 
 Pages::Pages(int file, std::size_t offset, std::size_t bytes) noexcept : bytes_(bytes) {

@@ -2,6 +2,8 @@
 // What is ofi's own beside the contract of every transport: hellos, bells, offers, the control link.
 #include <array>
 #include <chrono>
+#include <cstdio>
+#include <fstream>
 
 #include <poll.h>
 
@@ -149,6 +151,32 @@ TEST(Ofi, AMessageMadeForALinkOutlivesItAndTheTransport) {
   near.transport.reset();
   std::memset(kept.writable().data(), 6, kept.body_size());
   EXPECT_EQ(kept.front().back(), std::byte{6});
+}
+
+// Bytes of mappings that ask for large pages, and begin where one may be.
+std::size_t asking_bytes() {
+  std::ifstream maps("/proc/self/smaps");
+  std::size_t sum = 0, begin = 0, end = 0;
+  for (std::string line; std::getline(maps, line);) {
+    if (std::size_t from = 0, to = 0; std::sscanf(line.c_str(), "%zx-%zx ", &from, &to) == 2)
+      begin = from, end = to;
+    if (line.starts_with("VmFlags:") && line.find(" hg") != std::string::npos && begin % (2 << 20) == 0)
+      sum += end - begin;
+  }
+  return sum;
+}
+
+TEST(Ofi, LiesInLargePagesWhereThereIsRoomForOne) {
+  if (const std::string why = ofi_missing("shm"); !why.empty()) GTEST_SKIP() << why;
+  if (!std::ifstream("/sys/kernel/mm/transparent_hugepage/enabled")) GTEST_SKIP() << "the system has none";
+  const std::size_t before = asking_bytes();
+  End near("shm"), far("shm");
+  connect(near, far);
+  const std::size_t opened = asking_bytes();
+  EXPECT_GE(opened, before + (4 << 20)) << "what both receive into";
+  near.send(100'000);
+  ASSERT_TRUE(turn_until(near, far, [&] { return far.got.size() == 2; }));
+  EXPECT_GE(asking_bytes(), opened + (2 << 20)) << "the arena";
 }
 
 // Both engines stand in one thread, so nobody looks at the sleeper's queue: its descriptor alone must tell.
