@@ -202,6 +202,7 @@ unsigned Tcp::poll(unsigned budget) {
   graveyard_.clear_and_dispose([](Connection* connection) { delete connection; });
   unsigned done = accept_waiting();
   if (hot_.heat()) engine_.keep_hot();
+  if (ready_.empty()) return done;
   List<Connection, ReadyTag> round;  // who becomes ready meanwhile waits for the next turn
   round.swap(ready_);
   while (!round.empty() && done < budget) {

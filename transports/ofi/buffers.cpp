@@ -68,11 +68,6 @@ bool ReceiveBuffers::post(Operation& buffer) noexcept {
   return buffer.busy;
 }
 
-void ReceiveBuffers::done(Operation& buffer, std::uint64_t flags) noexcept {
-  if (many_ && (flags & FI_MULTI_RECV) == 0) return;
-  if (!post(buffer)) ++unposted_;
-}
-
 void ReceiveBuffers::post_again() noexcept {
   for (Operation& buffer : table_)
     if (!buffer.busy && post(buffer)) --unposted_;

@@ -107,7 +107,11 @@ class ReceiveBuffers {
   }
   /// Posts a buffer again when its last message was taken; one that the provider does not take now is tried
   /// again by `repost`.
-  void done(Operation& buffer, std::uint64_t flags) noexcept;
+  void done(Operation& buffer, std::uint64_t flags) noexcept {
+    if (many_ && (flags & FI_MULTI_RECV) == 0) [[likely]]
+      return;
+    if (!post(buffer)) ++unposted_;
+  }
   void repost() noexcept {
     if (unposted_ != 0) [[unlikely]]
       post_again();

@@ -193,9 +193,16 @@ class Connection final : public Hook<OwnedTag>,
   bool take_credit(std::uint32_t credit) noexcept;
   bool take_window(const wire::OfiFrame& header) noexcept;
   unsigned take_frame(const wire::OfiFrame& header, const std::byte* bytes);
+  unsigned hand_up_now(const wire::OfiFrame& header, const std::byte* bytes);
+  unsigned keep_back(const wire::OfiFrame& header, const std::byte* bytes) noexcept;
   bool keep(const wire::OfiFrame& header, const std::byte* bytes) noexcept;
-  [[nodiscard]] Slab* allocate(std::uint32_t bytes) noexcept;
+  [[nodiscard]] Slab* allocate(std::uint32_t bytes) noexcept {
+    Slab* const slab = pool_.allocate(bytes);
+    return slab != nullptr ? slab : allocate_outside(bytes);
+  }
+  [[nodiscard]] Slab* allocate_outside(std::uint32_t bytes) noexcept;
   [[nodiscard]] bool may_hand_up(wire::OfiKind kind) noexcept;
+  void wait_for_receiver() noexcept;
   unsigned hand_up(unsigned budget);
   void deliver(Slab* slab, std::uint32_t offset, std::uint32_t bytes, wire::OfiKind kind);
   void consumed(std::uint32_t units) noexcept;

@@ -61,7 +61,9 @@ inline bool Connection::is_plain(const OfiFrame& header, std::size_t size) const
 inline unsigned Connection::take_plain(const OfiFrame& header, const std::byte* bytes) {
   if (header.credit != acked_units_ && !take_credit(header.credit)) return 1;
   ++received_frames_;
-  return take_window(header) ? take_frame(header, bytes) : 1;
+  if (!take_window(header)) [[unlikely]]
+    return 1;
+  return may_hand_up(OfiKind::data) ? hand_up_now(header, bytes) : keep_back(header, bytes);
 }
 
 unsigned Connection::take_next(const OfiFrame& header, const std::byte* bytes, std::size_t size) {
@@ -134,10 +136,15 @@ void Connection::consumed(std::uint32_t units) noexcept {
 unsigned Connection::take_frame(const OfiFrame& header, const std::byte* bytes) {
   if (state_ == State::lingering || closing_) return 0;  // nobody is there to take it
   const bool at_once = first_ == nullptr && state_ == State::open && !is_offer(header.kind);
-  if (!at_once || !may_hand_up(header.kind)) {
-    if (keep(header, bytes)) wake();
-    return 0;
-  }
+  return at_once && may_hand_up(header.kind) ? hand_up_now(header, bytes) : keep_back(header, bytes);
+}
+
+unsigned Connection::keep_back(const OfiFrame& header, const std::byte* bytes) noexcept {
+  if (keep(header, bytes)) wake();
+  return 0;
+}
+
+inline unsigned Connection::hand_up_now(const OfiFrame& header, const std::byte* bytes) {
   Slab* slab = allocate(header.length);
   if (slab == nullptr) return 1;
   if (header.length != 0) std::memcpy(slab->bytes(), bytes, header.length);
@@ -176,28 +183,28 @@ bool Connection::keep(const OfiFrame& header, const std::byte* bytes) noexcept {
   return true;
 }
 
-// From the pool, or, when that is at its limit, from the heap: what the window lets in must be taken.
-Slab* Connection::allocate(std::uint32_t bytes) noexcept {
-  Slab* slab = pool_.allocate(bytes);
-  if (slab == nullptr) slab = Pool::allocate_detached(bytes);
+// The pool is at its limit, but what the window lets in must be taken.
+Slab* Connection::allocate_outside(std::uint32_t bytes) noexcept {
+  Slab* const slab = Pool::allocate_detached(bytes);
   if (slab == nullptr) end(EventKind::peer_lost, Errc::exhausted, "no memory for received bytes");
   return slab;
 }
 
-bool Connection::may_hand_up(OfiKind kind) noexcept {
+inline bool Connection::may_hand_up(OfiKind kind) noexcept {
   if (kind != OfiKind::data || handle_ == nullptr) return true;
-  if (paused_) {
-    block();
-    return false;
-  }
-  Quota* quota = handle_->receiver().quota;
-  if (quota == nullptr || !quota->exhausted()) return true;
-  block();
-  if (waiting_quota_ == nullptr) {
-    waiting_quota_ = quota;
-    quota->when_below([](void* self) noexcept { static_cast<Connection*>(self)->unblock(); }, this);
-  }
+  const Quota* quota = handle_->receiver().quota;
+  if (!paused_ && (quota == nullptr || !quota->exhausted())) [[likely]]
+    return true;
+  wait_for_receiver();
   return false;
+}
+
+// Until it goes on, or its quota has room again.
+void Connection::wait_for_receiver() noexcept {
+  block();
+  if (paused_ || waiting_quota_ != nullptr) return;
+  waiting_quota_ = handle_->receiver().quota;
+  waiting_quota_->when_below([](void* self) noexcept { static_cast<Connection*>(self)->unblock(); }, this);
 }
 
 // What waits, as far as it may go. A frame whose slab is charged already passes an exhausted quota.
