@@ -42,7 +42,8 @@ fi_info* ask(const std::string& provider, bool many) {
 }  // namespace
 
 RawEnd::RawEnd(const std::string& provider, std::uint32_t bytes)
-    : bytes_(bytes), many_(bytes < large), info_(ask(provider, many_)), out_(bytes, std::byte{'x'}) {
+    : bytes_(bytes), many_(bytes < large), info_(ask(provider, many_)),
+      out_(std::size_t{window(bytes)} * bytes, std::byte{'x'}) {
   open(info_);
   const std::size_t each = many_ ? many_bytes : bytes;
   receives_.resize(many_ ? many_buffers : single_buffers);
@@ -108,10 +109,10 @@ void RawEnd::post(Receive& receive) {
 bool RawEnd::send(std::uint32_t bytes) {
   long code = 0;
   if (bytes <= inject_bytes_) {
-    code = fi_inject(endpoint_, out_.data(), bytes, peer_);
+    code = fi_inject(endpoint_, next(bytes), bytes, peer_);
   } else {
-    if (under_way_ == sends_max) return false;
-    code = fi_send(endpoint_, out_.data(), bytes, nullptr, peer_, &contexts_[next_context_]);
+    if (under_way_ == window(bytes)) return false;
+    code = fi_send(endpoint_, next(bytes), bytes, nullptr, peer_, &contexts_[next_context_]);
     if (code == 0) {
       next_context_ = (next_context_ + 1) % sends_max;
       ++under_way_;
@@ -144,7 +145,7 @@ void RawEnd::turn(On&& on) {
 void RawEnd::echo(const Duo::Still& still) {
   while (still)
     turn([&](const std::byte* from, std::size_t bytes) {
-      std::memcpy(out_.data(), from, bytes);
+      std::memcpy(next(static_cast<std::uint32_t>(bytes)), from, bytes);
       while (!send(static_cast<std::uint32_t>(bytes))) turn([](const std::byte*, std::size_t) {});
     });
 }
@@ -163,7 +164,7 @@ double RawEnd::trips(std::uint32_t bytes, std::uint64_t batch, std::uint64_t bud
   const std::uint64_t end = now_ns() + budget_ns;
   for (std::uint64_t begin = now_ns(); begin < end;) {
     for (std::uint64_t i = 0; i < batch; ++i) {
-      std::memset(out_.data(), 'x', std::min(bytes, 64u));
+      std::memset(next(bytes), 'x', std::min(bytes, 64u));
       bool answered = false;
       const auto answer = [&](const std::byte*, std::size_t) { answered = true; };
       while (!send(bytes)) turn(answer);
@@ -180,11 +181,10 @@ double RawEnd::flood(std::uint32_t bytes, std::uint64_t count, const Board& boar
   const std::uint64_t wanted = board.received.get() + count;
   const std::uint64_t begin = now_ns();
   const auto ignore = [](const std::byte*, std::size_t) {};
-  for (std::uint64_t sent = 0; sent < count;) {
-    if (send(bytes))
-      ++sent;
-    else
-      turn(ignore);
+  for (std::uint64_t sent = 0; sent < count; ++sent) {
+    while (under_way_ == window(bytes)) turn(ignore);
+    std::memset(next(bytes), 'x', std::min(bytes, filled_bytes_max));
+    while (!send(bytes)) turn(ignore);
   }
   while (board.received.get() < wanted) turn(ignore);
   return static_cast<double>(now_ns() - begin) / static_cast<double>(count);

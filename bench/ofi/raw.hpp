@@ -3,11 +3,13 @@
 // provider would do and nothing else. No header, no credit, no sequence, one peer.
 //
 // The same kind of endpoint as ours: FI_EP_RDM, one completion queue, manual progress, order of sends. Up to
-// the inject size messages go by fi_inject, larger ones by fi_send from one buffer, `sends_max` under way.
-// They are received into a few buffers that take many messages (FI_MULTI_RECV), or, when large, each into a
-// buffer of its own.
+// the inject size messages go by fi_inject, larger ones by fi_send, `sends_max` of them or 4 MiB under way,
+// each from a buffer of its own: it is written before, as ours are, and what is under way may not be. They
+// are received into a few buffers that take many messages (FI_MULTI_RECV), or, when large, each into a buffer
+// of its own.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <memory>
@@ -52,7 +54,9 @@ class RawEnd {
   static constexpr unsigned many_buffers = 4;
   static constexpr unsigned single_buffers = 16;
   static constexpr std::uint32_t many_bytes = 1 << 20;
-  static constexpr std::uint32_t large = 16 * 1024;  // messages from here on have buffers of their own
+  static constexpr std::uint32_t large = 16 * 1024;        // messages from here on have buffers of their own
+  static constexpr std::uint32_t filled_bytes_max = 4096;  // large messages are only begun
+  static constexpr std::uint32_t under_way_bytes_max = 4 << 20;  // more does not stay in a cache
 
   struct Receive {
     fi_context2 context{};  // first: a completion names it
@@ -61,6 +65,14 @@ class RawEnd {
 
   void open(fi_info* info);
   void post(Receive& receive);
+  /// So many messages of `bytes` may be under way.
+  static unsigned window(std::uint32_t bytes) noexcept {
+    return std::clamp(under_way_bytes_max / bytes, 1u, sends_max);
+  }
+  /// Where the next message of `bytes` is written.
+  [[nodiscard]] std::byte* next(std::uint32_t bytes) noexcept {
+    return out_.data() + std::size_t{next_context_ % window(bytes)} * bytes;
+  }
   bool send(std::uint32_t bytes);
   template <class On>
   void turn(On&& on);
