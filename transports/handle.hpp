@@ -19,7 +19,9 @@ class HandleOf final : public Endpoint {
     if (connection_ != nullptr) connection_->abandon();
   }
 
-  MutableBytes reserve(std::uint32_t bytes) noexcept override { return connection_->reserve(bytes); }
+  MutableBytes reserve(std::uint32_t bytes) noexcept override {
+    return connection_ != nullptr ? connection_->reserve(bytes) : MutableBytes{};
+  }
   void commit() noexcept override { connection_->commit(); }
   Message make(Pool& pool, std::uint32_t bytes) noexcept override {
     if constexpr (requires { connection_->make(pool, bytes); }) return connection_->make(pool, bytes);

@@ -100,7 +100,15 @@ class Connection final : public Hook<OwnedTag>,
   /// An operation of this link that is under way at the `look`th look for overdue ones …
   void see(Operation& operation, std::uint32_t look) noexcept;
   /// … and behind the last of them: asks the peer, or ends the link.
-  void judge() noexcept;
+  void judge(bool all_answer, std::uint64_t bytes) noexcept;
+  /// It was asked whether the peer polls, and has not answered.
+  [[nodiscard]] bool is_asking() const noexcept {
+    return overdue_.is_asking() && is_judged() && !control_lost_;
+  }
+  /// Of frames that the peer has not read.
+  [[nodiscard]] std::uint64_t offered_bytes() const noexcept {
+    return offers_ != nullptr ? offers_->out_bytes() : 0;
+  }
   [[nodiscard]] std::uint32_t cookie() const noexcept { return cookie_; }
   [[nodiscard]] Handle* handle() const noexcept { return handle_; }
   void set_handle(Handle* handle) noexcept { handle_ = handle; }
@@ -232,6 +240,9 @@ class Connection final : public Hook<OwnedTag>,
   void report();
   void look_for_end();
   [[nodiscard]] std::string provider_says(int error) const;
+  [[nodiscard]] bool is_judged() const noexcept {
+    return state_ == State::open || state_ == State::lingering;
+  }
   [[nodiscard]] std::string never_completed() const;
   void bury() noexcept;
   void close_control() noexcept;

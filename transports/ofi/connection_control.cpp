@@ -79,7 +79,8 @@ void Connection::on_note(Message& message) {
   const Bytes bytes = message.gathered(pool_);
   const OfiNote head = bytes.size() >= note_bytes ? wire::decode<OfiNote>(bytes.data()) : OfiNote{0};
   if (head.magic != OfiNote::magic_word)
-    return end(EventKind::corrupt, Errc::corrupt, "the control link carries something else than ofi");
+    return end(EventKind::corrupt, Errc::corrupt,
+               "the control link carries something else than version 2 of ofi");
   const Bytes tail = bytes.subspan(note_bytes);
   const bool greeting = state_ == State::greeting;
   const bool after = state_ == State::open || state_ == State::lingering;

@@ -106,6 +106,7 @@ Connection::Sent Connection::post(OfiKind kind, std::uint32_t bytes, std::uint32
     ofi_.slots().give(*slot);
   } else {
     slot->link = this;
+    slot->bytes = size;
     ++under_way_;
     ++counts_.copied;
   }

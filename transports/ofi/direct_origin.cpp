@@ -95,7 +95,7 @@ Direct::Outcome OfiDirect::put(std::uint64_t ticket, const RegionHandle& to, std
   if (window == nullptr) return Outcome::no;
   Operation* const slot = take_slot(Operation::Kind::put, to.key, ticket);
   if (slot == nullptr) return no_slot();
-  slot->bytes = 0;
+  slot->bytes = static_cast<std::uint32_t>(source.size());
   bool is_over = source.empty();
   const long code = is_over ? 0 : post_put(*slot, *window, window->address + offset, source, is_over);
   if (const Outcome outcome = posted(*slot, code); outcome != Outcome::begun) return outcome;
@@ -292,7 +292,8 @@ bool OfiDirect::have_arrived(const Window& window, const Operation& check) const
   if (!needs_evidence(ofi_.fabric())) return true;
   for (const Operation* slot = window.in_check; slot != nullptr; slot = slot->next) {
     const unsigned place = ofi_.direct_slots().number(*slot) - check.bytes;
-    if (slot->evidence != 0 && load<std::uint64_t>(check.memory + place * word_bytes) != slot->evidence)
+    if (slot->evidence != 0 && slot->error == 0 &&
+        load<std::uint64_t>(check.memory + place * word_bytes) != slot->evidence)
       return false;
   }
   return true;

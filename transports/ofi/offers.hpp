@@ -55,6 +55,13 @@ class Offers {
   /// The peer has read it; false when it was not out.
   bool taken(unsigned slot) noexcept;
   [[nodiscard]] bool empty() const noexcept { return free_ == all_free; }
+  /// Of all frames that are out.
+  [[nodiscard]] std::uint64_t out_bytes() const noexcept {
+    std::uint64_t bytes = 0;
+    for (std::uint64_t out = ~free_; out != 0; out &= out - 1)
+      bytes += out_[static_cast<unsigned>(std::countr_zero(out))].bytes;
+    return bytes;
+  }
   /// So much of what was made here is out that who sends had better wait: what it makes next would find no
   /// room and be copied, or lie in memory that no cache holds any more.
   [[nodiscard]] bool is_full() const noexcept {

@@ -2,39 +2,11 @@
 // See overdue.hpp.
 #include <harness/transports/ofi/overdue.hpp>
 
-#include <algorithm>
-#include <utility>
-
 #include <harness/transports/ofi/transport.hpp>
 
 namespace harness::transports::ofi {
 
 using wire::OfiNote;
-
-void Overdue::see(Operation& operation, std::uint32_t look) noexcept {
-  if (operation.seen == 0) {
-    operation.seen = look;
-    return;
-  }
-  if (operation.seen == Operation::not_under_way || operation.seen > seen_.look) return;
-  if (operation.seen < seen_.look) seen_ = {operation.seen, 0, 0, operation.kind};
-  ++seen_.count;
-  seen_.bytes = std::max(seen_.bytes, operation.bytes);
-}
-
-Overdue::Verdict Overdue::judge(bool gone) noexcept {
-  const Oldest seen = std::exchange(seen_, {});
-  if (question_ == Question::out && !gone) return Verdict::fine;
-  const bool answered = question_ == Question::answered || gone;
-  question_ = Question::none;
-  if (seen.count == 0 || seen.look != oldest_.look || seen.count != oldest_.count) {
-    answers_ = 0;
-  } else if (answered && ++answers_ >= answers_max + seen.bytes / bytes_an_answer) {
-    return Verdict::lost;
-  }
-  oldest_ = seen;
-  return seen.count != 0 ? Verdict::ask : Verdict::fine;
-}
 
 // ---- the link ----
 
@@ -49,9 +21,9 @@ void Connection::see(Operation& operation, std::uint32_t look) noexcept {
   if (!control_lost_ || operation.kind == Operation::Kind::read) overdue_.see(operation, look);
 }
 
-void Connection::judge() noexcept {
-  if (state_ != State::open && state_ != State::lingering) return;
-  const Overdue::Verdict verdict = overdue_.judge(control_lost_);
+void Connection::judge(bool all_answer, std::uint64_t bytes) noexcept {
+  if (!is_judged()) return;
+  const Overdue::Verdict verdict = overdue_.judge(control_lost_, all_answer, bytes);
   if (verdict == Overdue::Verdict::lost) return end(EventKind::peer_lost, Errc::peer_lost, never_completed());
   if (verdict == Overdue::Verdict::ask && note(OfiNote::Kind::ask, 0)) overdue_.asked();
 }
@@ -65,9 +37,11 @@ std::string Connection::never_completed() const {
                            : kind == Kind::get    ? "a get"
                            : kind == Kind::atomic ? "an atomic"
                                                   : "a check behind puts and gets";
-  return "the provider " + std::string(fabric_.provider()) + " has not completed " + what +
-         ", though the peer has polled its own " + std::to_string(overdue_.answers()) +
-         " times since: another one may, ofi(provider=tcp)";
+  const std::string times = std::to_string(overdue_.answers());
+  const std::string since = control_lost_ ? " in " + times + " s since its peer closed the link"
+                                          : ", though the peer has polled its own " + times + " times since";
+  return "the provider " + std::string(fabric_.provider()) + " has not completed " + what + since +
+         ": another one may, ofi(provider=tcp)";
 }
 
 // ---- the transport ----
@@ -75,13 +49,20 @@ std::string Connection::never_completed() const {
 // Armed again by the next turn that finds nothing, while something is under way.
 void Ofi::look_for_overdue() noexcept {
   ++overdue_looks_;
-  const auto see = [this](Operation& operation) {
+  std::uint64_t bytes = 0;
+  const auto see = [this, &bytes](Operation& operation) {
+    bytes += operation.bytes;
     if (operation.link != nullptr) operation.link->see(operation, overdue_looks_);
   };
   slots_.each(see);
   reads_.each(see);
   direct_slots_.each(see);
-  for (auto at = connections_.begin(); at != connections_.end();) (at++)->judge();
+  bool all_answer = true;
+  for (const Connection& connection : connections_) {
+    bytes += connection.offered_bytes();
+    all_answer = all_answer && !connection.is_asking();
+  }
+  for (auto at = connections_.begin(); at != connections_.end();) (at++)->judge(all_answer, bytes);
 }
 
 }  // namespace harness::transports::ofi

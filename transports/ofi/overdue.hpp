@@ -9,12 +9,15 @@
 // lost among others that go on is found all the same.
 // Why 20: after a break of the network that is shorter than the 20 s which end the control link, either end's
 // tcp connections may wait as long again before they send once more, and the control link may come back
-// first. A large frame moves without a sign of it: 128 KiB more are worth an answer, so a wire of 1 Mbit/s
-// will do.
+// first. Large frames move without a sign of it, and whatever else goes to that host may go first: each
+// 128 KiB that the endpoint has under way or offered are worth an answer more, so a wire of 2 Mbit/s will do.
+// One peer that does not answer stops the count for all: libfabric's shm gives its completions in the order
+// of the operations, whoever they are for.
 // Bounds: a question a second and link, and none while nothing is under way for a whole second.
 #pragma once
 
 #include <cstdint>
+#include <utility>
 
 #include <harness/transports/ofi/buffers.hpp>
 
@@ -29,14 +32,16 @@ class Overdue {
 
   /// An operation that is under way at the `look`th look.
   void see(Operation& operation, std::uint32_t look) noexcept;
-  /// After all of a look were seen. `gone`: nobody is there to be asked.
-  [[nodiscard]] Verdict judge(bool gone) noexcept;
+  /// After all of a look were seen. `gone`: nobody is there to be asked; `all_answer`: no other peer owes an
+  /// answer; `bytes`: under way to whomever.
+  [[nodiscard]] Verdict judge(bool gone, bool all_answer, std::uint64_t bytes) noexcept;
   /// The question went out.
   void asked() noexcept { question_ = Question::out; }
   /// One that was not asked for tells nothing.
   void answered() noexcept {
     if (question_ == Question::out) question_ = Question::answered;
   }
+  [[nodiscard]] bool is_asking() const noexcept { return question_ == Question::out; }
   /// Of what was lost.
   [[nodiscard]] Operation::Kind kind() const noexcept { return oldest_.kind; }
   [[nodiscard]] std::uint32_t answers() const noexcept { return answers_; }
@@ -47,7 +52,6 @@ class Overdue {
   struct Oldest {
     std::uint32_t look = Operation::not_under_way;
     std::uint32_t count = 0;
-    std::uint32_t bytes = 0;  // of the largest
     Operation::Kind kind = Operation::Kind::send;
   };
 
@@ -55,5 +59,29 @@ class Overdue {
   Question question_ = Question::none;
   std::uint32_t answers_ = 0;  // since one of the oldest completed
 };
+
+inline void Overdue::see(Operation& operation, std::uint32_t look) noexcept {
+  if (operation.seen == 0) {
+    operation.seen = look;
+    return;
+  }
+  if (operation.seen == Operation::not_under_way || operation.seen > seen_.look) return;
+  if (operation.seen < seen_.look) seen_ = {operation.seen, 0, operation.kind};
+  ++seen_.count;
+}
+
+inline Overdue::Verdict Overdue::judge(bool gone, bool all_answer, std::uint64_t bytes) noexcept {
+  const Oldest seen = std::exchange(seen_, {});
+  if (question_ == Question::out && !gone) return Verdict::fine;
+  const bool answered = question_ == Question::answered || gone;
+  question_ = Question::none;
+  if (seen.count == 0 || seen.look != oldest_.look || seen.count != oldest_.count) {
+    answers_ = 0;
+  } else if (answered && all_answer && ++answers_ >= answers_max + bytes / bytes_an_answer) {
+    return Verdict::lost;
+  }
+  oldest_ = seen;
+  return seen.count != 0 ? Verdict::ask : Verdict::fine;
+}
 
 }  // namespace harness::transports::ofi

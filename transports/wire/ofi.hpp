@@ -83,14 +83,14 @@ struct OfiNote {
     ask = 12,
     polled = 13
   };
-  static constexpr std::uint32_t magic_word = 0x314f4e48;  // "HNO1"
+  static constexpr std::uint32_t magic_word = 0x324f4e48;  // "HNO2"
 
   std::uint32_t magic = magic_word;
   Kind kind = Kind::hello;
   std::uint64_t value = 0;
 
   static constexpr auto fields = std::tuple{
-      Field<&OfiNote::magic>{"magic", 32, "\"HNO1\": ofi, version 1"},
+      Field<&OfiNote::magic>{"magic", 32, "\"HNO2\": ofi, version 2"},
       Field<&OfiNote::kind>{
           "kind", 8,
           "1 hello of who dialled, 2 hello of who was dialled, 3 refused: a sentence follows, 4 "

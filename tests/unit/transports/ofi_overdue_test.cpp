@@ -160,6 +160,45 @@ TEST_P(OfiOverdue, FindsOneAmongManyThatComplete) {
   EXPECT_EQ(near_->value("direct_puts"), begun) << "of a link that has ended";
 }
 
+// One look a second at what has been under way since the first of them.
+class OfiOverdueCount : public testing::Test {
+ protected:
+  Overdue::Verdict look(bool answered, bool all_answer, std::uint64_t bytes) {
+    if (answered) overdue_.answered();
+    overdue_.see(operation_, ++looks_);
+    const auto verdict = overdue_.judge(false, all_answer, bytes);
+    if (verdict == Overdue::Verdict::ask) overdue_.asked();
+    return verdict;
+  }
+  // Looks until it is lost; 0: not within a thousand.
+  unsigned lost_after(bool all_answer, std::uint64_t bytes) {
+    for (unsigned looks = 1; looks <= 1000; ++looks)
+      if (look(true, all_answer, bytes) == Overdue::Verdict::lost) return looks;
+    return 0;
+  }
+
+  Overdue overdue_;
+  ofi::Operation operation_;
+  std::uint32_t looks_ = 0;
+};
+
+// The first look finds it, the second asks.
+TEST_F(OfiOverdueCount, LosesAfterTwentyAnswers) { EXPECT_EQ(lost_after(true, 0), 2 + Overdue::answers_max); }
+
+TEST_F(OfiOverdueCount, WaitsLongerForWhatMayGoFirst) {
+  EXPECT_EQ(lost_after(true, 10 * Overdue::bytes_an_answer), 2 + Overdue::answers_max + 10);
+}
+
+TEST_F(OfiOverdueCount, CountsNothingWhileAnotherPeerOwesAnAnswer) {
+  EXPECT_EQ(lost_after(false, 0), 0u);
+  EXPECT_EQ(lost_after(true, 0), Overdue::answers_max);
+}
+
+TEST_F(OfiOverdueCount, CountsNothingWithoutAnAnswer) {
+  for (unsigned looks = 0; looks < 100; ++looks) EXPECT_NE(look(false, true, 0), Overdue::Verdict::lost);
+  EXPECT_TRUE(overdue_.is_asking());
+}
+
 INSTANTIATE_TEST_SUITE_P(Mock, OfiOverdue, testing::Values("mock-verbs", "mock-cxi", "mock-tcp"),
                          [](const auto& tried) { return std::string(tried.param).substr(5); });
 
