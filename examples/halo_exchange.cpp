@@ -2,14 +2,14 @@
 // A stencil on a plate, cut into strips among processes that write their border rows into each other's
 // memory.
 //
-//   halo_exchange [PROCESSES] [shm|tcp|udp]        2 to 4 processes; default: 3 over shm
+//   halo_exchange [PROCESSES] [shm|tcp|udp|ofi]    2 to 4 processes; default: 3 over shm
 //
 // Each process exposes one region: two words that its neighbours set, two pairs of border rows, and its
 // strip. A step puts the own border rows into the neighbours' and signals with the number of the step; a
 // neighbour goes on when it sees that number, because a signal that is seen says that the bytes of its put
 // are there. Rows of odd and even steps have places of their own, so nobody overwrites what is still read.
 // The region stands in memory that other processes can map: over shm the rows are stored right there, without
-// a message; over tcp and udp the same program sends them.
+// a message, over ofi they are written there by the card; over tcp and udp the same program sends them.
 // In the end process 0 reads every strip with `get` and compares the plate, bit by bit, with one that it
 // computes alone.
 #include <sys/wait.h>
@@ -229,7 +229,7 @@ struct Pipe {
   }
 };
 
-int run(unsigned rank, unsigned count, const std::string& transport, const std::vector<Pipe>& pipes) {
+int play(unsigned rank, unsigned count, const std::string& transport, const std::vector<Pipe>& pipes) {
   Process process(rank, count, transport);
   const std::string mine = process.listen();
   if (rank != 0) pipes[0].write(std::to_string(rank) + mine);
@@ -250,12 +250,25 @@ int run(unsigned rank, unsigned count, const std::string& transport, const std::
   return process.finish();
 }
 
+int run(unsigned rank, unsigned count, const std::string& transport, const std::vector<Pipe>& pipes) {
+  try {
+    return play(rank, count, transport, pipes);
+  } catch (const tl::bad_expected_access<harness::Error>& failed) {
+    if (rank == 0) std::cerr << failed.error().text() << '\n';
+    return 1;
+  }
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   const std::string_view asked = argc > 1 ? argv[1] : "3";
   const unsigned count = asked.size() == 1 ? static_cast<unsigned>(asked[0] - '0') : 0;
   const std::string transport = argc > 2 ? argv[2] : "shm";
+  if (asked == "--help" || asked == "-h") {
+    std::cout << "halo_exchange [PROCESSES] [shm|tcp|udp|ofi]    2 to 4 processes; default: 3 over shm\n";
+    return 0;
+  }
   if (count < 2 || count > 4) {
     std::cerr << "error: " << asked
               << " processes\nbecause: the plate is cut for 2 to 4\ntry: halo_exchange 3 shm\n";

@@ -19,7 +19,7 @@ def halo(*words):
 
 class Halo(TestCase):
     def test_the_plate_is_the_one_computed_alone_over_every_transport(self):
-        for transport in ("shm", "tcp", "udp"):
+        for transport in ("shm", "tcp", "udp", "ofi"):
             for count in ("2", "3", "4"):
                 with self.subTest(transport=transport, processes=count):
                     run = halo(count, transport)
@@ -31,6 +31,16 @@ class Halo(TestCase):
             run = halo(count)
             self.assertEqual(run.returncode, 2)
             self.assertRegex(run.stderr, r"(?s)^error: .*\nbecause: .*\ntry: ")
+
+    def test_a_transport_that_does_not_exist_is_told(self):
+        run = halo("2", "pigeon")
+        self.assertEqual(run.returncode, 1)
+        self.assertRegex(run.stderr, r"(?s)^error: .*\nbecause: ")
+
+    def test_help(self):
+        run = halo("--help")
+        self.assertEqual(run.returncode, 0)
+        self.assertIn("[shm|tcp|udp|ofi]", run.stdout)
 
 
 if __name__ == "__main__":
