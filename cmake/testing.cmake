@@ -45,6 +45,9 @@ function(harness_test name)
     harness_plain(${target})
     harness_precompiled(${target} harness_test_plain)
   endif()
+  if(harness_ofi_mock IN_LIST arg_DEPENDS AND TARGET harness_ofi_plugin)
+    add_dependencies(${target} harness_ofi_plugin)  # which it loads
+  endif()
   harness_time_limit(limit_s "${arg_TIMEOUT_S}" 120)
   set(kind FEW)
   if(arg_LABELS MATCHES "unit|conformance")  # short cases that bear each other in one process
