@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// See overdue.hpp.
+// What a link, and the transport for all of its links, does about operations that are overdue (overdue.hpp).
 #include <harness/transports/ofi/overdue.hpp>
 
 #include <harness/transports/ofi/transport.hpp>
@@ -7,8 +7,6 @@
 namespace harness::transports::ofi {
 
 using wire::OfiNote;
-
-// ---- the link ----
 
 // The completion queue has been read in this turn, and the note came before that.
 void Connection::answer() noexcept {
