@@ -121,40 +121,6 @@ TEST(OfiMock, TooLittleLockedMemoryIsAnErrorThatSaysSoEachTime) {
   }
 }
 
-// The last frame of a link is injected and lost: no later number tells the peer, and the completion names
-// nobody.
-TEST(OfiMock, AnInjectedFrameThatIsLostEndsTheLinkAtThePeer) {
-  setenv("HARNESS_MOCK", "errors=1,eagain=0", 1);
-  OfiMedium medium("mock-verbs");
-  std::vector<std::string> far, near;
-  std::unique_ptr<Endpoint> accepted;
-  struct Ear final : Acceptor {
-    explicit Ear(std::unique_ptr<Endpoint>& to) : endpoint(to) {}
-    void accepted(std::unique_ptr<Endpoint> made) override { endpoint = std::move(made); }
-    std::unique_ptr<Endpoint>& endpoint;
-  } ear(accepted);
-  const auto hear = [](Endpoint& endpoint, std::vector<std::string>& into) {
-    Receiver receiver;
-    receiver.self = &into;
-    receiver.event = [](void* self, const Event& event) {
-      if (event.kind != EventKind::writable)
-        static_cast<std::vector<std::string>*>(self)->emplace_back(event.detail);
-    };
-    endpoint.attach(receiver);
-  };
-  const std::string address = medium.transport().listen("127.0.0.1:0", ear).value();
-  const auto dialled = std::move(medium.transport().dial(address).value());
-  hear(*dialled, near);
-  Message message = Message::copy_of(medium.engine().pool(), "x");
-  const Entry down = dialled->down();
-  down.fn(down.self, down.next, message.c());
-  ASSERT_TRUE(medium.until([&] {
-    if (accepted != nullptr && far.empty()) hear(*accepted, far);
-    return !far.empty() && !near.empty();
-  }));
-  EXPECT_EQ(far[0], "the provider of the peer lost a frame");
-}
-
 class OfiMockTransport : public testing::TestWithParam<std::tuple<MockSetting, Case>> {};
 TEST_P(OfiMockTransport, KeepsTheContractOfTransports) {
   const auto& [setting, tried] = GetParam();

@@ -77,13 +77,9 @@ void Connection::on_timer() {
     case State::greeting:
       return end(EventKind::peer_lost, Errc::timed_out, "the peer did not say what its fabric is");
     case State::open:
-      if (control_lost_ && received_frames_ >= bye_frames_) return;  // they wait for the application
-      if (control_lost_)
-        return end(EventKind::peer_lost, Errc::peer_lost,
-                   "the peer closed and went before its last frames came");
-      if (received_frames_ >= expected_frames_) return;
-      if (received_frames_ != seen_frames_) return expect(expected_frames_);  // they still come
-      return end(EventKind::corrupt, Errc::corrupt, "the provider of the peer lost a frame");
+      if (received_frames_ >= bye_frames_) return;  // they wait for the application
+      return end(EventKind::peer_lost, Errc::peer_lost,
+                 "the peer closed and went before its last frames came");
     case State::lingering: return bury();
     case State::ended:
     case State::dead: return;

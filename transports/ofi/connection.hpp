@@ -93,12 +93,17 @@ class Connection final : public Hook<OwnedTag>,
   void sent(int error) noexcept;
   void was_read(Operation& read, int error) noexcept;
   void was_direct(Operation& operation, int error) { direct_->completed(operation, error); }
-  /// The provider lost a frame and does not say whose.
-  void doubt() noexcept;
+  /// The provider may have lost a frame of this link: the peer hears how many there are. False: not now.
+  bool doubt() noexcept;
   /// Asks the peer to ring when it has something; what it sent until now needs none. False: not now.
   bool ask_for_bell() noexcept { return note(wire::OfiNote::Kind::sleep, received_frames_) || control_lost_; }
   /// An operation of this link that is under way at the `look`th look for overdue ones …
   void see(Operation& operation, std::uint32_t look) noexcept;
+  /// … frames that the peer says it sent …
+  void see_lacking(std::uint32_t look) noexcept;
+  [[nodiscard]] bool lacks_frames() const noexcept {
+    return state_ == State::open && !control_lost_ && received_frames_ < expected_frames_;
+  }
   /// … and behind the last of them: asks the peer, or ends the link.
   void judge(bool all_answer, std::uint64_t bytes) noexcept;
   /// It was asked whether the peer polls, and has not answered.
@@ -284,8 +289,9 @@ class Connection final : public Hook<OwnedTag>,
   std::uint64_t sent_frames_ = 0;  // everything with a number
   std::uint64_t received_frames_ = 0;
   std::uint64_t bye_frames_ = 0;
-  std::uint64_t expected_frames_ = 0;  // so many the peer sent when its provider had lost some
-  std::uint64_t seen_frames_ = 0;      // received when that was last looked at
+  std::uint64_t expected_frames_ = 0;  // so many the peer sent, as it says when some are late
+  std::uint64_t seen_frames_ = 0;      // received at the last look for overdue ones
+  std::uint32_t lacking_since_ = 0;    // the look that found no more of them first
   unsigned under_way_ = 0;             // sends that have not completed
   int placed_ = Offers::none;          // the frame at the front of the queue, once it is in the arena
   std::uint64_t taken_due_ = 0;        // offers of the peer's to be acknowledged, a bit a slot
@@ -307,7 +313,7 @@ class Connection final : public Hook<OwnedTag>,
 
   std::unique_ptr<OfiDirect> direct_;  // from the first question for it on
   Overdue overdue_;
-  Timer timer_;  // greeting, lingering, and frames that should still come
+  Timer timer_;  // greeting, lingering, and the last frames of a peer that went
   EventKind end_kind_ = EventKind::peer_lost;
   Errc end_code_ = Errc::ok;
   std::string end_why_;

@@ -96,6 +96,7 @@ void Connection::on_note(Message& message) {
     case OfiNote::Kind::bye:
       bye_received_ = true;
       bye_frames_ = head.value;
+      expect(head.value);
       return wake();
     case OfiNote::Kind::share:
     case OfiNote::Kind::withdraw:
@@ -103,7 +104,10 @@ void Connection::on_note(Message& message) {
       if (on_region(head, tail)) return;
       return end(EventKind::corrupt, Errc::corrupt, "a note of a region that cannot be");
     case OfiNote::Kind::count: return expect(head.value);
-    case OfiNote::Kind::ask: answer_due_ = true; return wake();
+    case OfiNote::Kind::ask:
+      answer_due_ = true;
+      ofi_.sent_some();  // what the peer waits for may be in our provider
+      return wake();
     case OfiNote::Kind::polled: return overdue_.answered();
     case OfiNote::Kind::done: return state_ == State::lingering ? bury() : void();
     default: return end(EventKind::corrupt, Errc::corrupt, "a note out of its place on the control link");
@@ -168,12 +172,14 @@ void Connection::open(const OfiTerms& terms, Bytes name) {
 }
 
 // The peer rings once for each time it is asked; asking while frames are on their way gets a ring at once.
-// Who asks a second time and has received nothing more is told how many frames there are: one may be lost.
+// Who asks a second time and has received nothing more is told how many frames there are instead: they are
+// late, or one is lost, and until they come its provider is polled.
 void Connection::on_sleep(std::uint64_t received) noexcept {
   wants_bell_ = true;
-  if (received != sent_frames_ && received == asleep_at_) doubt();
-  asleep_at_ = received != sent_frames_ ? received : none_asleep;
-  if (received != sent_frames_ || reading_ != 0 || (direct_ != nullptr && direct_->under_way() != 0)) ring();
+  const bool lacks = received != sent_frames_;
+  const bool told = lacks && received == asleep_at_ && doubt();
+  asleep_at_ = lacks ? received : none_asleep;
+  if ((lacks && !told) || reading_ != 0 || (direct_ != nullptr && direct_->under_way() != 0)) ring();
 }
 
 // One that the control link does not take now is rung in the next poll.
@@ -184,17 +190,14 @@ void Connection::ring() noexcept {
   counts_.bells += rung ? 1u : 0u;
 }
 
-// The frame that failed was some link's: each tells its peer how many there must be.
-void Connection::doubt() noexcept {
-  if (state_ == State::open) note(OfiNote::Kind::count, sent_frames_);
+bool Connection::doubt() noexcept {
+  ofi_.sent_some();
+  return state_ == State::open && note(OfiNote::Kind::count, sent_frames_);
 }
 
-// A gap before a frame is seen by its number; one behind the last frame is not.
 void Connection::expect(std::uint64_t frames) noexcept {
   expected_frames_ = std::max(expected_frames_, frames);
-  seen_frames_ = received_frames_;
-  if (state_ == State::open && received_frames_ < expected_frames_ && !timer_.armed())
-    ofi_.engine().timers().arm(timer_, ofi_.engine().now_ns() + last_frames_ns);
+  if (lacks_frames()) ofi_.lacks_frames();
 }
 
 void Connection::control_ended(Errc code, std::string_view why) {

@@ -16,7 +16,15 @@ void Connection::answer() noexcept {
 
 // Of a peer that closed and went, what it sent before is still to be handed up: that waits for reads alone.
 void Connection::see(Operation& operation, std::uint32_t look) noexcept {
-  if (!control_lost_ || operation.kind == Operation::Kind::read) overdue_.see(operation, look);
+  if (!control_lost_ || operation.kind == Operation::Kind::read)
+    overdue_.see(operation.seen, operation.kind, look);
+}
+
+// A gap before a frame is seen by its number; one behind the last frame is not.
+void Connection::see_lacking(std::uint32_t look) noexcept {
+  if (!lacks_frames()) return;
+  if (std::exchange(seen_frames_, received_frames_) != received_frames_) lacking_since_ = 0;
+  overdue_.see(lacking_since_, Operation::Kind::receive, look);
 }
 
 void Connection::judge(bool all_answer, std::uint64_t bytes) noexcept {
@@ -29,7 +37,8 @@ void Connection::judge(bool all_answer, std::uint64_t bytes) noexcept {
 std::string Connection::never_completed() const {
   using Kind = Operation::Kind;
   const Kind kind = overdue_.kind();
-  const char* const what = kind == Kind::send     ? "a send"
+  const char* const what = kind == Kind::receive  ? "a receive of a frame that was sent"
+                           : kind == Kind::send   ? "a send"
                            : kind == Kind::read   ? "a read of an offered frame"
                            : kind == Kind::put    ? "a put"
                            : kind == Kind::get    ? "a get"
@@ -56,7 +65,10 @@ void Ofi::look_for_overdue() noexcept {
   reads_.each(see);
   direct_slots_.each(see);
   bool all_answer = true;
-  for (const Connection& connection : connections_) {
+  lacks_frames_ = false;
+  for (Connection& connection : connections_) {
+    connection.see_lacking(overdue_looks_);
+    lacks_frames_ = lacks_frames_ || connection.lacks_frames();
     bytes += connection.offered_bytes();
     all_answer = all_answer && !connection.is_asking();
   }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Operations that the provider never completes, of one link.
+// Operations that the provider never completes, of one link, and frames that the peer's never brings.
 //
 // Time alone tells nothing: a peer that is stopped, or computes for a minute, completes nothing either. So
 // who has something under way for a second asks the peer over the control link, and it answers when it has
@@ -30,8 +30,8 @@ class Overdue {
   static constexpr std::uint32_t bytes_an_answer = 128 * 1024;
   enum class Verdict : std::uint8_t { fine, ask, lost };
 
-  /// An operation that is under way at the `look`th look.
-  void see(Operation& operation, std::uint32_t look) noexcept;
+  /// Something that is under way at the `look`th look; `since` is the look that saw it first, 0: none did.
+  void see(std::uint32_t& since, Operation::Kind kind, std::uint32_t look) noexcept;
   /// After all of a look were seen. `gone`: nobody is there to be asked; `all_answer`: no other peer owes an
   /// answer; `bytes`: under way to whomever.
   [[nodiscard]] Verdict judge(bool gone, bool all_answer, std::uint64_t bytes) noexcept;
@@ -60,13 +60,13 @@ class Overdue {
   std::uint32_t answers_ = 0;  // since one of the oldest completed
 };
 
-inline void Overdue::see(Operation& operation, std::uint32_t look) noexcept {
-  if (operation.seen == 0) {
-    operation.seen = look;
+inline void Overdue::see(std::uint32_t& since, Operation::Kind kind, std::uint32_t look) noexcept {
+  if (since == 0) {
+    since = look;
     return;
   }
-  if (operation.seen == Operation::not_under_way || operation.seen > seen_.look) return;
-  if (operation.seen < seen_.look) seen_ = {operation.seen, 0, operation.kind};
+  if (since == Operation::not_under_way || since > seen_.look) return;
+  if (since < seen_.look) seen_ = {since, 0, kind};
   ++seen_.count;
 }
 

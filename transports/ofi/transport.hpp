@@ -84,8 +84,10 @@ class Ofi final : public Transport, Watcher {
   void unrung(Connection& connection) noexcept {
     if (fabric_->descriptor() < 0 && !connection.Hook<UnrungTag>::is_linked()) unrung_.push_back(connection);
   }
-  /// The provider has something new to finish.
+  /// The provider has something new to finish, or may have.
   void sent_some() noexcept { retry_ns_ = retry_ns_min; }
+  /// A link lacks frames that its peer sent.
+  void lacks_frames() noexcept { lacks_frames_ = true; }
   /// Frees the connection in the next poll; frames that name its cookie are dropped from now on.
   void bury(Connection& connection) noexcept;
 
@@ -102,7 +104,7 @@ class Ofi final : public Transport, Watcher {
   Crossover find_crossover();
   bool say_last_words();
   [[nodiscard]] bool has_under_way() const noexcept {
-    return slots_.busy() != 0 || reads_.busy() != 0 || direct_slots_.busy() != 0;
+    return slots_.busy() != 0 || reads_.busy() != 0 || direct_slots_.busy() != 0 || lacks_frames_;
   }
   void look_for_overdue() noexcept;
   unsigned look(unsigned budget);
@@ -147,6 +149,7 @@ class Ofi final : public Transport, Watcher {
   std::uint64_t strays_ = 0;  // frames that name no link
   std::uint64_t lost_injections_ = 0;
   bool watched_ = false;
+  bool lacks_frames_ = false;  // some link did at the last look for overdue ones, or does since
   std::vector<std::unique_ptr<Ear>> ears_;
   std::vector<Place> places_;
   std::vector<std::uint32_t> free_places_;

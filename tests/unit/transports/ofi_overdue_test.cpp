@@ -23,12 +23,18 @@ class OfiOverdue : public testing::TestWithParam<const char*> {
  protected:
   // `knobs` hold from the first frame on, which is injected.
   void open(const std::string& knobs) {
+    dial(knobs);
+    near_->send(1);
+    ASSERT_TRUE(pass(patience_s, true, [&] { return far_->got.size() == 1; }));
+    memory_ = RegionMemory::make(64 * 1024).value();
+  }
+  void dial(const std::string& knobs) {
     setenv("HARNESS_MOCK", knobs.c_str(), 1);
     near_.emplace(GetParam());
     far_.emplace(GetParam());
-    tests::connect(*near_, *far_);
+    tests::dial(*near_, *far_);
     unsetenv("HARNESS_MOCK");
-    memory_ = RegionMemory::make(64 * 1024).value();
+    ASSERT_TRUE(tests::turn_until(*near_, *far_, [&] { return far_->endpoint != nullptr; }));
   }
   RegionHandle share() {
     const Exposed region{7, memory_->bytes(), Access::all, AtomicDomain::nic, memory_};
@@ -83,6 +89,15 @@ TEST_P(OfiOverdue, EndsALinkWhoseSendNeverCompletes) {
   ends_near("a send");
 }
 
+// It was injected: no later number tells the peer, and the provider's error names nobody.
+TEST_P(OfiOverdue, EndsALinkWhoseLastFrameIsLost) {
+  dial("errors=1,eagain=0");
+  near_->send(5);
+  EXPECT_FALSE(pass(Overdue::answers_max - 1, true, [&] { return has_ended(*far_); })) << "too early";
+  ASSERT_TRUE(pass(patience_s, true, [&] { return has_ended(*near_) && has_ended(*far_); }));
+  judge(*far_, "a receive of a frame that was sent");
+}
+
 TEST_P(OfiOverdue, EndsALinkWhoseOfferIsNeverRead) {
   open("never=1");
   near_->send(100'000);
@@ -130,6 +145,19 @@ TEST_P(OfiOverdue, WaitsForAPeerThatDoesNotTurn) {
   EXPECT_FALSE(pass(3 * patience_s, true, [&] { return has_ended(*near_) || has_ended(*far_); }));
 }
 
+// The provider keeps an injected frame for seconds; its peer has closed and said how many there are.
+TEST_P(OfiOverdue, WaitsForAFrameThatIsLate) {
+  open(GetParam() == std::string_view("mock-tcp") ? "eagain=0,late=1500" : "eagain=0,late=300");
+  near_->send(5);
+  near_->endpoint->close(hour_ns);
+  near_->endpoint.reset();
+  const std::uint64_t before = seconds_;
+  ASSERT_TRUE(pass(patience_s, true, [&] { return !far_->codes.empty(); }));
+  EXPECT_EQ(far_->codes[0], Errc::closed) << far_->details[0];
+  EXPECT_EQ(far_->got.size(), 2u);
+  EXPECT_GT(seconds_ - before, 4u) << "too fast to tell anything";
+}
+
 // Many that are late each: all of them take longer than the patience with one.
 TEST_P(OfiOverdue, WaitsForManyThatCompleteOneByOne) {
   open("eagain=0,late=150");
@@ -165,7 +193,7 @@ class OfiOverdueCount : public testing::Test {
  protected:
   Overdue::Verdict look(bool answered, bool all_answer, std::uint64_t bytes) {
     if (answered) overdue_.answered();
-    overdue_.see(operation_, ++looks_);
+    overdue_.see(since_, ofi::Operation::Kind::put, ++looks_);
     const auto verdict = overdue_.judge(false, all_answer, bytes);
     if (verdict == Overdue::Verdict::ask) overdue_.asked();
     return verdict;
@@ -178,7 +206,7 @@ class OfiOverdueCount : public testing::Test {
   }
 
   Overdue overdue_;
-  ofi::Operation operation_;
+  std::uint32_t since_ = 0;
   std::uint32_t looks_ = 0;
 };
 
