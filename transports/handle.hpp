@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The endpoint that a link owns, over what the transport keeps of it: a Connection, which outlives its handle
-// while it lingers, and its handle outlives it where the transport goes first. Every call goes on to the
-// connection; `make`, `mtu` and `direct` where it has them.
+// while it lingers, and its handle outlives it where that ends, or the transport goes, first. Every call goes
+// on to the connection; `make`, `mtu` and `direct` where it has them.
 #pragma once
 
 #include <harness/stack/transport.hpp>
@@ -38,8 +38,12 @@ class HandleOf final : public Endpoint {
     return connection_->counts().frames_in;
   }
   void pause_receive(bool paused) noexcept override { connection_->pause(paused); }
-  void close(std::uint64_t linger_ns) noexcept override { connection_->close(linger_ns); }
-  [[nodiscard]] bool drained() const noexcept override { return connection_->drained(); }
+  void close(std::uint64_t linger_ns) noexcept override {
+    if (connection_ != nullptr) connection_->close(linger_ns);
+  }
+  [[nodiscard]] bool drained() const noexcept override {
+    return connection_ == nullptr || connection_->drained();
+  }
   [[nodiscard]] const Facts& facts() const noexcept override { return facts_; }
   [[nodiscard]] std::uint32_t mtu() const noexcept override {
     if constexpr (requires { connection_->mtu(); }) return connection_->mtu();
@@ -54,7 +58,7 @@ class HandleOf final : public Endpoint {
   }
 
   [[nodiscard]] Receiver& receiver() noexcept { return receiver_; }
-  /// The connection is gone before its endpoint: the transport was destroyed.
+  /// The connection is gone before its endpoint: it was closed and has ended, or the transport was destroyed.
   void forget() noexcept { connection_ = nullptr; }
 
  private:

@@ -6,7 +6,7 @@ namespace harness::tests {
 
 namespace {
 
-constexpr std::uint64_t linger_ns = 5'000'000'000;
+constexpr std::uint64_t linger_ns = 60'000'000'000;  // longer than a case may take
 
 bool hears_the_end(Trial& t, End& end) {
   return t.until([&] { return end.count(EventKind::peer_lost) != 0; }, "the end of the peer was not told");
@@ -98,6 +98,15 @@ void is_drained_when_everything_has_left(Trial& t) {
   t.near.endpoint->close(linger_ns);
   t.far.endpoint->pause_receive(false);
   t.until([&] { return t.near.endpoint->drained(); }, "everything has left and it says that frames wait");
+}
+
+// Whoever closed it may look at it later than its transport forgets it.
+void is_drained_when_it_was_cut_off(Trial& t) {
+  if (!t.connect()) return;
+  t.near.endpoint->close(0);
+  t.medium().rest();
+  t.expect(t.near.endpoint->drained(), "nothing is left and it says that frames wait");
+  t.near.endpoint->close(0);
 }
 
 void may_be_closed_inside_its_data_callback(Trial& t) {
@@ -264,6 +273,7 @@ std::vector<Case> end_cases() {
        property::flow_controlled},
       {"IsDrainedWhenEverythingHasLeft", is_drained_when_everything_has_left, Defect::never_drained,
        property::flow_controlled},
+      {"IsDrainedWhenItWasCutOff", is_drained_when_it_was_cut_off, Defect::never_drained},
       {"MayBeClosedInsideItsDataCallback", may_be_closed_inside_its_data_callback, Defect::talks_after_close,
        property::death_within},
       {"MayBeCutOffInsideItsDataCallback", may_be_cut_off_inside_its_data_callback, Defect::talks_after_close,
