@@ -123,14 +123,14 @@ class OfiLiar {
   bool meet(const Hello& hello) {
     return say(hello) && world_.until([&] { return open || victim.is_over(); });
   }
-  /// Until the victim has heard everything: a link that is open rings who asks it to.
+  /// Until the victim has heard everything: a link that is open rings who asks it to, or counts.
   [[nodiscard]] bool settle() {
     if (!std::exchange(said, false)) return true;
-    const unsigned before = bells;
+    const unsigned before = bells + counts;
     const wire::OfiNote sleep{.kind = wire::OfiNote::Kind::sleep, .value = ~std::uint64_t{0} >> 8};
     world_.turns(4);
     if (open && say(sleep) &&
-        !world_.until([&] { return bells != before || victim.is_over() || control.is_over(); }))
+        !world_.until([&] { return bells + counts != before || victim.is_over() || control.is_over(); }))
       return false;
     world_.turns(4);
     said = false;
@@ -170,7 +170,8 @@ class OfiLiar {
   std::uint32_t cookie = 0;
   fi_addr_t to = FI_ADDR_NOTAVAIL;
   unsigned bells = 0;
-  bool said = false;  // something, by either, since it last settled
+  unsigned counts = 0;  // times it was told how many frames there are
+  bool said = false;    // something, by either, since it last settled
 
  private:
   static constexpr std::size_t note_bytes = wire::bytes_of<wire::OfiNote>;
@@ -182,6 +183,7 @@ class OfiLiar {
     const auto note = wire::decode<wire::OfiNote>(bytes.data());
     const Bytes tail = bytes.subspan(note_bytes);
     if (note.kind == wire::OfiNote::Kind::bell) ++bells;
+    if (note.kind == wire::OfiNote::Kind::count) ++counts;
     if (note.kind == wire::OfiNote::Kind::answer) {
       cookie = wire::decode<wire::OfiTerms>(tail.data()).cookie;
       const auto names = wire::decode<wire::OfiFabric>(tail.data() + terms_bytes);

@@ -76,11 +76,8 @@ void Connection::on_timer() {
   switch (state_) {
     case State::greeting:
       return end(EventKind::peer_lost, Errc::timed_out, "the peer did not say what its fabric is");
-    case State::open:
-      if (received_frames_ >= bye_frames_) return;  // they wait for the application
-      return end(EventKind::peer_lost, Errc::peer_lost,
-                 "the peer closed and went before its last frames came");
     case State::lingering: return bury();
+    case State::open:
     case State::ended:
     case State::dead: return;
   }

@@ -102,10 +102,10 @@ class Connection final : public Hook<OwnedTag>,
   /// … frames that the peer says it sent …
   void see_lacking(std::uint32_t look) noexcept;
   [[nodiscard]] bool lacks_frames() const noexcept {
-    return state_ == State::open && !control_lost_ && received_frames_ < expected_frames_;
+    return is_judged() && received_frames_ < expected_frames_;
   }
   /// … and behind the last of them: asks the peer, or ends the link.
-  void judge(bool all_answer, std::uint64_t bytes) noexcept;
+  void judge(std::uint32_t look, bool all_answer, std::uint64_t bytes) noexcept;
   /// It was asked whether the peer polls, and has not answered.
   [[nodiscard]] bool is_asking() const noexcept {
     return overdue_.is_asking() && is_judged() && !control_lost_;
@@ -313,7 +313,7 @@ class Connection final : public Hook<OwnedTag>,
 
   std::unique_ptr<OfiDirect> direct_;  // from the first question for it on
   Overdue overdue_;
-  Timer timer_;  // greeting, lingering, and the last frames of a peer that went
+  Timer timer_;  // greeting, lingering
   EventKind end_kind_ = EventKind::peer_lost;
   Errc end_code_ = Errc::ok;
   std::string end_why_;

@@ -21,7 +21,6 @@ constexpr std::uint32_t frame_bytes_min = 1024;
 constexpr std::uint32_t window_units_min = 2048;
 // Credit goes by itself after half a window: a frame that costs one unit more than that still finds room.
 static_assert(eager_bytes_max / wire::OfiFrame::unit_bytes + 1 <= window_units_min / 2 + 1);
-constexpr std::uint64_t last_frames_ns = 2'000'000'000;  // for frames that must be on their way
 
 std::string version_text(std::uint64_t version) {
   const auto word = static_cast<std::uint32_t>(version);
@@ -192,7 +191,7 @@ void Connection::ring() noexcept {
 
 bool Connection::doubt() noexcept {
   ofi_.sent_some();
-  return state_ == State::open && note(OfiNote::Kind::count, sent_frames_);
+  return is_judged() && note(OfiNote::Kind::count, sent_frames_);
 }
 
 void Connection::expect(std::uint64_t frames) noexcept {
@@ -207,7 +206,7 @@ void Connection::control_ended(Errc code, std::string_view why) {
     return end(EventKind::peer_lost, code == Errc::closed ? Errc::peer_lost : code, std::string(why));
   if (state_ != State::open) return;
   if (bye_received_) {  // what it named may still be on its way
-    ofi_.engine().timers().arm(timer_, ofi_.engine().now_ns() + last_frames_ns);
+    lacking_since_ = 0;
     return wake();
   }
   const bool gone = code == Errc::closed || code == Errc::peer_lost;

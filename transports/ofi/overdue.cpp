@@ -27,8 +27,12 @@ void Connection::see_lacking(std::uint32_t look) noexcept {
   overdue_.see(lacking_since_, Operation::Kind::receive, look);
 }
 
-void Connection::judge(bool all_answer, std::uint64_t bytes) noexcept {
+// Nobody is left who might send the last frames of a peer that went: they are here, or on a wire. Before each
+// look the completion queue was found empty, so one that is late itself tells nothing wrong.
+void Connection::judge(std::uint32_t look, bool all_answer, std::uint64_t bytes) noexcept {
   if (!is_judged()) return;
+  if (control_lost_ && lacks_frames() && look - lacking_since_ >= Overdue::looks_gone)
+    return end(EventKind::peer_lost, Errc::peer_lost, "the peer closed and went before its last frames came");
   const Overdue::Verdict verdict = overdue_.judge(control_lost_, all_answer, bytes);
   if (verdict == Overdue::Verdict::lost) return end(EventKind::peer_lost, Errc::peer_lost, never_completed());
   if (verdict == Overdue::Verdict::ask && note(OfiNote::Kind::ask, 0)) overdue_.asked();
@@ -72,7 +76,8 @@ void Ofi::look_for_overdue() noexcept {
     bytes += connection.offered_bytes();
     all_answer = all_answer && !connection.is_asking();
   }
-  for (auto at = connections_.begin(); at != connections_.end();) (at++)->judge(all_answer, bytes);
+  for (auto at = connections_.begin(); at != connections_.end();)
+    (at++)->judge(overdue_looks_, all_answer, bytes);
 }
 
 }  // namespace harness::transports::ofi

@@ -28,6 +28,7 @@ class Overdue {
   static constexpr std::uint64_t look_ns = 1'000'000'000;
   static constexpr std::uint32_t answers_max = 20;
   static constexpr std::uint32_t bytes_an_answer = 128 * 1024;
+  static constexpr std::uint32_t looks_gone = 3;  // for frames of a peer that closed and went
   enum class Verdict : std::uint8_t { fine, ask, lost };
 
   /// Something that is under way at the `look`th look; `since` is the look that saw it first, 0: none did.

@@ -23,6 +23,10 @@ TEST_F(OfiLies, AnHonestPeerIsLinked) {
     peer.victim.up = [&](Bytes bytes) { got = bytes; };
     EXPECT_TRUE(peer.send({peer.cookie, 3, wire::OfiKind::data}, as_bytes("abc")));
     EXPECT_TRUE(world.until([&] { return !got.empty(); }));
+    for (unsigned times = 0; times < 3; ++times) {
+      peer.said = true;
+      ASSERT_TRUE(peer.settle());
+    }
   }
 }
 
@@ -109,6 +113,54 @@ TEST_F(OfiLies, WhoSleepsAgainWithoutTheLastFrameIsToldHowManyThereAre) {
   peer.victim.send(Message::copy_of(world.engine->pool(), "more"));
   EXPECT_TRUE(world.until([&] { return peer.bells == 2; }));
 }
+
+TEST_F(OfiLies, WhoSleepsAgainWithoutTheLastFrameIsToldSoWhileTheLinkCloses) {
+  OfiWorld world(0);
+  OfiLiar peer(world);
+  ASSERT_TRUE(peer.meet(peer.right_hello()));
+  peer.victim.send(Message::copy_of(world.engine->pool(), "lost"));
+  peer.victim.send(Message::make(world.engine->pool(), 100'000));  // an offer, so it does not say bye
+  peer.victim.endpoint->close(10'000'000'000);
+  peer.say({.kind = wire::OfiNote::Kind::sleep, .value = 0});
+  ASSERT_TRUE(world.until([&] { return peer.bells == 1; }));
+  peer.say({.kind = wire::OfiNote::Kind::sleep, .value = 0});
+  ASSERT_TRUE(world.until([&] { return peer.counts == 1; }));
+  EXPECT_EQ(peer.bells, 1u);
+}
+
+// A peer that said how many frames there are and went: they may be on a wire, and this side may be stopped
+// for as long as it takes.
+struct OfiLiesGone : OfiLies {
+  void go(bool with_the_last_frame) {
+    OfiWorld world(0);
+    OfiLiar peer(world);
+    ASSERT_TRUE(peer.meet(peer.right_hello()));
+    peer.say({.kind = wire::OfiNote::Kind::bye, .value = 1});
+    peer.control.endpoint->close(0);
+    const auto pass = [&](std::uint64_t seconds) {
+      world.turns(64);
+      world.engine->timers().advance(world.engine->now_ns() + (seconds_ += seconds) * 1'000'000'000);
+    };
+    pass(10);
+    pass(10);
+    world.turns(64);
+    ASSERT_FALSE(peer.victim.is_over()) << peer.victim.details[0];
+    if (with_the_last_frame) {
+      EXPECT_TRUE(peer.send({peer.cookie, 4, wire::OfiKind::data}, as_bytes("last")));
+      EXPECT_TRUE(world.until([&] { return peer.victim.is_over(); }));
+      EXPECT_EQ(peer.victim.codes, std::vector{Errc::closed});
+      EXPECT_EQ(peer.victim.got, std::vector{4u});
+      return;
+    }
+    for (unsigned looks = 0; looks < 4 && !peer.victim.is_over(); ++looks) pass(1);
+    world.turns(8);
+    EXPECT_EQ(peer.victim.codes, std::vector{Errc::peer_lost});
+  }
+  std::uint64_t seconds_ = 0;
+};
+
+TEST_F(OfiLiesGone, WhoWasStoppedStillTakesTheLastFrameOfAPeerThatWent) { go(true); }
+TEST_F(OfiLiesGone, EndsALinkWhoseLastFrameNeverComes) { go(false); }
 
 // No lie: the two cross. What was sent before the close still arrives.
 TEST_F(OfiLies, ARegionThatIsSharedWithALinkThatClosesDoesNotCutItsLastFrames) {

@@ -6,7 +6,7 @@
 #include <optional>
 
 #include <harness/tests/support/direct_end.hpp>
-#include <harness/transports/ofi/overdue.hpp>
+#include <harness/transports/ofi/transport.hpp>
 
 namespace harness::transports {
 namespace {
@@ -156,6 +156,24 @@ TEST_P(OfiOverdue, WaitsForAFrameThatIsLate) {
   EXPECT_EQ(far_->codes[0], Errc::closed) << far_->details[0];
   EXPECT_EQ(far_->got.size(), 2u);
   EXPECT_GT(seconds_ - before, 4u) << "too fast to tell anything";
+}
+
+// A link that closes may need a late frame to go on, one of credit: without a descriptor nothing else tells.
+TEST_P(OfiOverdue, PollsForALateFrameWhileItCloses) {
+  if (GetParam() != std::string_view("mock-tcp")) GTEST_SKIP() << "it has a descriptor";
+  dial("eagain=0,late=1000000");
+  far_->send(5);
+  ASSERT_TRUE(tests::turn_until(*near_, *far_, [&] {
+    near_->engine->arm();
+    return far_->value("bells") != 0;
+  }));
+  while (near_->engine->arm() == 0) {  // it asks a second time
+  }
+  for (unsigned turn = 0; turn < 16; ++turn) far_->engine->poll();
+  near_->endpoint->close(hour_ns);
+  std::uint64_t longest_ns = 0;
+  for (unsigned rest = 0; rest < 100; ++rest) longest_ns = std::max(longest_ns, near_->engine->arm());
+  EXPECT_LE(longest_ns, 2 * ofi::Ofi::retry_ns_max);
 }
 
 // Many that are late each: all of them take longer than the patience with one.
