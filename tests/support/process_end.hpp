@@ -83,13 +83,14 @@ struct ProcessEnd : LinkEnd {
   ProcessEnd() = default;
 };
 
-/// Turns both until it is so; false: it never was.
+/// Turns both until it is so; false: it never was, in so much time and so many turns.
 inline bool turn_until(ProcessEnd& near, ProcessEnd& far, const std::function<bool()>& done) {
   constexpr std::uint64_t limit_ns = 20'000'000'000;  // only a failing case gets there
+  constexpr unsigned turns_min = 500'000;             // that time may go by while this process waits
   bool over = false;
   Timer limit([](void* self) { *static_cast<bool*>(self) = true; }, &over);
   near.engine->timers().arm(limit, near.engine->now_ns() + limit_ns);
-  while (!done() && !over) {
+  for (unsigned turns = 0; !done() && (!over || turns < turns_min); ++turns) {
     near.engine->poll();
     far.engine->poll();
   }
