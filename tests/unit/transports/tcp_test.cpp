@@ -112,22 +112,33 @@ TEST_F(TcpPair, TellsThatNobodyListens) {
 
 // RFC 9293 §3.8.6.1: while the receiver answers probes of its closed window, the connection stays open. The
 // time is the kernel's, so this test waits for it: four times what it may take for a host that does not
-// answer.
+// answer. A process that is itself kept from its looks so long cannot put the timeout off: it begins anew.
 TEST_F(TcpPair, KeepsAPeerThatOnlyPausesForLongerThanTheUserTimeout) {
-  connect();
   OptionValues brief(Tcp::type().options);
   brief.set(Tcp::option_user_timeout, 1'000'000);
-  ASSERT_EQ(near.endpoint->configure(brief), Errc::ok);
-  far.endpoint->pause_receive(true);
-  std::size_t sent = 0;
-  for (; sent < 1000 && !near.gate.held(Gate::transport_bit); ++sent) {
-    near.send(pool(), std::string(60'000, 'x'));
-    engine->poll();
+  for (bool stopped = true; stopped;) {
+    for (Side* side : {&near, &far}) {
+      side->endpoint.reset();
+      side->got.clear();
+      side->events.clear();
+      side->gate.release(Gate::transport_bit);
+    }
+    connect();
+    ASSERT_EQ(near.endpoint->configure(brief), Errc::ok);
+    far.endpoint->pause_receive(true);
+    const std::uint64_t late_ns = engine->late_ns();
+    std::size_t sent = 0;
+    for (; sent < 1000 && !near.gate.held(Gate::transport_bit); ++sent) {
+      near.send(pool(), std::string(60'000, 'x'));
+      engine->poll();
+    }
+    engine->run_until([&] { return !near.events.empty(); }, 2'500'000'000);
+    stopped = !near.events.empty() && engine->late_ns() - late_ns > 500'000'000;
+    if (stopped) continue;
+    EXPECT_TRUE(near.events.empty()) << near.detail;
+    far.endpoint->pause_receive(false);
+    EXPECT_TRUE(until([&] { return far.got.size() == sent; })) << far.got.size() << " of " << sent;
   }
-  engine->run_until([&] { return !near.events.empty(); }, 2'500'000'000);
-  EXPECT_TRUE(near.events.empty()) << near.detail;
-  far.endpoint->pause_receive(false);
-  EXPECT_TRUE(until([&] { return far.got.size() == sent; })) << far.got.size() << " of " << sent;
 }
 
 TEST(Transports, StandInTheCatalogueAndAreMadeForTheirEngines) {
