@@ -10,6 +10,7 @@
 // |---------|--------------------------------------------------------------------------------------------|
 // | done    | carried out, and the peer sees it                                                          |
 // | begun   | nothing of the caller's is needed any more; Sink::ended tells once it is carried out       |
+// | lent    | the same, but the source stays unchanged until then                                        |
 // | full    | nothing happened, Sink::room or Sink::ended follows                                        |
 // | no      | nothing happened: not this way, or not any more                                            |
 //
@@ -41,7 +42,7 @@ struct DirectSink {
 
 class Direct {
  public:
-  enum class Outcome : std::uint8_t { done, begun, full, no };
+  enum class Outcome : std::uint8_t { done, begun, lent, full, no };
 
   /// Who uses it from now on. [stack-thread]
   void attach(const DirectSink& sink) noexcept { sink_ = sink; }
@@ -59,7 +60,7 @@ class Direct {
 
   /// Whether the peer has shared the region; the calls below may still answer `no`.
   [[nodiscard]] virtual bool reaches(std::uint64_t key) const noexcept = 0;
-  /// Writes at most `piece_bytes_max()` bytes, then signals a word, or not.
+  /// Writes at most `put_bytes_max(source)` bytes, then signals a word, or not.
   virtual Outcome put(std::uint64_t ticket, const RegionHandle& to, std::uint64_t offset, Bytes source,
                       const Signal& signal) noexcept = 0;
   /// done: `into` has the bytes; begun: they come with `ended`.
@@ -77,10 +78,17 @@ class Direct {
   [[nodiscard]] virtual bool signals(const Signal& signal) const noexcept = 0;
   /// Operations that have begun here and not ended.
   [[nodiscard]] virtual std::size_t under_way() const noexcept { return 0; }
-  /// A put smaller than this that `put` cannot signal had better be a message altogether than have one behind
-  /// it.
-  [[nodiscard]] virtual std::uint64_t unsignalled_bytes_min() const noexcept { return 0; }
-  /// Largest put or get in one call, ever the same. ~0: all is done at once, a signal it cannot give is `no`.
+  /// A smaller put had better be a message. `apart`: its signal will be one, behind the bytes.
+  [[nodiscard]] virtual std::uint64_t put_bytes_min(bool apart) const noexcept {
+    (void)apart;
+    return 0;
+  }
+  /// Largest put of this source in one call.
+  [[nodiscard]] virtual std::uint64_t put_bytes_max(Bytes source) noexcept {
+    (void)source;
+    return piece_bytes_max();
+  }
+  /// Largest get in one call, ever the same. ~0: all is done at once, a signal it cannot give is `no`.
   [[nodiscard]] virtual std::uint64_t piece_bytes_max() const noexcept = 0;
 
  protected:

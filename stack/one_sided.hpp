@@ -83,6 +83,7 @@ class Operation
     std::uint32_t pieces = 0;       // … begun there
     std::uint32_t flying = 0;       // … and not ended
     bool by_messages = false;       // from here on
+    bool lent = false;              // write: the transport reads the source
     Errc failed = Errc::ok;         // of a piece
   };
   Work work{};

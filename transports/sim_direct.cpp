@@ -30,7 +30,12 @@ SimDirect::~SimDirect() {
   if (sink.self != nullptr) sink.gone(sink.self, *this);
 }
 
+// Nobody is told of an end any more, so sources may change from here on.
 void SimDirect::leave() noexcept {
+  for (const auto& flight : flights_) {
+    const Bytes lent = std::exchange(flight->lent, {});
+    flight->bytes.insert(flight->bytes.end(), lent.begin(), lent.end());
+  }
   sink_ = {};
   shared_.clear();
 }
@@ -64,9 +69,14 @@ Direct::Outcome SimDirect::put(std::uint64_t ticket, const RegionHandle& to, std
   flight->ticket = ticket;
   flight->key = to.key;
   flight->offset = offset;
-  flight->bytes.assign(source.begin(), source.end());
+  const bool is_lent = source.size() >= lent_bytes_min;
+  if (is_lent)
+    flight->lent = source;
+  else
+    flight->bytes.assign(source.begin(), source.end());
   flight->signal = signal;
-  return begin(std::move(flight), source.size(), Access::write);
+  const Outcome outcome = begin(std::move(flight), source.size(), Access::write);
+  return is_lent && outcome == Outcome::begun ? Outcome::lent : outcome;
 }
 
 Direct::Outcome SimDirect::get(std::uint64_t ticket, const RegionHandle& from, std::uint64_t offset,
@@ -151,7 +161,8 @@ Errc SimDirect::land(Flight& flight) const {
   const bool changes = flight.kind == Operation::Kind::atomic;
   const bool reads = flight.kind == Operation::Kind::read;
   const Access need = changes ? Access::atomic : reads ? Access::read : Access::write;
-  std::byte* const at = peer->find(flight.key, flight.offset, flight.bytes.size(), need);
+  const std::size_t bytes = flight.bytes.size() + flight.lent.size();
+  std::byte* const at = peer->find(flight.key, flight.offset, bytes, need);
   const Signal& signal = flight.signal;
   const bool signals = signal.kind == Signal::Kind::word;
   std::byte* const word =
@@ -162,6 +173,7 @@ Errc SimDirect::land(Flight& flight) const {
     std::copy_n(at, flight.bytes.size(), flight.bytes.begin());
   } else if (!changes) {
     std::copy(flight.bytes.begin(), flight.bytes.end(), at);
+    std::copy(flight.lent.begin(), flight.lent.end(), at);
   } else {
     const std::uint64_t before = load_word(loaded ? flight.bytes.data() : at);
     std::uint64_t after = flight.op == AtomicOp::add ? before + flight.operand : flight.operand;

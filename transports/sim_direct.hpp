@@ -4,6 +4,7 @@
 //
 // In the domain `nic` an atomic loads its word at one time and stores it at a later one, as a card does that
 // the processor knows nothing of; those of one endpoint wait for each other.
+// A put of `lent_bytes_min` bytes or more reads its source when it lands.
 // The peer hears of a shared region some time after it was shared, of a withdrawal at once (what matters is
 // that nothing lands after it). Bound: `under_way_max` operations.
 #pragma once
@@ -22,6 +23,7 @@ class SimDirect final : public Direct {
  public:
   static constexpr std::size_t under_way_max = 64;
   static constexpr std::uint64_t piece_bytes = 1024;
+  static constexpr std::uint64_t lent_bytes_min = 600;
 
   /// `peer`: the other end's, or null while it is not there.
   SimDirect(SimEngine& engine, std::function<SimDirect*()> peer);
@@ -44,6 +46,9 @@ class SimDirect final : public Direct {
     return signal.kind == Signal::Kind::word && reaches(signal.region.key);
   }
   [[nodiscard]] std::uint64_t piece_bytes_max() const noexcept override { return piece_bytes; }
+  [[nodiscard]] std::uint64_t put_bytes_max(Bytes source) noexcept override {
+    return source.size() < lent_bytes_min ? piece_bytes : 2 * piece_bytes;
+  }
 
  private:
   struct Shared {
@@ -57,7 +62,8 @@ class SimDirect final : public Direct {
     Operation::Kind kind = Operation::Kind::write;
     std::uint64_t key = 0;
     std::uint64_t offset = 0;
-    std::vector<std::byte> bytes;  // written, or read
+    std::vector<std::byte> bytes;  // written, or read; empty: `lent` is written
+    Bytes lent;
     Signal signal{};
     AtomicOp op = AtomicOp::add;
     std::uint64_t operand = 0;

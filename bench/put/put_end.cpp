@@ -2,6 +2,7 @@
 // See put_end.hpp.
 #include <harness/bench/put/put_end.hpp>
 
+#include <algorithm>
 #include <atomic>
 #include <charconv>
 
@@ -42,11 +43,11 @@ void must(Errc code, const char* what) {
 
 }  // namespace
 
-PutEnd::PutEnd(const std::string& name, unsigned batch)
-    : end_(name), batch_(batch), source_(bytes_max, std::byte{'x'}) {
-  auto memory = RegionMemory::make(bytes_at + bytes_max);
+PutEnd::PutEnd(const std::string& name, unsigned batch) : end_(name), batch_(batch) {
+  auto memory = RegionMemory::make(bytes_at + 2 * std::uint64_t{bytes_max});
   if (!memory) give_up(memory.error());
   memory_ = std::move(*memory);
+  std::ranges::fill(source(bytes_max), std::byte{'x'});
 }
 
 // ---- far side ----
@@ -110,8 +111,7 @@ double PutEnd::flood(std::uint32_t bytes, std::uint64_t count) {
 
 double PutEnd::get(std::uint32_t bytes, std::uint64_t budget_ns) {
   return median_of_batches(budget_ns, bytes, [&] {
-    const MutableBytes into = MutableBytes(source_).first(bytes);
-    must(one_sided().get(operations_[0], theirs_, bytes_at, into), "a get");
+    must(one_sided().get(operations_[0], theirs_, bytes_at, source(bytes)), "a get");
     end(operations_[0]);
   });
 }

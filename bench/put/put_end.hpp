@@ -65,7 +65,7 @@ class PutEnd {
   double messages(std::uint32_t bytes, std::uint64_t count, const Board& board);
 
  private:
-  // What is exposed; the bytes of large puts begin on a page of their own.
+  // What is exposed: words, bytes that are put to, and those that are put from, each on pages of their own.
   struct Words {
     std::uint64_t data, signalled;         // of one cache line
     alignas(64) std::uint64_t counter, _;  // for atomic operations
@@ -73,7 +73,9 @@ class PutEnd {
   static constexpr std::uint64_t bytes_at = 4096;
 
   [[nodiscard]] Words& words() noexcept { return *memory_->as<Words>(); }
-  [[nodiscard]] Bytes source(std::uint32_t bytes) const noexcept { return Bytes(source_).first(bytes); }
+  [[nodiscard]] MutableBytes source(std::uint32_t bytes) const noexcept {
+    return memory_->bytes().subspan(bytes_at + bytes_max, bytes);
+  }
   Result<std::string> add_transport(const std::string& stack);
   OneSided& one_sided();
   std::string expose(Link& link);
@@ -91,7 +93,6 @@ class PutEnd {
   LinkEnd end_;
   unsigned batch_;
   std::shared_ptr<RegionMemory> memory_;
-  std::vector<std::byte> source_;
   std::shared_ptr<Link> link_, sink_;
   RegionHandle theirs_{};
   std::array<Operation, operations> operations_;

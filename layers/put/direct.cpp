@@ -93,9 +93,9 @@ bool Put::goes_directly(const Operation::Work& work) const noexcept {
   if (direct_ == nullptr || work.by_messages || work.end != 0 || !direct_->reaches(work.region.key))
     return false;
   if (work.kind == Operation::Kind::atomic) return direct_->changes(work.region);
-  const bool signalled_apart = work.kind == Operation::Kind::write &&
-                               work.signal.kind != Signal::Kind::none && !direct_->signals(work.signal);
-  return !signalled_apart || work.source.size() >= direct_->unsignalled_bytes_min();
+  if (work.kind != Operation::Kind::write) return true;
+  const bool signalled_apart = work.signal.kind != Signal::Kind::none && !direct_->signals(work.signal);
+  return work.source.size() >= direct_->put_bytes_min(signalled_apart);
 }
 
 Put::Step Put::write_directly(Operation& operation) {
@@ -103,21 +103,21 @@ Put::Step Put::write_directly(Operation& operation) {
   const bool signals = work.signal.kind != Signal::Kind::none;
   const bool signals_there = signals && direct_->signals(work.signal);
   for (bool last = false; !last;) {
-    const std::uint64_t left = work.source.size() - work.done_bytes;
-    const std::uint64_t bytes = std::min(left, direct_->piece_bytes_max());
-    last = bytes == left;
+    const Bytes left = work.source.subspan(work.done_bytes);
+    const std::uint64_t bytes = std::min<std::uint64_t>(left.size(), direct_->put_bytes_max(left));
+    last = bytes == left.size();
     const bool with_signal = last && signals_there;
     if (tickets_.full() || (with_signal && work.flying != 0)) return Step::waits;
-    const auto outcome =
-        direct_->put(tickets_.next(), work.region, work.offset + work.done_bytes,
-                     work.source.subspan(work.done_bytes, bytes), with_signal ? work.signal : Signal{});
+    const auto outcome = direct_->put(tickets_.next(), work.region, work.offset + work.done_bytes,
+                                      left.first(bytes), with_signal ? work.signal : Signal{});
     if (const Step step = begun(operation, outcome); step != Step::went) return step;
     work.done_bytes += bytes;
     bytes_out_ += bytes;
   }
   work.by_messages = signals && !signals_there;
   if (work.by_messages && work.flying == 0) return Step::by_messages;
-  if (work.flying != 0 && (work.by_messages || work.done == Done::delivered)) return keep(operation);
+  const bool stays = work.by_messages || work.lent || work.done == Done::delivered;
+  if (work.flying != 0 && stays) return keep(operation);
   operation.end(Errc::ok);
   return Step::went;
 }
@@ -163,7 +163,8 @@ Put::Step Put::begun(Operation& operation, Direct::Outcome outcome) noexcept {
     return work.flying != 0 ? Step::waits : Step::by_messages;
   }
   ++by_transport_;
-  if (outcome == Direct::Outcome::begun) {
+  if (outcome == Direct::Outcome::begun || outcome == Direct::Outcome::lent) {
+    work.lent = work.lent || outcome == Direct::Outcome::lent;
     if (work.pieces++ == 0) {
       work.ticket = tickets_.next();
       work.piece_bytes = direct_->piece_bytes_max();

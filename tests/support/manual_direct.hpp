@@ -24,6 +24,7 @@ class ManualDirect final : public Direct {
   bool changes_words = true;
   std::uint64_t message_bytes = 0;
   std::uint64_t piece_bytes = 512;
+  std::uint64_t lent_bytes_min = ~std::uint64_t{0};  // puts of so many read their source when they end
   ManualDirect* peer = nullptr;
   Errc fails_with = Errc::ok;  // … whatever ends next
   std::uint64_t carried_out = 0;
@@ -66,7 +67,12 @@ class ManualDirect final : public Direct {
     return peer->shared_.contains(key);
   }
   [[nodiscard]] std::uint64_t piece_bytes_max() const noexcept override { return piece_bytes; }
-  [[nodiscard]] std::uint64_t unsignalled_bytes_min() const noexcept override { return message_bytes; }
+  [[nodiscard]] std::uint64_t put_bytes_min(bool apart) const noexcept override {
+    return apart ? message_bytes : 0;
+  }
+  [[nodiscard]] std::uint64_t put_bytes_max(Bytes source) noexcept override {
+    return source.size() >= lent_bytes_min ? 2 * piece_bytes : piece_bytes;
+  }
   [[nodiscard]] bool changes(const RegionHandle&) const noexcept override { return changes_words; }
   [[nodiscard]] bool signals(const Signal& signal) const noexcept override {
     return word_signals && signal.kind == Signal::Kind::word && reaches(signal.region.key);
@@ -74,13 +80,17 @@ class ManualDirect final : public Direct {
 
   Outcome put(std::uint64_t ticket, const RegionHandle& to, std::uint64_t offset, Bytes source,
               const Signal& signal) noexcept override {
-    return begin({.kind = Operation::Kind::write,
-                  .ticket = ticket,
-                  .key = to.key,
-                  .offset = offset,
-                  .bytes = {source.begin(), source.end()},
-                  .signal = signal},
-                 nullptr, {});
+    const bool lent = source.size() >= lent_bytes_min;
+    const auto outcome =
+        begin({.kind = Operation::Kind::write,
+               .ticket = ticket,
+               .key = to.key,
+               .offset = offset,
+               .bytes = lent ? std::vector<std::byte>() : std::vector(source.begin(), source.end()),
+               .lent = lent ? source : Bytes{},
+               .signal = signal},
+              nullptr, {});
+    return lent && outcome == Outcome::begun ? Outcome::lent : outcome;
   }
   Outcome get(std::uint64_t ticket, const RegionHandle& from, std::uint64_t offset,
               MutableBytes into) noexcept override {
@@ -111,6 +121,7 @@ class ManualDirect final : public Direct {
     std::uint64_t key = 0;
     std::uint64_t offset = 0;
     std::vector<std::byte> bytes;
+    Bytes lent;
     Signal signal{};
     AtomicOp op = AtomicOp::add;
     std::uint64_t operand = 0;
@@ -156,6 +167,7 @@ class ManualDirect final : public Direct {
       result.assign(at, at + flight.bytes.size());
     } else if (flight.kind == Operation::Kind::write) {
       std::copy(flight.bytes.begin(), flight.bytes.end(), at);
+      std::copy(flight.lent.begin(), flight.lent.end(), at);
       return signal(flight.signal);
     } else {
       std::uint64_t word = flight.before;

@@ -33,6 +33,7 @@ struct Operation {
   bool has_word = false;       // of a get: the region's word is read behind the bytes
   bool in_flight = false;      // of a put whose check does not wait for its completion: that is to come …
   bool is_checked = false;     // … and its check came first
+  bool is_lent = false;        // of a put: its bytes lie in the application's memory
   std::uint32_t seen = 0;      // the look for overdue ones that found it first; 0: none yet
   Connection* link = nullptr;  // null: whose it was is gone
   std::byte* memory = nullptr;

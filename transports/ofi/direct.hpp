@@ -5,10 +5,12 @@
 // The target registers a second mapping of a RegionMemory and tells its peer the provider's key over the
 // control link. One word a region, in a page that the peer may read, says whether it is still shared.
 //
-//   put: copy into a slot ─ fi_write ─▶ completed ─┐
+//   put: (copy into a slot) fi_write ─▶ completed ─┐
 //   get: ────────────────── fi_read ──▶ completed ─┴─ one fi_read of the word behind them all ─▶ ended
 //   atomic: ────────── fi_fetch_atomic ─▶ completed, with the former word ──────────────────────▶ ended
 //
+// Large bytes of a put are written from where they lie when that is a region of this link, too: its memory
+// stays mapped as long as the provider may read it. All others are copied into the operation's slot.
 // The check makes two things certain at once. That read follows the writes to the same peer where the
 // provider keeps that order (FI_ORDER_RAW); where it does not, the writes wait for delivery
 // (FI_DELIVERY_COMPLETE), if the provider may be believed. And what the word says was true after the bytes
@@ -55,6 +57,10 @@ class OfiDirect final : public Direct {
   static constexpr unsigned regions_max = 256;
   static constexpr std::uint64_t word_bytes = DirectSlots::word_bytes;
   static constexpr std::uint64_t evidence_at = regions_max * word_bytes;  // in the page
+  static constexpr std::uint32_t lent_bytes_min = 8 * 1024;               // below it a copy costs less
+  // Smaller puts are sooner there as messages: over software providers, and with a signal.
+  static constexpr std::uint32_t software_bytes_min = 4 * 1024;
+  static constexpr std::uint32_t signalled_bytes_min = 16 * 1024;
 
   OfiDirect(Ofi& ofi, Connection& link) noexcept : ofi_(ofi), link_(link) {}
   ~OfiDirect();
@@ -83,7 +89,8 @@ class OfiDirect final : public Direct {
   }
   [[nodiscard]] bool signals(const Signal&) const noexcept override { return false; }
   [[nodiscard]] std::size_t under_way() const noexcept override { return begun_; }
-  [[nodiscard]] std::uint64_t unsignalled_bytes_min() const noexcept override;
+  [[nodiscard]] std::uint64_t put_bytes_min(bool apart) const noexcept override;
+  [[nodiscard]] std::uint64_t put_bytes_max(Bytes source) noexcept override;
   [[nodiscard]] std::uint64_t piece_bytes_max() const noexcept override { return DirectSlots::slot_bytes; }
 
   // ---- for the connection ----
@@ -111,8 +118,11 @@ class OfiDirect final : public Direct {
     State state = State::free;
     std::uint64_t key = 0;
     Access access = Access::none;
+    Bytes bytes;
     std::shared_ptr<RegionMemory> in;
     std::unique_ptr<Region> region;
+    std::shared_ptr<Region> lent;  // the same bytes to put from, where the provider wants to know them …
+    bool is_refused = false;       // … and may not
     OfiDirect* owner = nullptr;
     void withdrawn() noexcept override { owner->withdraw(key); }
   };
@@ -140,12 +150,16 @@ class OfiDirect final : public Direct {
   void cut_off(Shared& shared, std::size_t number) noexcept;
   void forget(Shared& shared) noexcept;
 
-  // the origin: direct_origin.cpp
+  // the origin: direct_origin.cpp, direct_put.cpp
   [[nodiscard]] Window* find_window(std::uint64_t key) const noexcept;
   [[nodiscard]] Window* open_window(const RegionHandle& handle, std::uint64_t offset, std::size_t bytes,
                                     Access need) noexcept;
   long post_put(Operation& slot, const Window& window, std::uint64_t address, Bytes source,
-                bool& is_over) noexcept;
+                const Shared* lender, bool& is_over) noexcept;
+  long write(Operation& slot, const Window& window, std::uint64_t address, Bytes source,
+             const Shared* lender) noexcept;
+  [[nodiscard]] Shared* lender_of(Bytes source) noexcept;
+  [[nodiscard]] bool may_lend(Shared& shared) noexcept;
   Outcome posted(Operation& slot, long code) noexcept;
   Operation* take_slot(Operation::Kind kind, std::uint64_t key, std::uint64_t ticket) noexcept;
   void check_later() noexcept;
@@ -158,6 +172,14 @@ class OfiDirect final : public Direct {
   bool start_check(Window& window) noexcept;
   long post(decltype(fi_writemsg)& call, Operation& operation, std::span<const fi_rma_iov> there,
             std::uint64_t flags) const noexcept;
+  // Bytes of this side, and how the provider knows them.
+  struct Piece {
+    const std::byte* at = nullptr;
+    std::size_t bytes = 0;
+    void* descriptor = nullptr;
+  };
+  long post(decltype(fi_writemsg)& call, Operation& operation, std::span<const Piece> here,
+            std::span<const fi_rma_iov> there, std::uint64_t flags) const noexcept;
   long post_check(Operation& check, const Operation* list) const noexcept;
   [[nodiscard]] static bool needs_evidence(const Fabric& fabric) noexcept {
     return fabric.policy().lost_write == LostWrite::silent;
@@ -205,6 +227,7 @@ class OfiDirect final : public Direct {
 
   std::uint64_t refused_ = 0;  // regions, by the provider
   std::uint64_t puts_ = 0;
+  std::uint64_t lent_ = 0;  // of them from where the bytes lay
   std::uint64_t gets_ = 0;
   std::uint64_t atomics_ = 0;
   std::uint64_t checks_ = 0;

@@ -87,68 +87,26 @@ OfiDirect::Window* OfiDirect::open_window(const RegionHandle& handle, std::uint6
 
 // ---- operations ----
 
-std::uint64_t OfiDirect::unsignalled_bytes_min() const noexcept { return ofi_.message_bytes(); }
-
-Direct::Outcome OfiDirect::put(std::uint64_t ticket, const RegionHandle& to, std::uint64_t offset,
-                               Bytes source, const Signal&) noexcept {
-  Window* const window = open_window(to, offset, source.size(), Access::write);
-  if (window == nullptr) return Outcome::no;
-  Operation* const slot = take_slot(Operation::Kind::put, to.key, ticket);
-  if (slot == nullptr) return no_slot();
-  slot->bytes = static_cast<std::uint32_t>(source.size());
-  bool is_over = source.empty();
-  const long code = is_over ? 0 : post_put(*slot, *window, window->address + offset, source, is_over);
-  if (const Outcome outcome = posted(*slot, code); outcome != Outcome::begun) return outcome;
-  ++window->under_way;
-  ++begun_;
-  ++puts_;
-  bytes_out_ += source.size();
-  slot->in_flight = !is_over && checks_at_once(source.size());
-  if (is_over || slot->in_flight) landed(*slot, *window);
-  return Outcome::begun;
-}
-
-// Its check may be posted right behind it: the provider keeps the order, whatever has completed. Not over a
-// card, where a write that is refused since its region was withdrawn could take the check with it.
-bool OfiDirect::checks_at_once(std::size_t bytes) const noexcept {
-  const fi_info& info = ofi_.fabric().info();
-  return !ofi_.fabric().policy().is_card && (info.tx_attr->msg_order & FI_ORDER_RAW) != 0 &&
-         bytes <= info.ep_attr->max_order_raw_size;
-}
-
-// Small ones are injected where the order alone tells of their arrival: the provider has them then. Not where
-// a connection may die: the loss would go unheard, and below ofi_rxm 1.17 it ends the process.
-long OfiDirect::post_put(Operation& slot, const Window& window, std::uint64_t address, Bytes source,
-                         bool& is_over) noexcept {
-  const Fabric& fabric = ofi_.fabric();
-  const bool ordered = (fabric.info().tx_attr->msg_order & FI_ORDER_RAW) != 0;
-  const bool certain = ordered && fabric.policy().lost_write == LostWrite::none;
-  if (certain && source.size() <= fabric.info().tx_attr->inject_size) {
-    is_over = true;
-    return fi_inject_write(fabric.endpoint(), source.data(), source.size(), link_.peer(), address,
-                           window.remote.value());
-  }
-  std::memcpy(slot.memory, source.data(), source.size());
-  if (needs_evidence(fabric)) {
-    slot.evidence = ++last_evidence_;
-    store(slot.memory + source.size(), slot.evidence);
-  }
-  const std::array<fi_rma_iov, 2> there{
-      {{address, source.size(), window.remote.value()}, evidence_of(ofi_.direct_slots().number(slot), 1)}};
-  return post(fi_writemsg, slot, std::span(there).first(slot.evidence != 0 ? 2 : 1),
-              ordered ? 0 : FI_DELIVERY_COMPLETE);
-}
-
 // Between the operation's memory and these places of the peer's, one behind the other.
 long OfiDirect::post(decltype(fi_writemsg)& call, Operation& operation, std::span<const fi_rma_iov> there,
                      std::uint64_t flags) const noexcept {
-  iovec here{operation.memory, 0};
-  for (const fi_rma_iov& place : there) here.iov_len += place.len;
-  void* descriptor = ofi_.direct_slots().descriptor();
+  Piece here{operation.memory, 0, ofi_.direct_slots().descriptor()};
+  for (const fi_rma_iov& place : there) here.bytes += place.len;
+  return post(call, operation, {&here, 1}, there, flags);
+}
+
+long OfiDirect::post(decltype(fi_writemsg)& call, Operation& operation, std::span<const Piece> here,
+                     std::span<const fi_rma_iov> there, std::uint64_t flags) const noexcept {
+  std::array<iovec, 2> pieces{};
+  std::array<void*, 2> descriptors{};
+  for (std::size_t i = 0; i < here.size(); ++i) {
+    pieces[i] = {const_cast<std::byte*>(here[i].at), here[i].bytes};
+    descriptors[i] = here[i].descriptor;
+  }
   fi_msg_rma message{};
-  message.msg_iov = &here;
-  message.desc = &descriptor;
-  message.iov_count = 1;
+  message.msg_iov = pieces.data();
+  message.desc = descriptors.data();
+  message.iov_count = here.size();
   message.addr = link_.peer();
   message.rma_iov = there.data();
   message.rma_iov_count = there.size();

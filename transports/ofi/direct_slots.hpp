@@ -3,7 +3,8 @@
 //
 // A put, a get and an atomic have a registered slot each, which they keep until they have ended, with room
 // for a word behind the bytes; a check reads a word, and one more a slot. Memory is taken by the first one.
-// Bounds: `slots` puts, gets and atomics, `checks` checks.
+// A put whose bytes lie where the provider may read them (RegionMemory) keeps that memory instead of a copy.
+// Bounds: `slots` puts, gets and atomics, `lent_bytes_max` of bytes lent, `checks` checks.
 #pragma once
 
 #include <array>
@@ -18,6 +19,8 @@ class DirectSlots {
   static constexpr unsigned slots = 64;
   static constexpr unsigned checks = 64;
   static constexpr std::uint32_t slot_bytes = 64 * 1024;
+  static constexpr std::uint32_t lent_bytes = 1024 * 1024;                            // of one put at most …
+  static constexpr std::uint64_t lent_bytes_max = std::uint64_t{slots} * slot_bytes;  // … of all: as by slots
   static constexpr std::uint32_t word_bytes = sizeof(std::uint64_t);
   static constexpr std::uint32_t stride_bytes = slot_bytes + 64;
   static constexpr std::uint32_t check_bytes = 64 + slots * word_bytes;
@@ -41,12 +44,21 @@ class DirectSlots {
   void give(Operation& operation) noexcept {
     Operation*& free = operation.kind == Operation::Kind::check ? free_checks_ : free_;
     if (std::exchange(operation.orphan, false)) --orphans(operation.kind);
+    if (operation.is_lent) [[unlikely]]
+      give_back(operation);
     operation.busy = false;
     operation.link = nullptr;
     operation.next = free;
     free = &operation;
     --busy_;
   }
+  /// Keeps what a put's bytes lie in until the slot is given back. Requires: `may_lend`.
+  void lend(Operation& slot, std::shared_ptr<void> in) noexcept {
+    slot.is_lent = true;
+    lent_ += slot.bytes;
+    lenders_[number(slot)] = std::move(in);
+  }
+  [[nodiscard]] bool may_lend(std::size_t bytes) const noexcept { return lent_ + bytes <= lent_bytes_max; }
   [[nodiscard]] void* descriptor() const noexcept { return region_->descriptor(); }
   /// Of a put or a get: below `slots`.
   [[nodiscard]] unsigned number(const Operation& slot) const noexcept {
@@ -77,9 +89,15 @@ class DirectSlots {
   }
   void retire() noexcept {
     if (region_ != nullptr) region_->retire();
+    lenders_ = {};
   }
 
  private:
+  void give_back(Operation& slot) noexcept {
+    slot.is_lent = false;
+    lent_ -= slot.bytes;
+    lenders_[number(slot)].reset();
+  }
   unsigned& orphans(Operation::Kind kind) noexcept {
     return kind == Operation::Kind::check ? orphan_checks_ : orphans_;
   }
@@ -87,9 +105,11 @@ class DirectSlots {
   std::unique_ptr<Region> region_;
   bool refused_ = false;
   std::array<Operation, slots + checks> table_{};
+  std::array<std::shared_ptr<void>, slots> lenders_;
   Operation* free_ = nullptr;
   Operation* free_checks_ = nullptr;
   unsigned busy_ = 0;
+  std::uint64_t lent_ = 0;  // bytes
   unsigned orphans_ = 0;
   unsigned orphan_checks_ = 0;
 };

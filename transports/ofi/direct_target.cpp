@@ -58,6 +58,7 @@ void OfiDirect::share(const Exposed& region) noexcept {
   if (shared.region == nullptr) return tell_refusal(region.bytes.size());
   shared.key = region.key;
   shared.access = access;
+  shared.bytes = region.bytes;
   shared.in = region.in;
   shared.owner = this;
   shared.in->add(shared);
@@ -125,6 +126,7 @@ void OfiDirect::cut_off(Shared& shared, std::size_t number) noexcept {
   shared.unlink();
   if (ofi_.fabric().policy().is_card || !shared.region->orphan()) shared.region->retire();
   shared.in.reset();
+  shared.lent.reset();
 }
 
 bool OfiDirect::on_withdrawn(std::uint64_t number) noexcept {
@@ -138,6 +140,8 @@ void OfiDirect::forget(Shared& shared) noexcept {
   shared.unlink();
   shared.region.reset();
   shared.in.reset();
+  shared.lent.reset();
+  shared.is_refused = false;
   shared.key = 0;
   shared.state = Shared::State::free;
   --shared_count_;
@@ -230,6 +234,7 @@ void OfiDirect::describe(Describer& describer) const {
   describer.value("regions_shared", shared_count_);
   describer.value("regions_refused", refused_);
   describer.value("direct_puts", puts_);
+  describer.value("direct_lent", lent_);
   describer.value("direct_gets", gets_);
   describer.value("direct_atomics", atomics_);
   describer.value("direct_checks", checks_);

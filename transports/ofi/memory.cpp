@@ -21,6 +21,7 @@ std::uint64_t access_of(Region::Use use) noexcept {
     case Region::Use::used_by_peers: return FI_REMOTE_READ | FI_REMOTE_WRITE;
     case Region::Use::reads: return FI_READ;
     case Region::Use::both_ways: return FI_READ | FI_WRITE;
+    case Region::Use::writes: return FI_WRITE;
   }
   return 0;
 }
@@ -68,16 +69,26 @@ std::unique_ptr<Region> Region::make(Fabric& fabric, std::size_t bytes, Use use)
 
 std::unique_ptr<Region> Region::over(Fabric& fabric, int file, std::size_t offset, std::size_t bytes,
                                      Access access) {
+  const bool changes = allows(access, Access::atomic);  // which reads a word and writes it
+  const std::uint64_t allowed = (allows(access, Access::read) || changes ? FI_REMOTE_READ : 0) |
+                                (allows(access, Access::write) || changes ? FI_REMOTE_WRITE : 0);
+  return map(fabric, file, offset, bytes, allowed);
+}
+
+std::unique_ptr<Region> Region::over(Fabric& fabric, int file, std::size_t offset, std::size_t bytes,
+                                     Use use) {
+  return map(fabric, file, offset, bytes, access_of(use));
+}
+
+std::unique_ptr<Region> Region::map(Fabric& fabric, int file, std::size_t offset, std::size_t bytes,
+                                    std::uint64_t access) {
   const std::size_t first = offset / page_bytes * page_bytes;
   const std::size_t last = (offset + bytes + page_bytes - 1) / page_bytes * page_bytes;
   Pages pages(file, first, last - first);
   if (pages.data() == nullptr) return nullptr;
   std::unique_ptr<Region> region(new Region(std::move(pages)));
   region->bytes_ = {region->pages_.data() + (offset - first), bytes};
-  const bool changes = allows(access, Access::atomic);  // which reads a word and writes it
-  const std::uint64_t allowed = (allows(access, Access::read) || changes ? FI_REMOTE_READ : 0) |
-                                (allows(access, Access::write) || changes ? FI_REMOTE_WRITE : 0);
-  return region->enroll(fabric, allowed) ? std::move(region) : nullptr;
+  return region->enroll(fabric, access) ? std::move(region) : nullptr;
 }
 
 bool Region::enroll(Fabric& fabric, std::uint64_t access) {

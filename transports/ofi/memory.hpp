@@ -43,7 +43,7 @@ class Pages {
 
 class Region {
  public:
-  enum class Use : std::uint8_t { messages, read_by_peers, used_by_peers, reads, both_ways };
+  enum class Use : std::uint8_t { messages, read_by_peers, used_by_peers, reads, both_ways, writes };
   static constexpr std::size_t key_bytes_max = 48;
 
   /// Null when there is no memory, the limit of locked memory is reached (ulimit -l), or the provider
@@ -54,6 +54,9 @@ class Region {
   /// atomic: by the provider.
   static std::unique_ptr<Region> over(Fabric& fabric, int file, std::size_t offset, std::size_t bytes,
                                       Access access);
+  /// The same for this side alone, registered in any case.
+  static std::unique_ptr<Region> over(Fabric& fabric, int file, std::size_t offset, std::size_t bytes,
+                                      Use use);
 
   /// Takes the memory from the provider; it stays mapped.
   void retire() noexcept { registered_.reset(); }
@@ -74,6 +77,8 @@ class Region {
  private:
   explicit Region(std::size_t bytes) : pages_(bytes), bytes_(pages_.data(), pages_.size()) {}
   explicit Region(Pages pages) noexcept : pages_(std::move(pages)) {}
+  static std::unique_ptr<Region> map(Fabric& fabric, int file, std::size_t offset, std::size_t bytes,
+                                     std::uint64_t access);
   bool enroll(Fabric& fabric, std::uint64_t access);
   bool take_key(Fabric& fabric);
 
