@@ -206,6 +206,7 @@ class Bench {
                 return near_->messages(bytes, count, duo_.board());
               }));
     if (case_.memory) one.add("machine", "memcpy", memory_copy(bytes));
+    if (case_.memory && bytes == 8) one.add(registers_);  // its target is no ratio
     add_peers(one);
     one.run();
     if (case_.memory)
@@ -244,6 +245,7 @@ class Bench {
   std::unique_ptr<PutEnd> far_;  // in the far process alone
   Duo duo_;
   std::unique_ptr<PutEnd> near_;
+  Registers registers_;
 };
 
 }  // namespace

@@ -34,6 +34,14 @@ std::size_t Row::add(const std::string& role, const std::string& name, std::func
   return entries_.size() - 1;
 }
 
+void Row::add(Registers& registers) {
+  const auto slice = [this, &registers] {
+    duo_.rest();
+    return registers.add_ns();
+  };
+  entries_.push_back({"machine", {}, {"registers", slice}, &registers});
+}
+
 void Row::add(std::shared_ptr<Tool> tool) {
   if (tool->settings(point_).empty()) return;
   const auto skip = [&](const std::string& name, const std::string& why) {
@@ -102,6 +110,12 @@ void Row::show_one(std::size_t who) {
   figure.from(outcome_, who);
   figure.value = shown(figure.value);
   figure.unit = unit();
+  if (entry.registers != nullptr) {
+    const double ns = outcome_.courses[who].median();
+    figure.value = 1 / ns;
+    figure.unit = "adds/ns";
+    figure.note = fmt::format("{:.2f} of its best", entry.registers->best_ns() / ns);
+  }
   if (entry.role == "ours") compare(figure, who, best_peer());
   program_.show(std::move(figure));
 }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include <harness/bench/support/duo.hpp>
+#include <harness/bench/support/machine.hpp>
 #include <harness/bench/support/program.hpp>
 #include <harness/bench/support/tool.hpp>
 
@@ -27,6 +28,8 @@ class Row {
 
   /// One of ours or of the machine; `slice` returns ns of one. Its index among the subjects.
   std::size_t add(const std::string& role, const std::string& name, std::function<double()> slice);
+  /// How fast the core adds in registers meanwhile, while the far side rests. Requires: it outlives the row.
+  void add(Registers& registers);
   /// A peer in the best of its settings; skipped by name where it is missing or fails.
   void add(std::shared_ptr<Tool> tool);
   /// Measures, and shows a figure a subject.
@@ -44,6 +47,7 @@ class Row {
   struct Entry {
     std::string role, tuning;
     Subject subject;
+    const Registers* registers = nullptr;
   };
   enum class Shown : std::uint8_t { time, rate, goodput };
   [[nodiscard]] Shown kind() const noexcept;

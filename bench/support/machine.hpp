@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <string>
 
 namespace harness::bench {
@@ -17,6 +18,22 @@ unsigned core_count() noexcept;
 
 /// Time to copy 64 KiB within the cache, in ns: how fast this core is now. One-core work is judged by it.
 double copy_floor_ns() noexcept;
+
+/// Adds eight numbers `times` times to eight registers, none waiting for another; touches no memory.
+void add_in_registers(std::uint64_t times) noexcept;
+
+/// What the core gives, whatever the caches hold: how fast it adds in registers. A virtual processor whose
+/// core another guest uses at times shows nothing else of it. One thread.
+class Registers {
+ public:
+  /// Time of one add, in ns; measures for about 1 ms.
+  double add_ns() noexcept;
+  /// The shortest so far, of an eighth of a measurement.
+  [[nodiscard]] double best_ns() const noexcept { return best_ns_; }
+
+ private:
+  double best_ns_ = std::numeric_limits<double>::infinity();
+};
 
 struct Machine {
   std::string cpu;

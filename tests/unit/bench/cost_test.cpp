@@ -8,6 +8,7 @@
 
 #include <harness/bench/support/counted.hpp>
 #include <harness/bench/support/loop_pair.hpp>
+#include <harness/bench/support/machine.hpp>
 #include <harness/bench/support/traced.hpp>
 #include <harness/bench/support/trivial.hpp>
 #include <harness/layers/frag.hpp>
@@ -49,6 +50,25 @@ TEST(StackCost, EachActiveHookCostsTheSameAndFusingSavesSome) {
   const std::uint64_t with_fifteen = instructions_of([&] { fifteen.send_linked_shared(); }).value();
   EXPECT_EQ(with_ten - *with_five, with_fifteen - with_ten);
   EXPECT_LT(instructions_of([&] { five.send_fused(); }).value(), *with_five);
+}
+
+// As a sum known ahead it would measure nothing.
+TEST(Registers, EveryAddIsAnInstruction) {
+  constexpr std::uint64_t times = 1000;
+  const auto counted = instructions_of([] { add_in_registers(times); });
+  SKIP_WITHOUT_PTRACE(counted);
+  ASSERT_TRUE(counted) << counted.error().text();
+  EXPECT_GE(*counted, 8 * times);
+}
+
+TEST(Registers, NoPartIsFasterThanTheBest) {
+  Registers registers;
+  const double first = registers.add_ns();
+  const double best = registers.best_ns();
+  EXPECT_GT(best, 0);
+  EXPECT_LE(best, first);
+  registers.add_ns();
+  EXPECT_LE(registers.best_ns(), best);
 }
 
 // The founding claim: who does not use a layer does not pay for it, neither in hooks nor in instructions.
