@@ -8,6 +8,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <CLI/CLI.hpp>
 
@@ -23,6 +24,7 @@ constexpr const char* description = R"(Examples:
 
 Harness links processes by stacks of protocol layers that you declare, have checked and explained, or let it
 derive from what a link must guarantee. Every command has --help with examples and --json for programs.
+Options stand behind their command or in front of it: harness --node a link ls.
 )";
 
 /// Lists of commands tell each in one line; its examples stand in its own --help.
@@ -39,13 +41,13 @@ class Help final : public CLI::Formatter {
 };
 
 // CLI11's own exit codes are its own; ours say: usage.
-int usage(const CLI::App& root, const CLI::ParseError& error, std::span<const char* const> words) {
+int usage(const CLI::App& root, const CLI::ParseError& error, std::span<const std::string> words) {
   if (error.get_exit_code() == 0) {
     root.exit(error);  // --help and --version print and are no error
     return 0;
   }
   harness::apps::Common common;  // not filled yet: parsing stopped
-  common.json = std::find(words.begin(), words.end(), std::string_view("--json")) != words.end();
+  common.json = std::find(words.begin(), words.end(), "--json") != words.end();
   return static_cast<int>(harness::apps::report(common, harness::apps::usage_error(root, error, words)));
 }
 
@@ -79,10 +81,11 @@ int main(int argc, char** argv) {
   harness::apps::add_layer(cli);
   harness::apps::add_doctor(cli);
   harness::apps::add_docs(cli);
+  const std::vector<std::string> words = harness::apps::arranged(root, {argv + 1, argv + argc});
   try {
-    root.parse(argc, argv);
+    root.parse(std::vector<std::string>(words.rbegin(), words.rend()));  // the last word first
   } catch (const CLI::ParseError& error) {
-    return usage(root, error, {argv + 1, argv + argc});
+    return usage(root, error, words);
   }
   return static_cast<int>(cli.run());
 }

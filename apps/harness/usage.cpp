@@ -2,6 +2,7 @@
 // Walks the words as CLI11 does, as far as they are known; the first that is not is what the error is about.
 #include <harness/apps/harness/usage.hpp>
 
+#include <algorithm>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -35,6 +36,25 @@ const CLI::Option* option_of(const CLI::App* command, const std::string& word) {
   return nullptr;
 }
 
+/// The first of this name among the commands below. Requires: whether an option takes a value is the same
+/// wherever it is.
+const CLI::Option* option_below(const CLI::App& above, const std::string& word) {
+  const CLI::Option* option = nullptr;
+  for (const CLI::App* command : above.get_subcommands([](const CLI::App*) { return true; })) {
+    if (option == nullptr) option = command->get_option_no_throw(word);
+    if (option == nullptr) option = option_below(*command, word);
+  }
+  return option;
+}
+
+bool is_option(std::string_view word) { return word.size() > 1 && word[0] == '-'; }
+
+std::string name_of(const std::string& word) { return word.substr(0, word.find('=')); }
+
+bool next_is_value(const CLI::Option* option, const std::string& word) {
+  return option != nullptr && option->get_expected_max() > 0 && word.find('=') == std::string::npos;
+}
+
 std::vector<std::string> names_below(const CLI::App& command) {
   std::vector<std::string> names;
   for (const CLI::App* below : command.get_subcommands([](const CLI::App*) { return true; }))
@@ -66,17 +86,20 @@ struct Walk {
   std::string stray_option;
 };
 
-Walk walk(const CLI::App& root, std::span<const char* const> words) {
+Walk walk(const CLI::App& root, std::span<const std::string> words) {
   Walk walk{&root, {}, {}};
   for (std::size_t i = 0; i < words.size(); ++i) {
-    const std::string word = words[i];
-    if (word.size() > 1 && word[0] == '-') {
-      const CLI::Option* option = option_of(walk.at, word.substr(0, word.find('=')));
-      if (option != nullptr && option->get_expected_max() > 0 && word.find('=') == std::string::npos) ++i;
-      if (option == nullptr && walk.stray_option.empty()) walk.stray_option = word;
+    const std::string& word = words[i];
+    const bool before_command = !names_below(*walk.at).empty();
+    if (is_option(word)) {
+      const CLI::Option* option = option_of(walk.at, name_of(word));
+      if (option == nullptr) option = option_below(*walk.at, name_of(word));
+      if (next_is_value(option, word)) ++i;
+      if (option == nullptr && walk.stray_option.empty()) walk.stray_option = name_of(word);
+      if (option == nullptr && before_command) return walk;  // what follows may be its value
       continue;
     }
-    if (names_below(*walk.at).empty()) continue;  // an argument
+    if (!before_command) continue;  // an argument
     if (const CLI::App* below = command_of(*walk.at, word)) {
       walk.at = below;
       continue;
@@ -89,7 +112,31 @@ Walk walk(const CLI::App& root, std::span<const char* const> words) {
 
 }  // namespace
 
-Error usage_error(const CLI::App& root, const CLI::ParseError& error, std::span<const char* const> words) {
+std::vector<std::string> arranged(const CLI::App& root, std::span<const char* const> words) {
+  std::vector<std::string> all(words.begin(), words.end());
+  std::vector<std::string> early;
+  const CLI::App* at = &root;
+  for (auto word = all.begin(); word != all.end() && *word != "--" && !names_below(*at).empty();) {
+    if (!is_option(*word)) {
+      if (const CLI::App* below = command_of(*at, *word)) at = below;
+      ++word;
+      continue;
+    }
+    const CLI::Option* own = option_of(at, name_of(*word));
+    const CLI::Option* option = own != nullptr ? own : option_below(*at, name_of(*word));
+    const auto end = word + (next_is_value(option, *word) && word + 1 != all.end() ? 2 : 1);
+    if (own != nullptr || option == nullptr) {
+      word = end;
+      continue;
+    }
+    early.insert(early.end(), word, end);
+    word = all.erase(word, end);
+  }
+  all.insert(std::find(all.begin(), all.end(), "--"), early.begin(), early.end());
+  return all;
+}
+
+Error usage_error(const CLI::App& root, const CLI::ParseError& error, std::span<const std::string> words) {
   const Walk reached = walk(root, words);
   const std::vector<std::string> below = names_below(*reached.at);
   if (!reached.stray_command.empty())

@@ -60,6 +60,19 @@ class Mistakes(TestCase):
         self.refuses(["ping"], "usage", "harness ping", "link is required", "harness ping --help")
         self.refuses([], "usage", r"\w", r"\w", "harness --help")
 
+    def test_an_option_in_front_of_a_command_that_has_none_such_is_told_as_behind_it(self):
+        for words in (
+            ["--node", "a", "stack", "explain", "frag @ tcp"],
+            ["--node=a", "stack", "explain", "frag @ tcp"],
+            ["stack", "explain", "frag @ tcp", "--node", "a"],
+        ):
+            what = "harness stack explain has no option '--node'"
+            self.refuses(words, "usage", what, "--measure", "harness stack explain --help")
+        for words in (["--nod", "a", "link", "ls"], ["--nod=a", "link", "ls"]):
+            self.refuses(words, "usage", "harness has no option '--nod'", "--json", "harness --help")
+        self.refuses(["--node", "a"], "usage", "harness needs a command behind it", "link", "--help")
+        self.refuses(["--node", "a", "lnk"], "usage", "harness has no command 'lnk'", "link", "mean link")
+
     def test_errors_are_json_when_json_is_asked_for(self):
         for words, code in (
             (["stack", "check", "ordr @ tcp"], "not_found"),
@@ -72,6 +85,31 @@ class Mistakes(TestCase):
 
     def test_a_command_to_nobody_says_that_no_node_runs(self):
         self.refuses(["link", "ls"], "not found", "no node runs here", r"state", "harness node up")
+
+
+class OptionsInFront(TestCase):
+    def test_they_mean_what_they_mean_behind_the_command(self):
+        self.node("a", CLUSTER)
+        behind = self.run_harness("link", "ls", "--node", "a", "--json", code="ok").stdout
+        self.assertIn('"node":"a"', behind)
+        for words in (
+            ["--node", "a", "--json", "link", "ls"],
+            ["--node=a", "link", "ls", "--json"],
+            ["link", "--node", "a", "ls", "--json"],
+        ):
+            self.assertEqual(self.run_harness(*words, code="ok").stdout, behind, words)
+        for words in (["link", "why", "main"], ["link", "why", "--", "main"], ["ping", "b", "--count", "1"]):
+            done = self.run_harness("--node", "nobody", *words, code="not found")
+            self.assert_error(done.stderr, "no node 'nobody' runs here", r"\w")
+
+    def test_each_of_several_and_one_without_a_value_goes_behind(self):
+        settings = ["--set", "defaults.quota=32MiB", "--set", "defaults.linger=7s"]
+        show = ["config", "show", "--cluster", self.file("good.toml", CLUSTER)]
+        behind = self.run_harness(*show, *settings, code="ok").stdout
+        self.assertRegex(behind, r'quota +"32MiB"[^$]*linger +"7s"')
+        self.assertEqual(self.run_harness(*settings, *show, code="ok").stdout, behind)
+        self.run_harness("--dry-run", "domain", "create", "lab", code="ok")
+        self.run_harness("domain", "show", "lab", code="not found")
 
 
 class ClusterFiles(TestCase):
