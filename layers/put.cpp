@@ -31,7 +31,6 @@ Put::Put(const OptionValues& values, LayerContext& context)
 
 Put::~Put() {
   drop_all(Errc::closed);
-  leave_direct();
   unwatch();
 }
 
@@ -143,8 +142,10 @@ void Put::refuse(Errc code, std::string_view detail) {
   context_.events({EventKind::corrupt, code, detail});
 }
 
+// The transport is left first: whoever is told that a put has ended may change its source.
 void Put::drop_all(Errc code) {
   ended_ = true;
+  leave_direct();
   if (std::exchange(closing_, false)) context_.gate.release(context_.gate_bit);
   again_.cancel();
   tell_.cancel();

@@ -56,5 +56,25 @@ TEST_F(PutLent, OfALentSourceNothingIsLostWithTheEndpoint) {
   EXPECT_EQ(memory_.substr(100, 1500), bytes_of(1500));
 }
 
+// From here on nobody hears when the transport is done with the source.
+TEST_F(PutLent, EndsWithTheLinkAfterTheTransportWasLeft) {
+  struct Watched final : Operation {
+    explicit Watched(const ManualDirect& by)
+        : Operation([](Operation& self) {
+            auto& put = static_cast<Watched&>(self);
+            put.was_left = !put.way.is_used();
+          }),
+          way(by) {}
+    const ManualDirect& way;
+    bool was_left = false;
+  };
+  open_direct();
+  Watched put(ways_[0]);
+  ASSERT_EQ(origin_->put(put, region_, 100, keep(bytes_of(1500))), Errc::ok);
+  pair_->ends[0].stack->event({EventKind::peer_lost, Errc::peer_lost});
+  EXPECT_EQ(put.code(), Errc::peer_lost);
+  EXPECT_TRUE(put.was_left);
+}
+
 }  // namespace
 }  // namespace harness::tests
