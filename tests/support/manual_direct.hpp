@@ -22,7 +22,8 @@ class ManualDirect final : public Direct {
   std::uint64_t room = 64;  // operations under way
   bool word_signals = true;
   bool changes_words = true;
-  std::uint64_t message_bytes = 0;
+  std::uint64_t message_bytes = 0;  // smaller puts with a signal of their own are messages …
+  std::uint64_t small_bytes = 0;    // … and so are smaller ones without
   std::uint64_t piece_bytes = 512;
   std::uint64_t lent_bytes_min = ~std::uint64_t{0};  // puts of so many read their source when they end
   ManualDirect* peer = nullptr;
@@ -68,7 +69,7 @@ class ManualDirect final : public Direct {
   }
   [[nodiscard]] std::uint64_t piece_bytes_max() const noexcept override { return piece_bytes; }
   [[nodiscard]] std::uint64_t put_bytes_min(bool apart) const noexcept override {
-    return apart ? message_bytes : 0;
+    return apart ? message_bytes : small_bytes;
   }
   [[nodiscard]] std::uint64_t put_bytes_max(Bytes source) noexcept override {
     return source.size() >= lent_bytes_min ? 2 * piece_bytes : piece_bytes;

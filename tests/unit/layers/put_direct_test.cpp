@@ -67,6 +67,23 @@ TEST_F(PutDirect, SendsASmallOneWithItsSignalWhereThatIsCheaper) {
   EXPECT_EQ(memory_.substr(300, 100), bytes_of(100));
 }
 
+// What comes behind a fence waits for the message before it.
+TEST_F(PutDirect, SendsASmallOneWhereMessagesAreSooner) {
+  open_direct();
+  ways_[0].small_bytes = 100;
+  Operation small;
+  Operation large;
+  ASSERT_EQ(origin_->put(small, region_, 100, keep(bytes_of(99))), Errc::ok);
+  EXPECT_EQ(ways_[0].under_way(), 0u);
+  ASSERT_EQ(origin_->put(large, region_, 100, keep(bytes_of(100, 'b')), {.after_previous = true}), Errc::ok);
+  EXPECT_EQ(ways_[0].under_way(), 0u);
+  pair_->run();
+  EXPECT_EQ(memory_.substr(100, 99), bytes_of(99));
+  EXPECT_EQ(ways_[0].under_way(), 1u);
+  end_all();
+  EXPECT_EQ(memory_.substr(100, 100), bytes_of(100, 'b'));
+}
+
 TEST_F(PutDirect, TellsTheHandlerBehindTheBytes) {
   open_direct(true);
   std::vector<std::pair<std::uint64_t, std::string>> told;
