@@ -109,7 +109,7 @@ long OfiDirect::write(Operation& slot, const Window& window, std::uint64_t addre
   } else {
     here[0].at = lender->lent->data() + (source.data() - lender->bytes.data());
     here[0].descriptor = lender->lent->descriptor();
-    slots.lend(slot, lender->lent);
+    slots.lend(slot, lender->lent, lender->lent.get());
   }
   if (needs_evidence(fabric)) {
     slot.evidence = ++last_evidence_;

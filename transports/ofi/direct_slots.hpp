@@ -4,7 +4,8 @@
 // A put, a get and an atomic have a registered slot each, which they keep until they have ended, with room
 // for a word behind the bytes; a check reads a word, and one more a slot. Memory is taken by the first one.
 // A put whose bytes lie where the provider may read them (RegionMemory) keeps that memory instead of a copy.
-// Bounds: `slots` puts, gets and atomics, `lent_bytes_max` of bytes lent, `checks` checks.
+// Bounds: `slots` puts, gets and atomics, `lent_bytes_max` of bytes lent by links that are there, `checks`
+// checks.
 #pragma once
 
 #include <array>
@@ -52,11 +53,12 @@ class DirectSlots {
     free = &operation;
     --busy_;
   }
-  /// Keeps what a put's bytes lie in until the slot is given back. Requires: `may_lend`.
-  void lend(Operation& slot, std::shared_ptr<void> in) noexcept {
+  /// Keeps what a put's bytes lie in until the slot is given back; `registered`: for this put. Requires:
+  /// `may_lend`.
+  void lend(Operation& slot, std::shared_ptr<void> in, Region* registered = nullptr) noexcept {
     slot.is_lent = true;
     lent_ += slot.bytes;
-    lenders_[number(slot)] = std::move(in);
+    lenders_[number(slot)] = {std::move(in), registered};
   }
   [[nodiscard]] bool may_lend(std::size_t bytes) const noexcept { return lent_ + bytes <= lent_bytes_max; }
   [[nodiscard]] void* descriptor() const noexcept { return region_->descriptor(); }
@@ -64,11 +66,13 @@ class DirectSlots {
   [[nodiscard]] unsigned number(const Operation& slot) const noexcept {
     return static_cast<unsigned>(&slot - table_.data());
   }
-  /// The link of the operation is gone; some providers never complete it then.
+  /// The link of the operation is gone; some providers never complete it then. What it lent stays mapped, and
+  /// nobody waits for it.
   void orphan(Operation& operation) noexcept {
     operation.link = nullptr;
     operation.orphan = true;
     ++orphans(operation.kind);
+    if (operation.is_lent) lent_ -= std::exchange(operation.bytes, 0u);
   }
   /// All of the kind are the provider's, and may never come back.
   [[nodiscard]] bool lost(Operation::Kind kind) const noexcept {
@@ -87,16 +91,22 @@ class DirectSlots {
     for (Operation& operation : table_)
       if (operation.busy) visit(operation);
   }
+  /// Takes the memory from the provider; all of it stays mapped.
   void retire() noexcept {
     if (region_ != nullptr) region_->retire();
-    lenders_ = {};
+    for (const Lender& lender : lenders_)
+      if (lender.registered != nullptr) lender.registered->retire();
   }
 
  private:
+  struct Lender {
+    std::shared_ptr<void> memory;
+    Region* registered = nullptr;  // in it
+  };
   void give_back(Operation& slot) noexcept {
     slot.is_lent = false;
     lent_ -= slot.bytes;
-    lenders_[number(slot)].reset();
+    lenders_[number(slot)] = {};
   }
   unsigned& orphans(Operation::Kind kind) noexcept {
     return kind == Operation::Kind::check ? orphan_checks_ : orphans_;
@@ -105,7 +115,7 @@ class DirectSlots {
   std::unique_ptr<Region> region_;
   bool refused_ = false;
   std::array<Operation, slots + checks> table_{};
-  std::array<std::shared_ptr<void>, slots> lenders_;
+  std::array<Lender, slots> lenders_;
   Operation* free_ = nullptr;
   Operation* free_checks_ = nullptr;
   unsigned busy_ = 0;

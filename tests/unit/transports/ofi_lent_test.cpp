@@ -3,6 +3,7 @@
 // until it has.
 #include <stdlib.h>
 
+#include <array>
 #include <memory>
 #include <optional>
 
@@ -25,15 +26,18 @@ class OfiLent : public testing::TestWithParam<const char*> {
     setenv("HARNESS_MOCK", knobs.c_str(), 1);
     near_.emplace(GetParam());
     far_.emplace(GetParam());
-    tests::connect(*near_, *far_);
+    address_ = tests::connect(*near_, *far_);
     unsetenv("HARNESS_MOCK");
     source_ = RegionMemory::make(region_bytes).value();
     target_ = RegionMemory::make(region_bytes).value();
+    share();
+    const auto bytes = pattern(region_bytes);
+    std::copy(bytes.begin(), bytes.end(), source_->bytes().begin());
+  }
+  void share() {
     near_->direct->share({source_key, source_->bytes(), Access::read, AtomicDomain::cpu, source_});
     far_->direct->share({to_.key, target_->bytes(), Access::all, AtomicDomain::cpu, target_});
     ASSERT_TRUE(until([&] { return near_->direct->reaches(to_.key) && far_->direct->reaches(source_key); }));
-    const auto bytes = pattern(region_bytes);
-    std::copy(bytes.begin(), bytes.end(), source_->bytes().begin());
   }
   bool until(const std::function<bool()>& done) { return turn_until(*near_, *far_, done); }
   Outcome put(std::uint64_t ticket, Bytes source, std::uint64_t offset = 0) {
@@ -58,6 +62,7 @@ class OfiLent : public testing::TestWithParam<const char*> {
   static constexpr std::uint64_t source_key = 0x7001;
   const RegionHandle to_{0x7002, region_bytes, Access::all, AtomicDomain::cpu};
   std::optional<DirectEnd> near_, far_;
+  std::string address_;
   std::shared_ptr<RegionMemory> source_, target_;
 };
 
@@ -114,6 +119,18 @@ TEST_P(OfiLent, AreNoMoreThanFourMebibytesUnderWay) {
   ASSERT_TRUE(until([&] { return near_->ended.size() == most + 1; }));
 }
 
+// Every provider here could do smaller ones.
+TEST_P(OfiLent, AreNotWantedWhenAMessageIsThereSooner) {
+  open("");
+  const std::uint64_t least = near_->direct->put_bytes_min(false);
+  if (GetParam() == std::string_view("mock-tcp"))
+    EXPECT_TRUE(least != 0 && least <= 4096) << least;
+  else
+    EXPECT_EQ(least, 0u);
+  EXPECT_LE(near_->direct->put_bytes_min(true), 16u * 1024);
+  EXPECT_GE(near_->direct->put_bytes_min(true), least);
+}
+
 // The provider registers the region for the peer, and not once more to put from.
 TEST_P(OfiLent, AreCopiedWhereNoMoreMayBeLocked) {
   if (GetParam() != std::string_view("mock-verbs")) GTEST_SKIP() << "it wants no registration of a source";
@@ -135,6 +152,69 @@ TEST_P(OfiLent, OutliveTheirLink) {
   for (unsigned turn = 0; turn < 2000; ++turn) {
     near_->engine->poll();
     far_->engine->poll();
+  }
+}
+
+// The transport ends while the provider has them.
+TEST_P(OfiLent, GoWithTheTransport) {
+  open("late=32");
+  put_without_a_turn();
+  const std::weak_ptr<RegionMemory> memory = source_;
+  source_.reset();
+  near_.reset();
+  EXPECT_TRUE(memory.expired());
+}
+
+// The provider never gives them back: a link to another peer has all four mebibytes.
+TEST_P(OfiLent, OfALinkThatIsGoneTakeNothingFromAnother) {
+  open("eagain=0,never=1");
+  constexpr unsigned most = DirectSlots::lent_bytes_max / DirectSlots::lent_bytes;
+  for (unsigned i = 0; i < most; ++i) ASSERT_EQ(put(i, source(0, DirectSlots::lent_bytes)), Outcome::lent);
+  near_->endpoint.reset();
+  ASSERT_EQ(near_->ended.size(), most);
+  far_->endpoint.reset();
+  near_->take(std::move(near_->transport->dial(address_).value()));
+  near_->send(1);
+  ASSERT_TRUE(until([&] { return far_->got.size() == 2; }));
+  share();
+  EXPECT_EQ(put(99, source(0, DirectSlots::lent_bytes)), Outcome::lent);
+}
+
+// The number behind them stands in the slot, apart from the bytes.
+TEST_P(OfiLent, AreNotDeliveredWhenTheyAreLost) {
+  if (GetParam() != std::string_view("mock-tcp")) GTEST_SKIP() << "it loses none behind their completion";
+  open("drops=1");
+  put_without_a_turn();
+  ASSERT_TRUE(until([&] { return near_->ended.size() == 1; }));
+  EXPECT_EQ(near_->ended.at(1), Errc::peer_lost);
+}
+
+TEST_P(OfiLent, AreOfAnyPlaceAndSize) {
+  open("eagain=0");
+  near_->direct->withdraw(source_key);
+  constexpr std::uint64_t first = 4097;  // of the region in its memory
+  constexpr std::uint64_t bytes = 200'001;
+  near_->direct->share(
+      {source_key + 4, source_->bytes().subspan(first, bytes), Access::read, AtomicDomain::cpu, source_});
+  struct Part {
+    std::uint64_t at;
+    std::uint64_t bytes;
+    Outcome outcome;
+  };
+  constexpr std::uint64_t least = 8 * 1024;
+  const std::array parts{Part{first, bytes, Outcome::lent},
+                         Part{first + 3, least, Outcome::lent},
+                         Part{first + 3, least - 1, Outcome::begun},
+                         Part{first - 1, least, Outcome::begun},
+                         Part{first + bytes - least, least, Outcome::lent},
+                         Part{first + bytes - least, least + 1, Outcome::begun}};
+  std::uint64_t to = 5;
+  for (std::uint64_t i = 0; i < parts.size(); ++i, to += bytes) {
+    const Part& part = parts[i];
+    EXPECT_EQ(put(i, source(part.at, part.bytes), to), part.outcome) << i;
+    ASSERT_TRUE(until([&] { return near_->ended.size() == i + 1; }));
+    EXPECT_EQ(near_->ended.at(i), Errc::ok) << i;
+    EXPECT_TRUE(has_arrived(source(part.at, part.bytes), to)) << i;
   }
 }
 
