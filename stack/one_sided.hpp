@@ -44,7 +44,8 @@ struct PutOptions {
 };
 
 /// One operation: the caller's. Alive and in its place while busy; destroyed then, what has not left is not
-/// sent, and its end is not told. [stack-thread]
+/// sent, and its end is not told. What a transport reads by itself may still go, with the bytes that stand
+/// there then. [stack-thread]
 class Operation
     : public boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
  public:
@@ -79,7 +80,7 @@ class Operation
     std::uint64_t first = 0;       // numbers of its pieces: first … end - 1
     std::uint64_t end = 0;
     std::uint64_t ticket = 0;       // with the transport: of its first piece; flush: of what comes later
-    std::uint64_t piece_bytes = 0;  // … of all but the last
+    std::uint64_t piece_bytes = 0;  // … of all but the last; of a read
     std::uint32_t pieces = 0;       // … begun there
     std::uint32_t flying = 0;       // … and not ended
     bool by_messages = false;       // from here on

@@ -37,6 +37,7 @@
 // Sources: fi_rma(3), fi_mr(3), fi_cq(3).
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <memory>
 #include <span>
@@ -91,7 +92,9 @@ class OfiDirect final : public Direct {
   [[nodiscard]] std::size_t under_way() const noexcept override { return begun_; }
   [[nodiscard]] std::uint64_t put_bytes_min(bool apart) const noexcept override;
   [[nodiscard]] std::uint64_t put_bytes_max(Bytes source) noexcept override;
-  [[nodiscard]] std::uint64_t piece_bytes_max() const noexcept override { return DirectSlots::slot_bytes; }
+  [[nodiscard]] std::uint64_t piece_bytes_max() const noexcept override {
+    return std::min<std::uint64_t>(DirectSlots::slot_bytes, told_bytes());
+  }
 
   // ---- for the connection ----
 
@@ -166,6 +169,13 @@ class OfiDirect final : public Direct {
   Outcome no_slot() noexcept;
   Outcome full() noexcept;
   [[nodiscard]] bool checks_at_once(std::size_t bytes) const noexcept;
+  /// Largest put that a read behind it follows …
+  [[nodiscard]] static std::uint64_t ordered_bytes(const Fabric& fabric) noexcept {
+    const bool ordered = (fabric.info().tx_attr->msg_order & FI_ORDER_RAW) != 0;
+    return ordered ? fabric.info().ep_attr->max_order_raw_size : 0;
+  }
+  /// … and largest that can be told to have arrived.
+  [[nodiscard]] std::uint64_t told_bytes() const noexcept;
   void landed(Operation& slot, Window& window) noexcept;
   void left(Operation& slot, int error);
   void settle(Operation& slot, Errc code);

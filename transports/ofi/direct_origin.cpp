@@ -306,10 +306,12 @@ void OfiDirect::finish(Operation& slot, Errc code) {
   if (code == Errc::not_found) ++not_found_;
   const bool reads = slot.kind != Operation::Kind::put && code == Errc::ok;
   bytes_in_ += reads ? slot.bytes : 0;
-  slot.link = nullptr;  // what is told may end the link
-  if (sink_.self != nullptr)
-    sink_.ended(sink_.self, slot.ticket, code, reads ? Bytes{slot.memory, slot.bytes} : Bytes{});
-  ofi_.direct_slots().give(slot);
+  const std::uint64_t ticket = slot.ticket;
+  const Bytes result = reads ? Bytes{slot.memory, slot.bytes} : Bytes{};
+  slot.link = nullptr;                         // what is told may end the link …
+  if (!reads) ofi_.direct_slots().give(slot);  // … or begin the next put
+  if (sink_.self != nullptr) sink_.ended(sink_.self, ticket, code, result);
+  if (reads) ofi_.direct_slots().give(slot);
   if (ended_ || close_window(window, number)) return;
   check_later();
 }

@@ -19,7 +19,13 @@ std::uint64_t OfiDirect::put_bytes_min(bool apart) const noexcept {
 }
 
 std::uint64_t OfiDirect::put_bytes_max(Bytes source) noexcept {
-  return lender_of(source) != nullptr ? DirectSlots::lent_bytes : DirectSlots::slot_bytes;
+  if (lender_of(source) == nullptr) return piece_bytes_max();
+  return std::min<std::uint64_t>(DirectSlots::lent_bytes, told_bytes());
+}
+
+std::uint64_t OfiDirect::told_bytes() const noexcept {
+  const Fabric& fabric = ofi_.fabric();
+  return fabric.policy().trusts_delivery ? ~std::uint64_t{0} : ordered_bytes(fabric);
 }
 
 Direct::Outcome OfiDirect::put(std::uint64_t ticket, const RegionHandle& to, std::uint64_t offset,
@@ -27,6 +33,7 @@ Direct::Outcome OfiDirect::put(std::uint64_t ticket, const RegionHandle& to, std
   Window* const window = open_window(to, offset, source.size(), Access::write);
   if (window == nullptr) return Outcome::no;
   const Shared* const lender = lender_of(source);
+  if (lender == nullptr && source.size() > DirectSlots::slot_bytes) return Outcome::no;
   if (lender != nullptr && !ofi_.direct_slots().may_lend(source.size())) return full();
   Operation* const slot = take_slot(Operation::Kind::put, to.key, ticket);
   if (slot == nullptr) return no_slot();
@@ -73,9 +80,7 @@ bool OfiDirect::may_lend(Shared& shared) noexcept {
 // Its check may be posted right behind it: the provider keeps the order, whatever has completed. Not over a
 // card, where a write that is refused since its region was withdrawn could take the check with it.
 bool OfiDirect::checks_at_once(std::size_t bytes) const noexcept {
-  const fi_info& info = ofi_.fabric().info();
-  return !ofi_.fabric().policy().is_card && (info.tx_attr->msg_order & FI_ORDER_RAW) != 0 &&
-         bytes <= info.ep_attr->max_order_raw_size;
+  return !ofi_.fabric().policy().is_card && bytes <= ordered_bytes(ofi_.fabric());
 }
 
 // Small ones are injected where the order alone tells of their arrival: the provider has them then. Not where
@@ -83,8 +88,8 @@ bool OfiDirect::checks_at_once(std::size_t bytes) const noexcept {
 long OfiDirect::post_put(Operation& slot, const Window& window, std::uint64_t address, Bytes source,
                          const Shared* lender, bool& is_over) noexcept {
   const Fabric& fabric = ofi_.fabric();
-  const bool ordered = (fabric.info().tx_attr->msg_order & FI_ORDER_RAW) != 0;
-  const bool certain = ordered && fabric.policy().lost_write == LostWrite::none;
+  const bool certain =
+      source.size() <= ordered_bytes(fabric) && fabric.policy().lost_write == LostWrite::none;
   if (certain && source.size() <= fabric.info().tx_attr->inject_size) {
     is_over = true;
     return fi_inject_write(fabric.endpoint(), source.data(), source.size(), link_.peer(), address,
@@ -121,7 +126,7 @@ long OfiDirect::write(Operation& slot, const Window& window, std::uint64_t addre
   const std::array<fi_rma_iov, 2> there{
       {{address, source.size(), window.remote.value()}, evidence_of(slots.number(slot), 1)}};
   const std::size_t places = slot.evidence != 0 ? 2 : 1;
-  const bool ordered = (fabric.info().tx_attr->msg_order & FI_ORDER_RAW) != 0;
+  const bool ordered = source.size() <= ordered_bytes(fabric);
   return post(fi_writemsg, slot, std::span(here).first(joined ? 1 : places), std::span(there).first(places),
               ordered ? 0 : FI_DELIVERY_COMPLETE);
 }

@@ -17,7 +17,7 @@ OfiDirect::~OfiDirect() { go(); }
 // either by the provider, or by evidence that arrives with the bytes.
 bool OfiDirect::possible(const Fabric& fabric) noexcept {
   const fi_tx_attr& sends = *fabric.info().tx_attr;
-  return fabric.has(FI_RMA) && ((sends.msg_order & FI_ORDER_RAW) != 0 || fabric.policy().trusts_delivery) &&
+  return fabric.has(FI_RMA) && (ordered_bytes(fabric) != 0 || fabric.policy().trusts_delivery) &&
          (!needs_evidence(fabric) || sends.rma_iov_limit >= 2);
 }
 
@@ -149,6 +149,7 @@ void OfiDirect::forget(Shared& shared) noexcept {
 
 void OfiDirect::leave() noexcept {
   sink_ = {};
+  full_since_ = false;
   for (const auto& shared : shared_)
     if (shared->state == Shared::State::told || shared->state == Shared::State::to_tell)
       withdraw(shared->key);

@@ -218,6 +218,28 @@ TEST_P(OfiLent, AreOfAnyPlaceAndSize) {
   }
 }
 
+// As psm3: it keeps reads behind writes of up to 4 KiB.
+int getinfo_with_little_order(std::uint32_t version, const char* node, const char* service,
+                              std::uint64_t flags, const fi_info* hints, fi_info** info) {
+  const int code = ofi::mock::mock_getinfo(version, node, service, flags, hints, info);
+  for (fi_info* one = code == 0 ? *info : nullptr; one != nullptr; one = one->next)
+    one->ep_attr->max_order_raw_size = 4096;
+  return code;
+}
+
+TEST(OfiPut, IsNoLargerThanTheOrderThatTellsOfItsArrival) {
+  ofi::Library library = tests::mock_library;
+  library.getinfo = getinfo_with_little_order;
+  setenv("HARNESS_MOCK", "", 1);
+  DirectEnd near("mock-verbs");
+  DirectEnd far("mock-verbs");
+  near.transport =
+      ofi::load().value()->make(*near.engine, tests::ofi_options("mock-verbs"), &library).value();
+  tests::connect(near, far);
+  const auto source = pattern(100'000);
+  EXPECT_EQ(near.direct->put_bytes_max(source), 4096u);
+}
+
 INSTANTIATE_TEST_SUITE_P(Mock, OfiLent, testing::Values("mock-verbs", "mock-cxi", "mock-tcp"),
                          [](const auto& tried) { return std::string(tried.param).substr(5); });
 
