@@ -93,8 +93,8 @@ class Connection final : public Hook<OwnedTag>,
   void sent(int error) noexcept;
   void was_read(Operation& read, int error) noexcept;
   void was_direct(Operation& operation, int error) { direct_->completed(operation, error); }
-  /// The provider may have lost a frame of this link: the peer hears how many there are. False: not now.
-  bool doubt() noexcept;
+  /// The provider may have lost a frame of this link: the peer hears how many there are.
+  void doubt() noexcept;
   /// Asks the peer to ring when it has something; what it sent until now needs none. False: not now.
   bool ask_for_bell() noexcept { return note(wire::OfiNote::Kind::sleep, received_frames_) || control_lost_; }
   /// An operation of this link that is under way at the `look`th look for overdue ones …

@@ -171,14 +171,14 @@ void Connection::open(const OfiTerms& terms, Bytes name) {
 }
 
 // The peer rings once for each time it is asked; asking while frames are on their way gets a ring at once.
-// Who asks a second time and has received nothing more is told how many frames there are instead: they are
-// late, or one is lost, and until they come its provider is polled.
+// Who asks a second time and has received nothing more is told how many frames there are: they are late, or
+// one is lost, and until they come its provider is polled.
 void Connection::on_sleep(std::uint64_t received) noexcept {
   wants_bell_ = true;
   const bool lacks = received != sent_frames_;
-  const bool told = lacks && received == asleep_at_ && doubt();
+  if (lacks && received == asleep_at_) doubt();
   asleep_at_ = lacks ? received : none_asleep;
-  if ((lacks && !told) || reading_ != 0 || (direct_ != nullptr && direct_->under_way() != 0)) ring();
+  if (lacks || reading_ != 0 || (direct_ != nullptr && direct_->under_way() != 0)) ring();
 }
 
 // One that the control link does not take now is rung in the next poll.
@@ -189,9 +189,9 @@ void Connection::ring() noexcept {
   counts_.bells += rung ? 1u : 0u;
 }
 
-bool Connection::doubt() noexcept {
+void Connection::doubt() noexcept {
   ofi_.sent_some();
-  return is_judged() && note(OfiNote::Kind::count, sent_frames_);
+  if (is_judged()) note(OfiNote::Kind::count, sent_frames_);
 }
 
 void Connection::expect(std::uint64_t frames) noexcept {
