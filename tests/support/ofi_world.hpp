@@ -123,14 +123,14 @@ class OfiLiar {
   bool meet(const Hello& hello) {
     return say(hello) && world_.until([&] { return open || victim.is_over(); });
   }
-  /// Until the victim has heard everything: a link that is open rings who asks it to, or counts.
+  /// Until the victim has heard everything: a link that is open rings who asks it to.
   [[nodiscard]] bool settle() {
     if (!std::exchange(said, false)) return true;
-    const unsigned before = bells + counts;
+    const unsigned before = bells;
     const wire::OfiNote sleep{.kind = wire::OfiNote::Kind::sleep, .value = ~std::uint64_t{0} >> 8};
     world_.turns(4);
     if (open && say(sleep) &&
-        !world_.until([&] { return bells + counts != before || victim.is_over() || control.is_over(); }))
+        !world_.until([&] { return bells != before || victim.is_over() || control.is_over(); }))
       return false;
     world_.turns(4);
     said = false;
